@@ -1,7 +1,12 @@
 """Reproduce every figure. `python run_all.py --help` says how."""
+
 import os
 
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # before NumPy: the same bits on any number of cores
+for _name in (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+):  # before NumPy: the same bits on any number of cores
     os.environ.setdefault(_name, "1")
 
 import argparse  # noqa: E402
@@ -26,14 +31,39 @@ def parse(argv):
         description="Reproduce the figures: each as PNG, PDF, the numbers behind it (CSV) and its caption (txt), and a manifest.json.",
         epilog="Grids keep their cells in OUT/store: interrupt with Ctrl-C, run the same command again, and only what is missing is computed.",
     )
-    parser.add_argument("--quick", action="store_true", help="reduced sizes, everything still real; each picture says so on its face")
-    parser.add_argument("--only", nargs="+", metavar="NAME", choices=NAMES, help="only these: " + ", ".join(NAMES))
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="reduced sizes, everything still real; each picture says so on its face",
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", choices=NAMES, help="only these: " + ", ".join(NAMES)
+    )
     parser.add_argument("--list", action="store_true", help="print the names and what they show, and stop")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where everything is written (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="first seed, an integer >= 0 (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, metavar="K", help="worker processes (default: the cores available)")
-    parser.add_argument("--executor", metavar="dask:ADDRESS", help="run the grids on a dask cluster, for example dask:tcp://10.0.0.1:8786")
-    parser.add_argument("--mnist", type=Path, metavar="PATH", help="folder with the original MNIST IDX files, instead of the extract in the package")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out"),
+        metavar="DIR",
+        help="where everything is written (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="first seed, an integer >= 0 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="K", help="worker processes (default: the cores available)"
+    )
+    parser.add_argument(
+        "--executor",
+        metavar="dask:ADDRESS",
+        help="run the grids on a dask cluster, for example dask:tcp://10.0.0.1:8786",
+    )
+    parser.add_argument(
+        "--mnist",
+        type=Path,
+        metavar="PATH",
+        help="folder with the original MNIST IDX files, instead of the extract in the package",
+    )
     asked = parser.parse_args(argv)
     if asked.seed < 0:
         parser.error(f"--seed must be an integer >= 0, got {asked.seed}")
@@ -65,7 +95,9 @@ def environment():
 
     commit = None
     if (HERE / ".git").exists():
-        commit = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True)
+        commit = subprocess.run(
+            ["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True
+        )
     return {
         "benign_ref": benign_ref.__version__,
         "commit": commit.stdout.strip() if commit and commit.returncode == 0 else None,
@@ -144,8 +176,15 @@ def main(argv=None):
 
     prepare(asked.out)
     executor, close = open_executor(asked.executor)
-    options = Options(asked.out, asked.quick, asked.seed, asked.jobs, executor, asked.out / "store", mnist=asked.mnist)
-    where = {"command": ["run_all.py", *argv], "quick": asked.quick, "seed": asked.seed, "environment": environment()}
+    options = Options(
+        asked.out, asked.quick, asked.seed, asked.jobs, executor, asked.out / "store", mnist=asked.mnist
+    )
+    where = {
+        "command": ["run_all.py", *argv],
+        "quick": asked.quick,
+        "seed": asked.seed,
+        "environment": environment(),
+    }
     begun = time.monotonic()
     try:
         for name, module in modules.items():
@@ -157,14 +196,34 @@ def main(argv=None):
             files = [path.name for path in result.files]
             print(f"{name} ({seconds:.1f} s): {module.TITLE}")
             print("".join(f"    {line}\n" for line in result.lines) + f"    {', '.join(files)}", flush=True)
-            note(asked.out, name, {"files": files, "seconds": seconds, "lines": result.lines, "settings": result.settings, **where})
+            note(
+                asked.out,
+                name,
+                {
+                    "files": files,
+                    "seconds": seconds,
+                    "lines": result.lines,
+                    "settings": result.settings,
+                    **where,
+                },
+            )
     except KeyboardInterrupt:
         options.progress.clear()
-        print(f"\ninterrupted in {name}; what is done is kept in {asked.out}: run the same command again to go on", file=sys.stderr)
+        print(
+            f"\ninterrupted in {name}; what is done is kept in {asked.out}: run the same command again to go on",
+            file=sys.stderr,
+        )
         return 130
-    except (OSError, RuntimeError, ValueError) as error:  # a store of other settings, a full disk, workers that are gone
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # a store of other settings, a full disk, workers that are gone
         options.progress.clear()
-        print(f"{name} could not be made: {error}\nwhat is done is kept in {asked.out}; the traceback is in error.txt there", file=sys.stderr)
+        print(
+            f"{name} could not be made: {error}\nwhat is done is kept in {asked.out}; the traceback is in error.txt there",
+            file=sys.stderr,
+        )
         try:
             (asked.out / "error.txt").write_text(traceback.format_exc())
         except OSError:  # the disk is full

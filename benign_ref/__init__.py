@@ -5,17 +5,57 @@
     data, theta = br.sample_dataset(s, br.make_rng(0)), br.init_parameters(s, br.make_rng(1))
     run = br.train(s, data, theta)
 
-The mathematics is in model.py (M1-M3), gradients.py (G1-G4) and proof.py (P1-P4); the README maps every statement to its code and test.
+The mathematics is in paper/: model.py (M1-M3), gradients.py (G1-G4), proof.py (P1-P4). The README maps every
+statement to its code and test. The names below are loaded when first asked for, so that `import
+benign_ref.paper` needs NumPy alone.
 """
-from .api import attention, error_rate, forward, gradients, loss, test_loss, train
-from .data import Dataset, init_parameters, make_rng, sample_dataset
-from .descent import DivergenceError, Record, Run, log_spaced_steps
-from .law import LawRun, train_in_law
-from .limit import LimitRun, train_in_limit
-from .limit_boundary import attention_x, critical_x, limit_diagram, transition_x
-from .model import Parameters
-from .setting import Setting
-from .sweep import PhaseDiagram, phase_diagram
-from .theory import boundary_constant, fit_power_law
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.2.0"
+
+if TYPE_CHECKING:
+    from .api import attention, error_rate, forward, gradients, loss, test_loss, train
+    from .derived.boundary import attention_x, critical_x, limit_diagram
+    from .derived.law import LawRun, train_in_law
+    from .derived.limit import LimitRun, train_in_limit
+    from .experiments.fits import boundary_constant, fit_power_law
+    from .experiments.grid import PhaseDiagram, phase_diagram
+    from .paper.data import Dataset, init_parameters, make_rng, sample_dataset
+    from .paper.descent import DivergenceError, Record, Run, log_spaced_steps
+    from .paper.model import Parameters
+    from .paper.setting import Setting
+
+_HOMES = {  # module: the public names that live there; a test holds it against the imports above
+    "api": "attention error_rate forward gradients loss test_loss train",
+    "derived.boundary": "attention_x critical_x limit_diagram",
+    "derived.law": "LawRun train_in_law",
+    "derived.limit": "LimitRun train_in_limit",
+    "experiments.fits": "boundary_constant fit_power_law",
+    "experiments.grid": "PhaseDiagram phase_diagram",
+    "paper.data": "Dataset init_parameters make_rng sample_dataset",
+    "paper.descent": "DivergenceError Record Run log_spaced_steps",
+    "paper.model": "Parameters",
+    "paper.setting": "Setting",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+_SUBMODULES = (
+    "checks",
+    "paper",
+)  # br.checks.check_exactly, br.paper.model, ... without an import of their own
+__all__ = ["__version__", *_HOME_OF]
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, *_SUBMODULES})

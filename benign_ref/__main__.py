@@ -1,4 +1,5 @@
 """python -m benign_ref audit | derive."""
+
 import importlib
 import sys
 
@@ -13,9 +14,13 @@ python -m benign_ref COMMAND --help says more."""
 def main(argv):
     """Hand over to the command's own main; returns the exit status."""
     if argv and argv[0] in ("audit", "derive"):
-        return importlib.import_module(f".{argv[0]}", __package__).main(argv[1:])
+        return importlib.import_module(
+            {"audit": ".audit", "derive": ".teach.derive"}[argv[0]], __package__
+        ).main(argv[1:])
     asked = not argv or argv[0] in ("-h", "--help")
-    print(USAGE if asked else f"{USAGE}\n\nno such command: {argv[0]}", file=sys.stdout if asked else sys.stderr)
+    print(
+        USAGE if asked else f"{USAGE}\n\nno such command: {argv[0]}", file=sys.stdout if asked else sys.stderr
+    )
     return 0 if asked else 2
 
 

@@ -1,11 +1,15 @@
 """The functions that check their arguments, choose the backend, and hand over to the mathematics."""
+
 import numpy as np
 
-from . import descent, model, parameter_space, proof, validate
-from .data import Dataset
-from .gradients import gradients as gradients_by_hand
-from .model import Parameters
-from .setting import Setting
+from . import validate
+from .engines import parameter_space
+from .engines.proof_space import ProofSpace
+from .paper import descent, model, proof
+from .paper.data import Dataset
+from .paper.gradients import gradients as gradients_by_hand
+from .paper.model import Parameters
+from .paper.setting import Setting
 
 BACKENDS = ("numpy", "numba")
 ENGINES = ("parameters", "proof")
@@ -22,20 +26,25 @@ def _checked(theta, X, backend, *y):
 def forward(theta, X, backend="numpy"):
     """M1 [P*]: the outputs f (N,) of tokens X (N,M,d).
 
-    backend "numpy": model.forward, line by line; "numba": the same by BLAS and the kernel. Raises ValueError or TypeError.
+    backend "numpy": model.forward, line by line; "numba": the same by BLAS and the kernel. Raises ValueError
+    or TypeError.
     """
     theta, X = _checked(theta, X, backend)
     return model.forward(theta, X) if backend == "numpy" else parameter_space.forward_numba(theta, X)
 
 
 def attention(theta, X):
-    """M1 [P*]: the attention S (N,M,M) on tokens X (N,M,d); each row sums to 1. Raises ValueError or TypeError."""
+    """M1 [P*]: the attention S (N,M,M) on tokens X (N,M,d); each row sums to 1. Raises ValueError or
+    TypeError.
+    """
     theta, X = _checked(theta, X, "numpy")
     return model.attention(theta, X)
 
 
 def loss(theta, X, y, backend="numpy"):
-    """M2 [P*]: L_S, the mean logistic loss on X (N,M,d), y (N,) of -1 and +1; a float. Raises ValueError or TypeError."""
+    """M2 [P*]: L_S, the mean logistic loss on X (N,M,d), y (N,) of -1 and +1; a float. Raises ValueError or
+    TypeError.
+    """
     theta, X, y = _checked(theta, X, backend, y)
     return float(model.logistic(y * forward(theta, X, backend)).mean())
 
@@ -43,19 +52,24 @@ def loss(theta, X, y, backend="numpy"):
 def gradients(theta, X, y, backend="numpy"):
     """G1-G4 [D]: the gradients of L_S with respect to W_Q, W_K, W_V, w_O, as Parameters.
 
-    backend "numpy": gradients.gradients, line by line; "numba": the same by BLAS and the kernel. Raises ValueError or TypeError.
+    backend "numpy": gradients.gradients, line by line; "numba": the same by BLAS and the kernel. Raises
+    ValueError or TypeError.
     """
     theta, X, y = _checked(theta, X, backend, y)
     return gradients_by_hand(theta, X, y) if backend == "numpy" else parameter_space.gradients(theta, X, y)
 
 
 def test_loss(theta, X, y):
-    """M2 [P*] on data that were not trained on: the mean logistic loss, a float. Raises ValueError or TypeError."""
+    """M2 [P*] on data that were not trained on: the mean logistic loss, a float. Raises ValueError or
+    TypeError.
+    """
     return loss(theta, X, y, backend="numba")
 
 
 def error_rate(theta, X, y):
-    """The 0-1 error: the fraction of samples with y_n f(X_n) <= 0, a float in [0,1]. Raises ValueError or TypeError."""
+    """The 0-1 error: the fraction of samples with y_n f(X_n) <= 0, a float in [0,1]. Raises ValueError or
+    TypeError.
+    """
     theta, X, y = _checked(theta, X, "numba", y)
     return float(np.mean(y * parameter_space.forward_numba(theta, X) <= 0))
 
@@ -63,15 +77,18 @@ def error_rate(theta, X, y):
 test_loss.__test__ = False  # a public name, not a test to collect
 
 
-def train(s, data, theta, *, engine="proof", backend="numba", train_w_O=False, record_every=None, observe=None):
-    """GD [P*]: full-batch gradient descent from theta on data, step s.eta, until L_S <= s.epsilon or s.max_steps. Returns a Run.
+def train(
+    s, data, theta, *, engine="proof", backend="numba", train_w_O=False, record_every=None, observe=None
+):
+    """GD [P*]: full-batch gradient descent from theta on data, step s.eta, until L_S <= s.epsilon or
+    s.max_steps. Returns a Run.
 
-    engine "parameters": in d dimensions, G1-G4; "proof": in the proof's coordinates, P1-P3, the same run at a cost that does not
-    depend on d. backend "numpy": the equations as they stand; "numba": the same by BLAS and the kernel. train_w_O: train w_O too.
-    record_every: None, an integer k (steps 0, k, 2k, …) or a sequence of steps; these and the last are kept in run.records, and
-    `observe(theta)`, if given, is called there and its value kept in the record.
-    Not reaching epsilon is no error (run.converged is False). Raises ValueError or TypeError for a bad argument, DivergenceError
-    at a loss that is not finite.
+    engine "parameters": in d dimensions, G1-G4; "proof": in the proof's coordinates, P1-P3, the same run at a
+    cost that does not depend on d. backend "numpy": the equations as they stand; "numba": the same by BLAS
+    and the kernel. train_w_O: train w_O too. record_every: None, an integer k (steps 0, k, 2k, …) or a
+    sequence of steps; these and the last are kept in run.records, and `observe(theta)`, if given, is called
+    there and its value kept in the record. Not reaching epsilon is no error (run.converged is False). Raises
+    ValueError or TypeError for a bad argument, DivergenceError at a loss that is not finite.
     """
     validate.instance("s", s, Setting)
     validate.instance("data", data, Dataset)
@@ -79,17 +96,21 @@ def train(s, data, theta, *, engine="proof", backend="numba", train_w_O=False, r
     validate.choice("backend", backend, BACKENDS)
     train_w_O = validate.boolean("train_w_O", train_w_O)
     if observe is not None and (record_every is None or not callable(observe)):
-        raise TypeError(f"observe must be a function of theta, given together with record_every, got {observe!r}, record_every={record_every!r}")
+        raise TypeError(
+            f"observe must be a function of theta, given together with record_every, got {observe!r}, record_every={record_every!r}"
+        )
     descent.steps_to_record(record_every)  # refuses a bad one before any work
     sizes = {name: getattr(s, name) for name in ("N", "M", "d", "d_h", "d_v")}
     theta = Parameters(*validate.parameters(theta, sizes))
     X, y = validate.array("data.X", data.X, "N,M,d", sizes), validate.labels("data.y", data.y, sizes)
     if engine == "proof":
         validate.fits_memory("N * M", s.N * s.M, 2 * s.T**2)
-        kind = proof.ProofSpace if backend == "numba" else proof.ReferenceProofSpace
+        kind = ProofSpace if backend == "numba" else proof.ReferenceProofSpace
         space = proof.TokenSpace(theta, X, y, train_w_O, kind)
     else:
-        space = (parameter_space.ParameterSpace if backend == "numba" else parameter_space.ReferenceSpace)(theta, X, y, train_w_O)
+        space = (parameter_space.ParameterSpace if backend == "numba" else descent.ReferenceSpace)(
+            theta, X, y, train_w_O
+        )
     watch = (lambda at: observe(at.parameters())) if observe else None
     losses, steps, converged, records = descent.descend(
         space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, record_every=record_every, observe=watch

@@ -1,4 +1,5 @@
 """Checks of arguments: each names the argument, its value and what is allowed, before any work."""
+
 import os
 
 import numpy as np
@@ -16,16 +17,22 @@ def shown(value):
 
 
 def integer(name, value, at_least):
-    """`value` as an int >= at_least. TypeError if it is no integer (bool included), ValueError if out of range."""
+    """`value` as an int >= at_least. TypeError if it is no integer (bool included), ValueError if out of
+    range.
+    """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer >= {at_least}, got {shown(value)} of type {type(value).__name__}")
+        raise TypeError(
+            f"{name} must be an integer >= {at_least}, got {shown(value)} of type {type(value).__name__}"
+        )
     if not at_least <= value <= LARGEST_INTEGER:
         raise ValueError(f"{name} must be an integer from {at_least} to 2**53, got {shown(value)}")
     return int(value)
 
 
 def real(name, value, positive=True):
-    """`value` as a finite float, > 0 or (positive=False) >= 0. TypeError if it is no real number, ValueError if out of range."""
+    """`value` as a finite float, > 0 or (positive=False) >= 0. TypeError if it is no real number, ValueError
+    if out of range.
+    """
     allowed = "a finite number > 0" if positive else "a finite number >= 0"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be {allowed}, got {shown(value)} of type {type(value).__name__}")
@@ -39,7 +46,9 @@ def real(name, value, positive=True):
 
 
 def steps(name, value):
-    """`value`: an integer k >= 1, as it is, or a list of integers >= 0, sorted and each once. TypeError or ValueError otherwise."""
+    """`value`: an integer k >= 1, as it is, or a list of integers >= 0, sorted and each once. TypeError or
+    ValueError otherwise.
+    """
     if not isinstance(value, (list, tuple, range, np.ndarray)) or getattr(value, "ndim", 1) == 0:
         return integer(name, value, 1)
     return sorted({integer(name, step, 0) for step in value})
@@ -62,29 +71,38 @@ def choice(name, value, allowed):
 def generator(name, value):
     """`value`, a numpy.random.Generator. TypeError otherwise."""
     if not isinstance(value, np.random.Generator):
-        raise TypeError(f"{name} must be a numpy.random.Generator (see make_rng), got {shown(value)} of type {type(value).__name__}")
+        raise TypeError(
+            f"{name} must be a numpy.random.Generator (see make_rng), got {shown(value)} of type {type(value).__name__}"
+        )
     return value
 
 
 def instance(name, value, kind):
     """`value`, an instance of `kind`. TypeError otherwise."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a {kind.__name__}, got {shown(value)} of type {type(value).__name__}")
+        raise TypeError(
+            f"{name} must be a {kind.__name__}, got {shown(value)} of type {type(value).__name__}"
+        )
     return value
 
 
 def array(name, value, shape, sizes):
     """`value` as a finite C-contiguous float64 array.
 
-    shape: a string of dimension names such as "N,M,d"; sizes: dict of the names already fixed, to which the new ones are added.
-    TypeError for a non-numeric or complex dtype; ValueError for a wrong shape, an empty axis, NaN or infinity.
+    shape: a string of dimension names such as "N,M,d"; sizes: dict of the names already fixed, to which the
+    new ones are added. TypeError for a non-numeric or complex dtype; ValueError for a wrong shape, an empty
+    axis, NaN or infinity.
     """
     if np.ma.is_masked(value):
-        raise TypeError(f"{name} must be an array of real numbers of shape ({shape}), got one with masked entries")
+        raise TypeError(
+            f"{name} must be an array of real numbers of shape ({shape}), got one with masked entries"
+        )
     try:
         a = np.asarray(value)
     except ValueError:
-        raise ValueError(f"{name} must be an array of shape ({shape}), got a ragged {type(value).__name__}") from None
+        raise ValueError(
+            f"{name} must be an array of shape ({shape}), got a ragged {type(value).__name__}"
+        ) from None
     if a.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be an array of real numbers of shape ({shape}), got dtype {a.dtype}")
     axes = shape.split(",")
@@ -103,9 +121,13 @@ def array(name, value, shape, sizes):
 
 
 def parameters(theta, sizes):
-    """The four arrays of Parameters (or any 4 arrays in that order), each checked against the others by `array`."""
+    """The four arrays of Parameters (or any 4 arrays in that order), each checked against the others by
+    `array`.
+    """
     if not isinstance(theta, (tuple, list)) or len(theta) != 4:
-        raise TypeError(f"theta must be Parameters(W_Q, W_K, W_V, w_O), got {shown(theta)} of type {type(theta).__name__}")
+        raise TypeError(
+            f"theta must be Parameters(W_Q, W_K, W_V, w_O), got {shown(theta)} of type {type(theta).__name__}"
+        )
     shapes = (("W_Q", "d,d_h"), ("W_K", "d,d_h"), ("W_V", "d,d_v"), ("w_O", "d_v"))
     return [array(f"theta.{name}", value, shape, sizes) for (name, shape), value in zip(shapes, theta)]
 
@@ -120,11 +142,19 @@ def labels(name, value, sizes):
 
 
 def fits_memory(name, size, count):
-    """ValueError unless `count` float64 numbers fit into this machine's memory; `name` = `size` are to blame."""
+    """ValueError unless `count` float64 numbers fit into this machine's memory; `name` = `size` are to
+    blame.
+    """
     needed = 8.0 * count
     try:
         available = float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not told on this system: refuse only what no machine holds
+    except (
+        AttributeError,
+        ValueError,
+        OSError,
+    ):  # not told on this system: refuse only what no machine holds
         available = 2.0**44
     if needed > available:
-        raise ValueError(f"{name}={shown(size)} needs {needed / 2**30:.3g} GiB, this machine has {available / 2**30:.3g} GiB")
+        raise ValueError(
+            f"{name}={shown(size)} needs {needed / 2**30:.3g} GiB, this machine has {available / 2**30:.3g} GiB"
+        )

@@ -1,5 +1,8 @@
-"""The figures, one small module each: numbers from benign_ref -> picture. `run_all.py` makes them in the order of NAMES.
+"""The figures, one small module each: numbers from benign_ref -> picture. `run_all.py` makes them in the
+order of NAMES.
 
-A module has TITLE (a line), CAPTION (what it shows, what of it is the paper's and what is ours) and make(options) -> Result.
+A module has TITLE (a line), CAPTION (what it shows, what of it is the paper's and what is ours) and
+make(options) -> Result.
 """
+
 NAMES = ("fig1", "fig1_law", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "speed", "checkers", "ledger")

@@ -1,4 +1,5 @@
 """What every figure shares: its options, its result, its look, and how it is saved."""
+
 import csv
 import sys
 import time
@@ -15,7 +16,10 @@ from matplotlib import patheffects  # noqa: E402
 
 WIDTH = 7.0  # inches: a text width; a single panel takes half of it
 PAPER_RED = "#d62728"
-WHITE = {"color": "white", "path_effects": [patheffects.withStroke(linewidth=2.3, foreground="0.25")]}  # to be seen on yellow too
+WHITE = {
+    "color": "white",
+    "path_effects": [patheffects.withStroke(linewidth=2.3, foreground="0.25")],
+}  # to be seen on yellow too
 MARKS = "Marks: [P] the paper's abstract or a caption; [P*] the paper as summarised elsewhere; [D] derived here; [C] our choice."
 
 plt.rcParams.update({
@@ -40,13 +44,21 @@ class Progress:
     def __call__(self, done, total, what="cells"):
         """`done` of `total` parts are there."""
         now = time.monotonic()
-        if self.first is None or done < self.first:  # what a store had took no time, so the time left is reckoned from here
+        if (
+            self.first is None or done < self.first
+        ):  # what a store had took no time, so the time left is reckoned from here
             self.first, self.begun = done, now if done else self.begun
         if now - self.said < (0.1 if self.terminal else self.every) and done < total:
             return
         self.said = now
         left = (now - self.begun) / max(done - self.first, 1) * (total - done)
-        rest = f" in {_minutes(now - self.begun)}" if done == total else f", {_minutes(left)} left" if done > self.first else ""
+        rest = (
+            f" in {_minutes(now - self.begun)}"
+            if done == total
+            else f", {_minutes(left)} left"
+            if done > self.first
+            else ""
+        )
         text = f"{self.name}: {done}/{total} {what}{rest}"
         self.stream.write(f"\r\x1b[2K{text}" if self.terminal else text + "\n")
         self.stream.flush()
@@ -64,7 +76,9 @@ def _minutes(seconds):
 
 @dataclass(frozen=True)
 class Options:
-    """What run_all.py was asked for. out: folder of the pictures; store: folder in which grids keep their cells (None: nowhere)."""
+    """What run_all.py was asked for. out: folder of the pictures; store: folder in which grids keep their
+    cells (None: nowhere).
+    """
 
     out: Path
     quick: bool = False
@@ -86,9 +100,13 @@ class Result:
 
 
 def save(figure, name, caption, header, rows, options):
-    """Write name.png, name.pdf, name.csv (header, rows) and name.txt (the caption) into options.out. Returns the paths."""
+    """Write name.png, name.pdf, name.csv (header, rows) and name.txt (the caption) into options.out. Returns
+    the paths.
+    """
     if options.quick:
-        figure.suptitle("made with --quick: reduced size", x=0.995, ha="right", fontsize=6.5, color=PAPER_RED)  # the layout makes room
+        figure.suptitle(
+            "made with --quick: reduced size", x=0.995, ha="right", fontsize=6.5, color=PAPER_RED
+        )  # the layout makes room
     paths = [options.out / f"{name}.{kind}" for kind in ("png", "pdf", "csv", "txt")]
     figure.savefig(paths[0], metadata={"Software": None})
     figure.savefig(paths[1], metadata={"CreationDate": None})  # the same numbers give the same file
@@ -97,7 +115,13 @@ def save(figure, name, caption, header, rows, options):
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-    paths[3].write_text(caption.strip() + "\n\n" + MARKS + ("\n\nMade with --quick: reduced size." if options.quick else "") + "\n")
+    paths[3].write_text(
+        caption.strip()
+        + "\n\n"
+        + MARKS
+        + ("\n\nMade with --quick: reduced size." if options.quick else "")
+        + "\n"
+    )
     return paths
 
 
@@ -109,12 +133,16 @@ def edges(centres):
 
 
 def heat_map(axes, result, values, **colours):
-    """values (S,n) over SNR (horizontal) and N (vertical), hatched where a cell did not converge for some seed."""
+    """values (S,n) over SNR (horizontal) and N (vertical), hatched where a cell did not converge for some
+    seed.
+    """
     x, y = edges(result.snrs), edges(result.Ns)
     mesh = axes.pcolormesh(x, y, values.T, **colours)
     bad = np.where(result.not_ended.any(axis=2), 1.0, np.nan)
     if np.isfinite(bad).any():
-        axes.pcolor(x, y, np.ma.masked_invalid(bad.T), hatch="////", facecolor="none", edgecolor="0.8", linewidth=0)
+        axes.pcolor(
+            x, y, np.ma.masked_invalid(bad.T), hatch="////", facecolor="none", edgecolor="0.8", linewidth=0
+        )
     axes.set(xlabel="SNR", ylabel="N", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     return mesh
 

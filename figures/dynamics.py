@@ -1,28 +1,34 @@
-"""What Figures 3 and 4 share: training dynamics of one regime, mean and spread over seeds, the three phases shaded, the limit dashed."""
+"""What Figures 3 and 4 share: training dynamics of one regime, mean and spread over seeds, the three phases
+shaded, the limit dashed.
+"""
+
 import numpy as np
 from matplotlib.ticker import NullLocator
 
-from benign_ref import dynamics
+from benign_ref.experiments import dynamics
+from benign_ref.runtime.resume import compute
 
 from .common import WIDTH, Result, plt, save, settings_of
-from .tasks import compute
 
-CAPTION = """
-Figure {number}. Training dynamics in the {regime} regime: gradient descent on synthetic data, N = {N}, M = {M}, SNR = {snr:g} (N SNR^2 =
-{N_snr2:g}), drawn in law with d = {d}, d_h = {d_h}, C_p = {C_p:g}, until the training loss is <= epsilon = {epsilon:g}. That there is
-such a figure is the paper's [P] ("training dynamics"); its panels, the bands, the sizes, epsilon and the step size are ours [C].
-Lines: mean over {seeds} seeds; bands: mean -+ 2 sigma over seeds; for the losses, V and the ratio both are taken of the logarithm. Step 0
-is off the logarithmic axis. Runs differ in length ({shortest} to {longest} steps): mean and band end where the shortest run ends, nothing
-is held or extrapolated; the tick marks at the bottom of (a) are the ends of the runs. Dashed: the limit of large d and d_h (L1-L5 [D]),
-the same setting, nothing fitted. Colours tell the token (in (c) to (e): whose row, that is whose query), line styles in (c) to (e) the
-token attended: solid the signal, dash-dotted xi_2. (a) Losses. (b) V of the signals, and mean |V| of the noise tokens. (c) Attention of
-the signal's row and (d) of the rows of xi_2 and of the small tokens xi_i, i >= 3, on the training data, mean over samples; dotted: 1/M.
-(e) <q, k>, mean over samples. (f) max |ell'| / min |ell'| over the training samples. Bands are cut by the axes where they leave what is
-possible (attention in [0,1], ratio >= 1). |V_(n,i)| lies above its limit, which it approaches as d grows: noise tokens have products of
-order d^(-1/2), through which the large V_(n,2) reach V_(n,i); its flat beginning is V(0), which the limit takes to be 0. Shaded: the
-theory's phases I, II, III [P*], bounded by a rule of ours [C] (phases.py): II begins when the first of the rows of the signal and of xi_2
-has come a tenth of the way from 1/M to attending only to the winner (the token that the signal's row ends on), III when both have come
-nine tenths. Drawn at the geometric mean over seeds.
+CAPTION = """ Figure {number}. Training dynamics in the {regime} regime: gradient descent on synthetic data, N
+= {N}, M = {M}, SNR = {snr:g} (N SNR^2 = {N_snr2:g}), drawn in law with d = {d}, d_h = {d_h}, C_p = {C_p:g},
+until the training loss is <= epsilon = {epsilon:g}. That there is such a figure is the paper's [P] ("training
+dynamics"); its panels, the bands, the sizes, epsilon and the step size are ours [C]. Lines: mean over {seeds}
+seeds; bands: mean -+ 2 sigma over seeds; for the losses, V and the ratio both are taken of the logarithm.
+Step 0 is off the logarithmic axis. Runs differ in length ({shortest} to {longest} steps): mean and band end
+where the shortest run ends, nothing is held or extrapolated; the tick marks at the bottom of (a) are the ends
+of the runs. Dashed: the limit of large d and d_h (L1-L5 [D]), the same setting, nothing fitted. Colours tell
+the token (in (c) to (e): whose row, that is whose query), line styles in (c) to (e) the token attended: solid
+the signal, dash-dotted xi_2. (a) Losses. (b) V of the signals, and mean |V| of the noise tokens. (c)
+Attention of the signal's row and (d) of the rows of xi_2 and of the small tokens xi_i, i >= 3, on the
+training data, mean over samples; dotted: 1/M. (e) <q, k>, mean over samples. (f) max |ell'| / min |ell'| over
+the training samples. Bands are cut by the axes where they leave what is possible (attention in [0,1], ratio
+>= 1). |V_(n,i)| lies above its limit, which it approaches as d grows: noise tokens have products of order
+d^(-1/2), through which the large V_(n,2) reach V_(n,i); its flat beginning is V(0), which the limit takes to
+be 0. Shaded: the theory's phases I, II, III [P*], bounded by a rule of ours [C] (phases.py): II begins when
+the first of the rows of the signal and of xi_2 has come a tenth of the way from 1/M to attending only to the
+winner (the token that the signal's row ends on), III when both have come nine tenths. Drawn at the geometric
+mean over seeds.
 """
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # of Okabe and Ito's palette
 ROW_COLOURS = {"s": BLUE, "2": VERMILLION, "i": GREEN}
@@ -36,13 +42,17 @@ def line(axes, average, limit, name, label, **look):
     """One quantity: mean, band, and the limit's curve."""
     steps = average.steps[1:]
     axes.plot(steps, average.mean[name][1:], label=label, **look)
-    axes.fill_between(steps, average.low[name][1:], average.high[name][1:], color=look["color"], alpha=0.22, linewidth=0)
+    axes.fill_between(
+        steps, average.low[name][1:], average.high[name][1:], color=look["color"], alpha=0.22, linewidth=0
+    )
     axes.plot(limit.steps[1:], limit.quantities[name][1:], **LIMIT)
 
 
 def pair_line(axes, average, limit, letter, pair, label):
     """Attention (letter "S") or <q,k> ("P") of a pair: colour by the row, style by the token attended."""
-    line(axes, average, limit, f"{letter}_{pair}", label, color=ROW_COLOURS[pair[0]], linestyle=STYLES[pair[1]])
+    line(
+        axes, average, limit, f"{letter}_{pair}", label, color=ROW_COLOURS[pair[0]], linestyle=STYLES[pair[1]]
+    )
 
 
 def shade(axes, bounds):
@@ -53,7 +63,16 @@ def shade(axes, bounds):
     marks = [left, *bounds, right]
     for name, a, b in zip(GREYS, marks, marks[1:]):
         axes.axvspan(a, b, facecolor=GREYS[name], zorder=-2, linewidth=0)
-        axes.text(np.sqrt(a * b), 1.0, name, transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=7, color="0.25")
+        axes.text(
+            np.sqrt(a * b),
+            1.0,
+            name,
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            va="bottom",
+            fontsize=7,
+            color="0.25",
+        )
 
 
 def draw_panels(panels, average, limit, M, winner):
@@ -71,14 +90,18 @@ def draw_panels(panels, average, limit, M, winner):
         axes.axhline(1 / M, color="0.4", linewidth=0.6, linestyle=":")
         axes.set(ylim=(-0.03, 1.03), ylabel="attention")
     for row, token in ("ss", "s2", "2s", "22", f"i{winner}"):
-        pair_line(e, average, limit, "P", row + token, rf"$\langle q_{{{NAMES[row]}}}, k_{{{NAMES[token]}}}\rangle$")
+        pair_line(
+            e, average, limit, "P", row + token, rf"$\langle q_{{{NAMES[row]}}}, k_{{{NAMES[token]}}}\rangle$"
+        )
     line(f, average, limit, "slope_ratio", "ratio", color=BLUE, linestyle="-")
     a.plot([], [], label="limit", **LIMIT)
     a.set(yscale="log", ylabel="loss")
     b.set(yscale="log", ylabel=r"$V$")
     b.yaxis.set_minor_locator(NullLocator())  # it spans many decades
     e.set(ylabel=r"$\langle q, k\rangle$")
-    f.set(ylabel="max |\u2113\u2032| / min |\u2113\u2032|", yscale="log")  # no mathtext: the PDF writer complains of the font of its prime
+    f.set(
+        ylabel="max |\u2113\u2032| / min |\u2113\u2032|", yscale="log"
+    )  # no mathtext: the PDF writer complains of the font of its prime
     f.yaxis.set_major_formatter("{x:g}")
     f.yaxis.set_minor_formatter("{x:g}")
     f.set_ylim(bottom=1, top=max(1.5, 1.1 * np.nanmax(average.high["slope_ratio"])))
@@ -106,11 +129,24 @@ def paint(trajectories, average, limit, s, bounds):
         shade(axes, bounds)
         if axes is not panels[5]:
             box = {"frameon": True, "framealpha": 0.75, "edgecolor": "none", "borderpad": 0.2}
-            axes.legend(loc={0: "lower left", 1: "lower right"}.get(place, "upper left"), handlelength=2.8, labelspacing=0.3, **box)
+            axes.legend(
+                loc={0: "lower left", 1: "lower right"}.get(place, "upper left"),
+                handlelength=2.8,
+                labelspacing=0.3,
+                **box,
+            )
     for axes in grid[2]:
         axes.set_xlabel("iteration")
     at_the_bottom = panels[0].get_xaxis_transform()
-    panels[0].plot(ends, np.full(len(ends), 0.02), "|", transform=at_the_bottom, color="black", markersize=5, markeredgewidth=0.6)
+    panels[0].plot(
+        ends,
+        np.full(len(ends), 0.02),
+        "|",
+        transform=at_the_bottom,
+        color="black",
+        markersize=5,
+        markeredgewidth=0.6,
+    )
     return figure
 
 
@@ -118,11 +154,23 @@ def rows_of(trajectories, average, limit, seeds):
     """The numbers of the CSV: means with their bands, the limit, the end and the phases of every run."""
     found = []
     for name in dynamics.QUANTITIES:
-        found += [("mean", name, *row) for row in zip(average.steps.tolist(), average.mean[name], average.low[name], average.high[name])]
-        found += [("limit", name, step, value, "", "") for step, value in zip(limit.steps.tolist(), limit.quantities[name])]
-        found += [(f"seed {seed}, end", name, one.steps[-1], one.quantities[name][-1], "", "") for seed, one in zip(seeds, trajectories)]
+        found += [
+            ("mean", name, *row)
+            for row in zip(average.steps.tolist(), average.mean[name], average.low[name], average.high[name])
+        ]
+        found += [
+            ("limit", name, step, value, "", "")
+            for step, value in zip(limit.steps.tolist(), limit.quantities[name])
+        ]
+        found += [
+            (f"seed {seed}, end", name, one.steps[-1], one.quantities[name][-1], "", "")
+            for seed, one in zip(seeds, trajectories)
+        ]
     for label, one in [*((f"seed {seed}", one) for seed, one in zip(seeds, trajectories)), ("limit", limit)]:
-        found += [(label, "phase II begins", one.phases.leaves, "", "", ""), (label, "phase III begins", one.phases.settles, "", "", "")]
+        found += [
+            (label, "phase II begins", one.phases.leaves, "", "", ""),
+            (label, "phase III begins", one.phases.settles, "", "", ""),
+        ]
     return found
 
 
@@ -131,22 +179,35 @@ def lines_of(trajectories, limit, s, regime):
     phases = [one.phases for one in trajectories]
     whole = [one for one in phases if one.found]
     count, winners = len(phases), ", ".join(sorted({one.winner for one in phases}))
-    reached = f"epsilon = {s.epsilon:g} reached in {sum(one.converged for one in trajectories)} of {count} runs"
+    reached = (
+        f"epsilon = {s.epsilon:g} reached in {sum(one.converged for one in trajectories)} of {count} runs"
+    )
     lines = [f"{regime}: {reached}; three phases found in {len(whole)} of {count}, on {winners}"]
-    for name, what in (("leaves", "phase II begins"), ("settles", "phase III begins"), ("end", "the run ends")):
+    for name, what in (
+        ("leaves", "phase II begins"),
+        ("settles", "phase III begins"),
+        ("end", "the run ends"),
+    ):
         times = np.array([getattr(one, name) for one in whole], dtype=float)
         if len(times) > 1:
             spread = f"{times.mean():.0f} +- {times.std(ddof=1):.0f} (one sigma over seeds)"
             lines.append(f"{what} at step {spread}; in the limit {getattr(limit.phases, name):.0f}")
     end = {name: np.array([one.quantities[name][-1] for one in trajectories]) for name in dynamics.QUANTITIES}
-    shown = {"signal on signal": "S_ss", "signal on xi_2": "S_s2", "xi_2 on xi_2": "S_22", "xi_2 on signal": "S_2s"}
+    shown = {
+        "signal on signal": "S_ss",
+        "signal on xi_2": "S_s2",
+        "xi_2 on xi_2": "S_22",
+        "xi_2 on signal": "S_2s",
+    }
     attention = ", ".join(f"{what} {end[name].mean():.4f}" for what, name in shown.items())
     lines.append(f"attention at the end, mean over seeds, row of {attention}")
     train, test = end["train_loss"].max(), end["test_loss"]
     ends = f"training loss <= {train:.3g}, test loss {test.min():.3g} to {test.max():.3g} (limit {limit.quantities['test_loss'][-1]:.3g})"
     lines.append(f"at the end: {ends}")
     largest = np.array([one.quantities["slope_ratio"].max() for one in trajectories])
-    lines.append(f"max |ell'| / min |ell'| over a whole run: {np.median(largest):.3g} in the median, at most {largest.max():.3g}")
+    lines.append(
+        f"max |ell'| / min |ell'| over a whole run: {np.median(largest):.3g} in the median, at most {largest.max():.3g}"
+    )
     return lines
 
 
@@ -157,7 +218,15 @@ def make(name, number, regime, options):
     seeds = range(options.seed, options.seed + (3 if options.quick else 10))
     tasks = [(regime, size, seed) for seed in seeds]
     settings = settings_of(s)
-    kept = compute(f"{name}-{size}", dynamics.draw, tasks, options, "runs", settings=settings, asked=dynamics.SIZES[size][1])
+    kept = compute(
+        f"{name}-{size}",
+        dynamics.draw,
+        tasks,
+        options,
+        "runs",
+        settings=settings,
+        asked=dynamics.SIZES[size][1],
+    )
     trajectories = [dynamics.Trajectory.from_lists(*kept[task]) for task in tasks]
     average = dynamics.average(trajectories)
     limit = dynamics.limit_trajectory(s, average.steps)
@@ -165,6 +234,11 @@ def make(name, number, regime, options):
     measured = {"seeds": len(seeds), "shortest": min(ends), "longest": max(ends)}
     caption = CAPTION.format(number=number, regime=regime, N_snr2=s.N_snr2, **measured, **settings)
     header = ["what", "quantity", "step", "value", "low", "high"]
-    figure, rows = paint(trajectories, average, limit, s, bounds_of(trajectories)), rows_of(trajectories, average, limit, seeds)
+    figure, rows = (
+        paint(trajectories, average, limit, s, bounds_of(trajectories)),
+        rows_of(trajectories, average, limit, seeds),
+    )
     files = save(figure, name, caption, header, rows, options)
-    return Result(files, lines_of(trajectories, limit, s, regime), {"setting": settings, "seeds": list(seeds)})
+    return Result(
+        files, lines_of(trajectories, limit, s, regime), {"setting": settings, "seeds": list(seeds)}
+    )

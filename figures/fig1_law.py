@@ -1,4 +1,7 @@
-"""Figure 1 once more at d = 100 000, drawn in law: the boundary does not depend on d, and neither does the time it takes."""
+"""Figure 1 once more at d = 100 000, drawn in law: the boundary does not depend on d, and neither does the
+time it takes.
+"""
+
 from . import fig1
 
 TITLE = "Figure 1 at d = 100 000, by the law engine"

@@ -1,28 +1,31 @@
 """Figure 2: the same phenomenon with real images in place of the signals."""
+
 from functools import partial
 
 import numpy as np
 from matplotlib.colors import ListedColormap
 
 import benign_ref as br
-from benign_ref import images
-from benign_ref.diagram import Cell, CellResult
-from benign_ref.sweep import collect
+from benign_ref.experiments import images
+from benign_ref.experiments.diagram import Cell, CellResult
+from benign_ref.experiments.grid import collect
+from benign_ref.runtime.resume import compute
 
 from .common import PAPER_RED, WHITE, WIDTH, Result, curve, heat_map, plt, save, settings_of
-from .tasks import compute
 
 TITLE = "the same on real images, MNIST 0 against 1 and 3 against 7 (our protocol)"
-CAPTION = """
-Figure 2. Test loss on held-out images, over SNR and N, for two pairs of MNIST digits: (a) and (c) heat maps, (b) and (d) the same cut at
-0.2 (yellow above, purple below). That the phenomenon is seen on MNIST is the paper's [P*]; the protocol is ours [C]: token 1 is an image,
-scaled to norm SNR, in the first 784 coordinates; tokens 2 to M are noise as in the synthetic data, of norm 1 (token 2: C_p) on 1024
-further coordinates, d = 1808; M = 16, C_p = 20, d_h = 16, training loss epsilon = 0.01. Every cell is gradient descent on a draw of N
-training images, half of each digit, tested on 200 held-out images with fresh noise, and averaged over seeds. White: N SNR^2 = c fitted to
-the measured crossings of 0.2 (dashed) and of 0.4 (dotted) [C]. Red: the paper's curve N SNR^2 = 1000 for the synthetic data [P], for
-comparison only. Images of one digit are not one signal: the boundary lies higher than for synthetic data, and higher for the pair that is
-harder to tell apart. For 3 against 7 the loss beyond the step is itself near 0.2, as N images teach only so much about the digits; there
-the cut at 0.2 shows that, and the crossing of 0.4 shows the step. MNIST: LeCun, Cortes and Burges, CC BY-SA 3.0.
+CAPTION = """ Figure 2. Test loss on held-out images, over SNR and N, for two pairs of MNIST digits: (a) and
+(c) heat maps, (b) and (d) the same cut at
+0.2 (yellow above, purple below). That the phenomenon is seen on MNIST is the paper's [P*]; the protocol is
+ours [C]: token 1 is an image, scaled to norm SNR, in the first 784 coordinates; tokens 2 to M are noise as in
+the synthetic data, of norm 1 (token 2: C_p) on 1024 further coordinates, d = 1808; M = 16, C_p = 20, d_h =
+16, training loss epsilon = 0.01. Every cell is gradient descent on a draw of N training images, half of each
+digit, tested on 200 held-out images with fresh noise, and averaged over seeds. White: N SNR^2 = c fitted to
+the measured crossings of 0.2 (dashed) and of 0.4 (dotted) [C]. Red: the paper's curve N SNR^2 = 1000 for the
+synthetic data [P], for comparison only. Images of one digit are not one signal: the boundary lies higher than
+for synthetic data, and higher for the pair that is harder to tell apart. For 3 against 7 the loss beyond the
+step is itself near 0.2, as N images teach only so much about the digits; there the cut at 0.2 shows that, and
+the crossing of 0.4 shows the step. MNIST: LeCun, Cortes and Burges, CC BY-SA 3.0.
 """
 LEVEL, MIDDLE = 0.2, 0.4  # the cut; half way down the step
 PAIRS = ((0, 1), (3, 7))
@@ -44,12 +47,24 @@ def measure(options):
     snrs, seeds = [float(snr) for snr in snrs], [options.seed + k for k in range(count)]
     base = BASE.replace(d=images.PIXELS + 256, d_h=8) if options.quick else BASE
     tasks = [
-        (*pair, snr, N, seed) for N in sorted(Ns, reverse=True) for pair in PAIRS for snr in snrs for seed in seeds
+        (*pair, snr, N, seed)
+        for N in sorted(Ns, reverse=True)
+        for pair in PAIRS
+        for snr in snrs
+        for seed in seeds
     ]  # the longest first
     cell = partial(images.run_cell, base=base, path=options.mnist and str(options.mnist), n_test=N_TEST)
-    settings = {**settings_of(base), "given": sorted(base.given), "n_test": N_TEST, "images": images.fingerprint(mnist)}
+    settings = {
+        **settings_of(base),
+        "given": sorted(base.given),
+        "n_test": N_TEST,
+        "images": images.fingerprint(mnist),
+    }
     found = compute("fig2", cell, tasks, options, "cells", **settings)
-    results = {pair: {Cell(*task[2:]): CellResult(*value) for task, value in found.items() if task[:2] == pair} for pair in PAIRS}
+    results = {
+        pair: {Cell(*task[2:]): CellResult(*value) for task, value in found.items() if task[:2] == pair}
+        for pair in PAIRS
+    }
     return {pair: collect(snrs, Ns, seeds, cells, settings, len(cells), 0) for pair, cells in results.items()}
 
 
@@ -64,22 +79,39 @@ def draw_pair(left, right, result, c, middle, pair, letters):
     meshes = [
         heat_map(left, result, mean, vmin=0.0, vmax=1.0),
         heat_map(
-            right, result, (mean > LEVEL).astype(float), cmap=ListedColormap([plt.cm.viridis(0.0), plt.cm.viridis(1.0)]), vmin=0, vmax=1
+            right,
+            result,
+            (mean > LEVEL).astype(float),
+            cmap=ListedColormap([plt.cm.viridis(0.0), plt.cm.viridis(1.0)]),
+            vmin=0,
+            vmax=1,
         ),
     ]
     for axes, letter, what in zip((left, right), letters, ("test loss", "cut")):
         curve(axes, 1000.0, color=PAPER_RED, label=r"paper, synthetic: $N\,\mathrm{SNR}^2=1000$")
-        curve(axes, float(c), **WHITE, linestyle="--", label=rf"measured: crosses {LEVEL} at $N\,\mathrm{{SNR}}^2=c$")
+        curve(
+            axes,
+            float(c),
+            **WHITE,
+            linestyle="--",
+            label=rf"measured: crosses {LEVEL} at $N\,\mathrm{{SNR}}^2=c$",
+        )
         curve(axes, float(middle), **WHITE, linestyle=":", label=f"measured: crosses {MIDDLE}")
         axes.set_yticks(result.Ns)
-        axes.set_title(f"({letter}) {pair[0]} against {pair[1]}: {what}" + (rf", $c={shown(c)}$" if axes is right else ""))
+        axes.set_title(
+            f"({letter}) {pair[0]} against {pair[1]}: {what}"
+            + (rf", $c={shown(c)}$" if axes is right else "")
+        )
     return meshes
 
 
 def make(options):
     """Compute both grids, draw the four panels, return a Result."""
     results = measure(options)
-    constants, middles = ({pair: br.boundary_constant(result, level) for pair, result in results.items()} for level in (LEVEL, MIDDLE))
+    constants, middles = (
+        {pair: br.boundary_constant(result, level) for pair, result in results.items()}
+        for level in (LEVEL, MIDDLE)
+    )
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 4.9), sharex=True)
     for row, (pair, result), letters in zip(axes, results.items(), ("ab", "cd")):
         meshes = draw_pair(*row, result, constants[pair], middles[pair], pair, letters)
@@ -89,9 +121,22 @@ def make(options):
     bar = figure.colorbar(meshes[1], ax=axes[:, 1], ticks=[0.25, 0.75], aspect=35)
     bar.ax.set_yticklabels([f"< {LEVEL}", f"> {LEVEL}"])
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, facecolor="0.6", frameon=True, edgecolor="none")
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=3, facecolor="0.6", frameon=True, edgecolor="none"
+    )
     rows = [[*pair, *cell] for pair, result in results.items() for cell in result.cells()]
-    header = ["digit_plus", "digit_minus", "snr", "N", "seed", "status", "steps", "train_loss", "test_loss", "error_rate"]
+    header = [
+        "digit_plus",
+        "digit_minus",
+        "snr",
+        "N",
+        "seed",
+        "status",
+        "steps",
+        "train_loss",
+        "test_loss",
+        "error_rate",
+    ]
     files = save(figure, "fig2", CAPTION, header, rows, options)
     lines = [
         f"{plus} against {minus}: test loss {level} at N SNR^2 = {shown(c, '+-')}, {len(c.per_seed)} seed(s)"

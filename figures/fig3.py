@@ -1,4 +1,5 @@
 """Figure 3: training dynamics in the benign regime."""
+
 from . import dynamics
 
 TITLE = "training dynamics in the benign regime, with the theory's three phases (the paper's Figure 3)"

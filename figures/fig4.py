@@ -1,4 +1,5 @@
 """Figure 4: training dynamics in the harmful regime."""
+
 from . import dynamics
 
 TITLE = "training dynamics in the harmful regime, with the theory's three phases (the paper's Figure 4)"

@@ -1,42 +1,65 @@
 """Figure 6: how sharp the boundary is, and whether the critical x is a constant."""
+
 import numpy as np
 
-from benign_ref.limit import train_in_limit
-from benign_ref.limit_boundary import attention_x, setting_at
-from benign_ref.sharpness import FACTOR, LEVELS, SAMPLES, SEARCH_SAMPLES, TOLERANCE, Draw, base_of, critical_x_in_limit, measure, summary
+from benign_ref.derived.boundary import attention_x, setting_at
+from benign_ref.derived.limit import train_in_limit
+from benign_ref.experiments.sharpness import (
+    FACTOR,
+    LEVELS,
+    SAMPLES,
+    SEARCH_SAMPLES,
+    TOLERANCE,
+    Draw,
+    base_of,
+    critical_x_in_limit,
+    measure,
+    summary,
+)
+from benign_ref.runtime.resume import compute
 
 from .common import WIDTH, Result, log_axis, plt, save
-from .tasks import compute
 
 TITLE = "how sharp the boundary is, against x = N SNR^2 / C_p^2"
-CAPTION = """
-Figure 6. Gradient descent stopped at training loss epsilon = 0.01 unless said otherwise, drawn in law, against x = N SNR^2 / C_p^2; C_p =
-5 sqrt(M), d_h = 32. Markers are means over draws; lines in (a), (c), (e), (f) are the limit of large d and d_h at the same sigma_h^2 d_h
-(L1-L5 [D]), nothing fitted. All of it is ours [C]. (a) Test loss for several (M, N), legend in (c), d = 1e5. (b) Test loss at M = 8, N =
-6: mean, and one standard deviation over draws, for several d. (c) Attention of the signal on itself at the end of the runs of (a), mean
-over the training set, near the step. (d) Spread over draws against d, as standard deviations of logarithms: of x_c, the x at which the
-attention of one draw rises through 0.5, for two d_h, and of the test loss at x = 1 and x = 4 for d_h = 32; grey: d^(-1/2). (e) Critical
-x_c where the test loss falls through 0.2 and where the attention rises through 0.5, against M at N = 6 and against N at M = 8. (f) The
-same at M = 8, N = 6 with sigma_h or epsilon multiplied by a factor. Bars in (e), (f): standard errors.
+CAPTION = """ Figure 6. Gradient descent stopped at training loss epsilon = 0.01 unless said otherwise, drawn
+in law, against x = N SNR^2 / C_p^2; C_p = 5 sqrt(M), d_h = 32. Markers are means over draws; lines in (a),
+(c), (e), (f) are the limit of large d and d_h at the same sigma_h^2 d_h (L1-L5 [D]), nothing fitted. All of
+it is ours [C]. (a) Test loss for several (M, N), legend in (c), d = 1e5. (b) Test loss at M = 8, N = 6: mean,
+and one standard deviation over draws, for several d. (c) Attention of the signal on itself at the end of the
+runs of (a), mean over the training set, near the step. (d) Spread over draws against d, as standard
+deviations of logarithms: of x_c, the x at which the attention of one draw rises through 0.5, for two d_h, and
+of the test loss at x = 1 and x = 4 for d_h = 32; grey: d^(-1/2). (e) Critical x_c where the test loss falls
+through 0.2 and where the attention rises through 0.5, against M at N = 6 and against N at M = 8. (f) The same
+at M = 8, N = 6 with sigma_h or epsilon multiplied by a factor. Bars in (e), (f): standard errors.
 
-What is sharp: the attention, for M = 8 and more. In the limit it goes from 0.1 to 0.9 within half a per cent of x or less (at M = 3 it
-rises over a range), and the x_c of single draws gather as d and d_h grow: their spread falls about like d^(-1/2), to a floor that d_h
-sets. What is not sharp: the test loss. Below the step, where the attention settles on the noise, it falls slowly with x; at the step it
-drops; beyond, it falls slowly again. So the x_c of the test loss is the place of the step only where the step takes it through 0.2: at
-small M, and at small epsilon, the slow fall gets there first. Collapse: at given M the curves of different N and d agree away from the
-step; curves of different M differ in height, as the output on fresh data depends on M, and step at nearly the same x. Is x_c a constant?
-No, though it varies little: it rises slowly with M, with N and with sigma_h; with epsilon the x_c of the attention does not move and that
-of the test loss does; with C_p it does not move, so x is the right variable; with d it only gathers. At three times the default sigma_h
-the draws lie below the limit, and come nearer to it as d_h grows. The paper's N SNR^2 = 1000 is x = 2.5 at M = 16 and C_p = 20: a round
-number a little above the step.
+What is sharp: the attention, for M = 8 and more. In the limit it goes from 0.1 to 0.9 within half a per cent
+of x or less (at M = 3 it rises over a range), and the x_c of single draws gather as d and d_h grow: their
+spread falls about like d^(-1/2), to a floor that d_h sets. What is not sharp: the test loss. Below the step,
+where the attention settles on the noise, it falls slowly with x; at the step it drops; beyond, it falls
+slowly again. So the x_c of the test loss is the place of the step only where the step takes it through 0.2:
+at small M, and at small epsilon, the slow fall gets there first. Collapse: at given M the curves of different
+N and d agree away from the step; curves of different M differ in height, as the output on fresh data depends
+on M, and step at nearly the same x. Is x_c a constant? No, though it varies little: it rises slowly with M,
+with N and with sigma_h; with epsilon the x_c of the attention does not move and that of the test loss does;
+with C_p it does not move, so x is the right variable; with d it only gathers. At three times the default
+sigma_h the draws lie below the limit, and come nearer to it as d_h grows. The paper's N SNR^2 = 1000 is x =
+2.5 at M = 16 and C_p = 20: a round number a little above the step.
 """
 D_H = 32
 WHERE = {"test_loss": "test loss 0.2", "attention": "attention 0.5"}
-LOOKS = (("C0", "-", "o"), ("C1", "--", "s"), ("C2", "-.", "^"), ("C3", ":", "v"), ("C4", (0, (5, 1, 1, 1, 1, 1)), "D"))
+LOOKS = (
+    ("C0", "-", "o"),
+    ("C1", "--", "s"),
+    ("C2", "-.", "^"),
+    ("C3", ":", "v"),
+    ("C4", (0, (5, 1, 1, 1, 1, 1)), "D"),
+)
 
 
 def sizes(quick):
-    """Every axis of the figure: of (a), (c); of (b); seeds of x_c; the values of (e) and (f); points of a line."""
+    """Every axis of the figure: of (a), (c); of (b); seeds of x_c; the values of (e) and (f); points of a
+    line.
+    """
     if quick:
         return {
             "curves": [(8, 2), (8, 6), (3, 6)], "x": [0.5, 1.5, 2.0, 2.4, 4.0], "seeds": 2, "d": [10**3, 10**5], "near": [1.0, 2.1, 4.0],
@@ -80,7 +103,9 @@ def all_tasks(size, first):
     for M, N in size["curves"]:
         for x in size["x"]:
             tasks += of_seeds("point", x, drawn(M, N), first, size["seeds"])
-    return sorted(tasks, key=lambda task: (task[0] == "point", -task[2] * task[3] / task[7]))  # searches first, by M N / epsilon
+    return sorted(
+        tasks, key=lambda task: (task[0] == "point", -task[2] * task[3] / task[7])
+    )  # searches first, by M N / epsilon
 
 
 class Measured:
@@ -95,20 +120,36 @@ class Measured:
 
     def points(self, xs, draw, count):
         """Arrays (len(xs), count) of the test loss and of the attention."""
-        values = np.array([[self.results[task][:3] for task in of_seeds("point", x, draw, self.first, count)] for x in xs])
+        values = np.array(
+            [[self.results[task][:3] for task in of_seeds("point", x, draw, self.first, count)] for x in xs]
+        )
         return values[..., 0], values[..., 2]
 
 
 def draw_curves(loss_axes, attention_axes, found, size):
     """(a) and (c)."""
-    line = np.sort(np.concatenate([np.geomspace(min(size["x"]), max(size["x"]), size["line"]), np.geomspace(1.9, 2.5, size["line"])]))
+    line = np.sort(
+        np.concatenate(
+            [np.geomspace(min(size["x"]), max(size["x"]), size["line"]), np.geomspace(1.9, 2.5, size["line"])]
+        )
+    )
     for (M, N), (colour, style, marker) in zip(size["curves"], LOOKS):
         runs = [train_in_limit(setting_at(x, M, N, base_of(drawn(M, N)))) for x in line]
         limit = (np.array([run.test_loss for run in runs]), np.array([run.attention["ss"] for run in runs]))
-        for axes, values, computed in zip((loss_axes, attention_axes), found.points(size["x"], drawn(M, N), size["seeds"]), limit):
+        for axes, values, computed in zip(
+            (loss_axes, attention_axes), found.points(size["x"], drawn(M, N), size["seeds"]), limit
+        ):
             axes.plot(line, computed, color=colour, linestyle=style)
-            axes.plot(size["x"], values.mean(axis=1), marker, color=colour, markersize=3, markerfacecolor="none")
-        look = {"color": colour, "linestyle": style, "marker": marker, "markersize": 3, "markerfacecolor": "none"}
+            axes.plot(
+                size["x"], values.mean(axis=1), marker, color=colour, markersize=3, markerfacecolor="none"
+            )
+        look = {
+            "color": colour,
+            "linestyle": style,
+            "marker": marker,
+            "markersize": 3,
+            "markerfacecolor": "none",
+        }
         attention_axes.plot([], [], **look, label=f"M={M}, N={N}")
     loss_axes.axhline(LEVELS["test_loss"], color="0.6", linewidth=0.7)
     loss_axes.set(ylabel="test loss", title="(a) test loss", ylim=(0, 0.72))
@@ -135,9 +176,15 @@ def draw_near(axes, found, size):
 
 def spreads(found, size):
     """(d): {label: one spread for each d}."""
-    values = {r"$x_c$, $d_h=32$": [found.critical("attention", drawn(d=d), size["d_seeds"]).spread for d in size["d"]]}
+    values = {
+        r"$x_c$, $d_h=32$": [
+            found.critical("attention", drawn(d=d), size["d_seeds"]).spread for d in size["d"]
+        ]
+    }
     if size["wide_seeds"]:
-        values[r"$x_c$, $d_h=256$"] = [found.critical("attention", drawn(d=d, d_h=256), size["wide_seeds"]).spread for d in size["d"]]
+        values[r"$x_c$, $d_h=256$"] = [
+            found.critical("attention", drawn(d=d, d_h=256), size["wide_seeds"]).spread for d in size["d"]
+        ]
     for x in (1.0, 4.0):
         losses = [found.points([x], drawn(d=d), size["d_seeds"])[0][0] for d in size["d"]]
         values[f"test loss, $x={x:g}$"] = [float(np.std(np.log(loss), ddof=1)) for loss in losses]
@@ -151,7 +198,13 @@ def draw_spreads(axes, values, size):
     ends = np.array([size["d"][0], size["d"][-1]], dtype=float)
     top = 1.3 * max(max(spread) for spread in values.values())
     axes.plot(ends, top * (ends / ends[0]) ** -0.5, color="0.6", linewidth=0.8)
-    axes.set(xscale="log", yscale="log", xlabel=r"$d$", ylabel="spread over draws (of logs)", title="(d) spread against $d$")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel=r"$d$",
+        ylabel="spread over draws (of logs)",
+        title="(d) spread against $d$",
+    )
     axes.set_ylim(0.25 * min(min(spread) for spread in values.values()) / 3, 1.5 * top)
     axes.legend(loc="lower left", ncols=1, handlelength=2.6, borderaxespad=0.1, labelspacing=0.25)
 
@@ -171,8 +224,19 @@ def draw_critical(axes, found, size, names, lines, legend):
             computed = [critical_x_in_limit(drawn(**in_draw(name, value)), what) for value in line]
             axes.plot(line, computed, color=colour, linestyle=style, linewidth=1)
             middle, bars = [c.x for c in measured], [c.error for c in measured]
-            axes.errorbar(there, middle, bars, color=colour, linestyle="none", marker=marker, markersize=3, capsize=1.5)
-            axes.plot([], [], color=colour, linestyle=style, linewidth=1, marker=marker, markersize=3, label=f"{legend[name]}: {where}")
+            axes.errorbar(
+                there, middle, bars, color=colour, linestyle="none", marker=marker, markersize=3, capsize=1.5
+            )
+            axes.plot(
+                [],
+                [],
+                color=colour,
+                linestyle=style,
+                linewidth=1,
+                marker=marker,
+                markersize=3,
+                label=f"{legend[name]}: {where}",
+            )
             rows += [(name, value, what, c, computed[line.index(value)]) for value, c in zip(there, measured)]
     axes.set_ylabel(r"$x_c$")
     axes.legend(loc="lower right", handlelength=2.6, borderaxespad=0.1, labelspacing=0.25)
@@ -185,13 +249,17 @@ def in_draw(name, value):
 
 
 def report(rows, values, size):
-    """The printed lines: what is sharp, what is not, whether x_c is a constant, what the paper's number is."""
+    """The printed lines: what is sharp, what is not, whether x_c is a constant, what the paper's number
+    is.
+    """
     base = base_of(drawn())
     low, high = (attention_x(8, 6, level=level, base=base, tolerance=1e-4) for level in (0.1, 0.9))
     ends = [train_in_limit(setting_at(x, 8, 6, base)).test_loss for x in (0.4, low / 1.01, high * 1.01, 8.0)]
     lines = [
         f"sharp: the attention; in the limit at M=8, N=6 it goes from 0.1 to 0.9 over a factor of {high / low:.4f}, at x = {low:.3f}",
-        "not sharp: the test loss; it is {:.2f} at x = 0.4, {:.2f} and {:.2f} 1% below and above that x, {:.3f} at x = 8".format(*ends),
+        "not sharp: the test loss; it is {:.2f} at x = 0.4, {:.2f} and {:.2f} 1% below and above that x, {:.3f} at x = 8".format(
+            *ends
+        ),
     ]
     for label, spread in values.items():
         shown = ", ".join(f"{s:.2g} at {d:.0e}" for d, s in zip(size["d"], spread))
@@ -199,11 +267,16 @@ def report(rows, values, size):
     for name in ("M", "N", "sigma_h", "epsilon"):
         for what, where in WHERE.items():
             shown = "; ".join(
-                f"{value:g}: {c} (limit {limit:.3f})" for axis, value, quantity, c, limit in rows if (axis, quantity) == (name, what)
+                f"{value:g}: {c} (limit {limit:.3f})"
+                for axis, value, quantity, c, limit in rows
+                if (axis, quantity) == (name, what)
             )
-            lines.append(f"x_c of {where} by {name + ' (factor)' if name in ('sigma_h', 'epsilon') else name}: {shown}")
+            lines.append(
+                f"x_c of {where} by {name + ' (factor)' if name in ('sigma_h', 'epsilon') else name}: {shown}"
+            )
     attended, lost = (
-        [limit for _, _, what, _, limit in rows if what == quantity and np.isfinite(limit)] for quantity in ("attention", "test_loss")
+        [limit for _, _, what, _, limit in rows if what == quantity and np.isfinite(limit)]
+        for quantity in ("attention", "test_loss")
     )
     lines.append(
         f"a constant? Not exactly: over these the limit's x_c runs from {min(attended):.2f} to {max(attended):.2f} for the attention, "
@@ -211,7 +284,9 @@ def report(rows, values, size):
     )
     with_C_p = [attention_x(16, 6, base=base.replace(C_p=C_p)) for C_p in (10.0, 20.0, 80.0)]
     shown = ", ".join(f"{x:.3f}" for x in with_C_p)
-    lines.append(f"x is the right variable: at M=16, N=6 the limit's x_c of the attention is {shown} at C_p = 10, 20, 80")
+    lines.append(
+        f"x is the right variable: at M=16, N=6 the limit's x_c of the attention is {shown} at C_p = 10, 20, 80"
+    )
     paper = [critical_x_in_limit(Draw(16, 10, 1024, 64, 0), what) for what in WHERE]
     lines.append(
         f"the paper's N SNR^2 = 1000 is x = 2.5 at M=16, C_p=20; at N=10, d_h=64 the limit has test loss 0.2 at x = {paper[0]:.2f}, "
@@ -223,8 +298,15 @@ def report(rows, values, size):
 def make(options):
     """Draw every run, draw the six panels, return a Result."""
     size = sizes(options.quick)
-    settings = {"levels": LEVELS, "factor": FACTOR, "tolerance": TOLERANCE, "samples": (SAMPLES, SEARCH_SAMPLES)}
-    found = Measured(compute("fig6", measure, all_tasks(size, options.seed), options, "draws", **settings), options.seed)
+    settings = {
+        "levels": LEVELS,
+        "factor": FACTOR,
+        "tolerance": TOLERANCE,
+        "samples": (SAMPLES, SEARCH_SAMPLES),
+    }
+    found = Measured(
+        compute("fig6", measure, all_tasks(size, options.seed), options, "draws", **settings), options.seed
+    )
     figure, axes = plt.subplots(2, 3, figsize=(WIDTH, 4.7))
     draw_curves(axes[0, 0], axes[0, 2], found, size)
     draw_near(axes[0, 1], found, size)
@@ -237,10 +319,28 @@ def make(options):
     rows = draw_critical(axes[1, 1], found, size, ("M", "N"), lines, {"M": "$M$", "N": "$N$"})
     log_axis(axes[1, 1], [2, 4, 8, 16, 32], r"$M$ or $N$")
     axes[1, 1].set(title=r"(e) critical $x$ by $M$ and $N$", ylim=(0.5, 2.6))
-    rows += draw_critical(axes[1, 2], found, size, ("sigma_h", "epsilon"), lines, {"sigma_h": r"$\sigma_h$", "epsilon": r"$\epsilon$"})
+    rows += draw_critical(
+        axes[1, 2],
+        found,
+        size,
+        ("sigma_h", "epsilon"),
+        lines,
+        {"sigma_h": r"$\sigma_h$", "epsilon": r"$\epsilon$"},
+    )
     log_axis(axes[1, 2], [0.1, 0.3, 1, 3], r"factor on $\sigma_h$ or $\epsilon$")
     axes[1, 2].set(title=r"(f) critical $x$ by $\sigma_h$, $\epsilon$", ylim=(0.5, 2.6))
-    header = ["what", "x or start", *Draw._fields, "test_loss or x_c", "standard_error", "attention", "steps", "converged"]
-    table = [[*task, *(value if isinstance(value, list) else [value])] for task, value in found.results.items()]
+    header = [
+        "what",
+        "x or start",
+        *Draw._fields,
+        "test_loss or x_c",
+        "standard_error",
+        "attention",
+        "steps",
+        "converged",
+    ]
+    table = [
+        [*task, *(value if isinstance(value, list) else [value])] for task, value in found.results.items()
+    ]
     files = save(figure, "fig6", CAPTION, header, table, options)
     return Result(files, report(rows, values, size), {**settings, **size, "draw": drawn()._asdict()})

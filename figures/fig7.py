@@ -1,30 +1,35 @@
-"""Figure 7: the phase diagram computed from the limit, the measured cells on it, and how its error falls with d and d_h."""
+"""Figure 7: the phase diagram computed from the limit, the measured cells on it, and how its error falls with
+d and d_h.
+"""
+
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 
 import benign_ref as br
-from benign_ref.limit import train_in_limit
-from benign_ref.limit_boundary import critical_x, limit_diagram, setting_at
-from benign_ref.sharpness import SAMPLES, Draw, base_of, limit_column, measure
+from benign_ref.derived.boundary import critical_x, limit_diagram, setting_at
+from benign_ref.derived.limit import train_in_limit
+from benign_ref.experiments.sharpness import SAMPLES, Draw, base_of, limit_column, measure
+from benign_ref.runtime.resume import compute
 
 from .common import PAPER_RED, WHITE, WIDTH, Result, curve, log_axis, plt, save, settings_of
 from .fig1 import BASE, LEVEL
 from .fig1 import measure as measured_cells
-from .tasks import compute
 
 TITLE = "the phase diagram computed from the limit, and its error against d and d_h"
-CAPTION = """
-Figure 7. (a) Test loss over SNR and N computed from the limit of large d and d_h (L1-L5 [D]), nothing fitted and nothing random; odd and
-fractional N by continuing n = N/2, samples a class [C]. Dots: the measured cells of Figure 1 (gradient descent at d = 1024, mean over
-seeds) in the same colour scale: a dot of which only the rim can be seen agrees. White, dashed: the computed crossing of 0.2; red: the
-paper's curve N SNR^2 = 1000 [P]. (b) Computed against measured test loss, cell by cell of Figure 1; bars: standard deviation over seeds,
-wide at the step, where a draw falls on one side or the other. (c) Error of the limit against d at M = 8, N = 6, d_h = WIDE, and (d)
-against d_h at d = 1e7: root mean square over draws in law of (measured - computed)/computed test loss, at two x = N SNR^2 / C_p^2 below
-the step (near 2.2) and two above. In both sigma_h^2 d_h is held, at its default for d_h = 64, as the limit has it: with the default
-sigma_h ~ d_h^(-1/4) the logits of the start would not shrink as d_h grows. Grey: d^(-1/2) and d_h^(-1/2). In (c) the fall ends at the
-error that d_h = WIDE leaves. Nearer to the step errors grow, as a draw may turn over at another x. All of it is ours, [C] where not [D].
+CAPTION = """ Figure 7. (a) Test loss over SNR and N computed from the limit of large d and d_h (L1-L5 [D]),
+nothing fitted and nothing random; odd and fractional N by continuing n = N/2, samples a class [C]. Dots: the
+measured cells of Figure 1 (gradient descent at d = 1024, mean over seeds) in the same colour scale: a dot of
+which only the rim can be seen agrees. White, dashed: the computed crossing of 0.2; red: the paper's curve N
+SNR^2 = 1000 [P]. (b) Computed against measured test loss, cell by cell of Figure 1; bars: standard deviation
+over seeds, wide at the step, where a draw falls on one side or the other. (c) Error of the limit against d at
+M = 8, N = 6, d_h = WIDE, and (d) against d_h at d = 1e7: root mean square over draws in law of (measured -
+computed)/computed test loss, at two x = N SNR^2 / C_p^2 below the step (near 2.2) and two above. In both
+sigma_h^2 d_h is held, at its default for d_h = 64, as the limit has it: with the default sigma_h ~ d_h^(-1/4)
+the logits of the start would not shrink as d_h grows. Grey: d^(-1/2) and d_h^(-1/2). In (c) the fall ends at
+the error that d_h = WIDE leaves. Nearer to the step errors grow, as a draw may turn over at another x. All of
+it is ours, [C] where not [D].
 """
 XS = (1.2, 1.8, 2.7, 4.0)  # of (c) and (d): 0.3 and more away from the step
 LOOKS = (("C0", "-", "o"), ("C1", "--", "s"), ("C2", "-.", "^"), ("C3", ":", "v"))
@@ -39,13 +44,23 @@ def sizes(quick):
 
 
 def computed_map(options, cells, points):
-    """SNR (points,), N (points,) and the limit's test loss (points,points) over the range of the measured cells, from N = 2 on."""
+    """SNR (points,), N (points,) and the limit's test loss (points,points) over the range of the measured
+    cells, from N = 2 on.
+    """
     snrs = np.linspace(cells.snrs.min() / 2, cells.snrs.max() + 1, points)
     Ns = np.linspace(2, cells.Ns.max() + 1, points)
     column = partial(limit_column, Ns=tuple(Ns.tolist()), base=BASE)
     if options.quick:  # shorter than the start of other processes
         return snrs, Ns, np.array([column(snr) for snr in snrs.tolist()])
-    found = compute("fig7_map", column, [(snr,) for snr in snrs.tolist()], options, "columns", **settings_of(BASE), Ns=Ns.tolist())
+    found = compute(
+        "fig7_map",
+        column,
+        [(snr,) for snr in snrs.tolist()],
+        options,
+        "columns",
+        **settings_of(BASE),
+        Ns=Ns.tolist(),
+    )
     return snrs, Ns, np.array([found[snr,] for snr in snrs.tolist()])
 
 
@@ -56,11 +71,15 @@ def draws_of(d, d_h, first, count):
 
 
 def errors(options, size):
-    """{"d": (len(d), len(xs)), "d_h": …}: root mean square over draws of the limit's relative error; and rows for the table."""
+    """{"d": (len(d), len(xs)), "d_h": …}: root mean square over draws of the limit's relative error; and rows
+    for the table.
+    """
     places = {"d": [(d, size["wide"]) for d in size["d"]], "d_h": [(10**7, d_h) for d_h in size["d_h"]]}
     asked = {place: draws_of(*place, options.seed, size["seeds"]) for place in {*places["d"], *places["d_h"]}}
     tasks = [("point", x, *draw) for draws in asked.values() for draw in draws for x in size["xs"]]
-    found = compute("fig7", measure, sorted(tasks, key=lambda task: -task[5]), options, "draws", samples=SAMPLES)
+    found = compute(
+        "fig7", measure, sorted(tasks, key=lambda task: -task[5]), options, "draws", samples=SAMPLES
+    )
     result, rows = {}, []
     for name, along in places.items():
         result[name] = np.empty((len(along), len(size["xs"])))
@@ -69,7 +88,9 @@ def errors(options, size):
                 computed = train_in_limit(setting_at(x, 8, 6, base_of(asked[place][0]))).test_loss
                 measured = np.array([found[("point", x, *draw)][0] for draw in asked[place]])
                 result[name][i, j] = np.sqrt(np.mean((measured / computed - 1) ** 2))
-                rows.append([f"error against {name}", *place, x, measured.mean(), computed, result[name][i, j]])
+                rows.append(
+                    [f"error against {name}", *place, x, measured.mean(), computed, result[name][i, j]]
+                )
     return result, rows
 
 
@@ -77,7 +98,11 @@ def draw_map(axes, snrs, Ns, losses, cells):
     """(a). Returns the mesh."""
     mesh = axes.pcolormesh(snrs, Ns, losses.T, vmin=0, vmax=1, shading="nearest", rasterized=True)
     axes.set(
-        xlim=(snrs[0], snrs[-1]), ylim=(Ns[0] - 0.4, Ns[-1]), xlabel="SNR", ylabel="N", title="(a) test loss, computed; dots: measured"
+        xlim=(snrs[0], snrs[-1]),
+        ylim=(Ns[0] - 0.4, Ns[-1]),
+        xlabel="SNR",
+        ylabel="N",
+        title="(a) test loss, computed; dots: measured",
     )
     Ns = range(2, int(cells.Ns.max()) + 2)
     critical = [critical_x(BASE.M, N, level=LEVEL, base=BASE) for N in Ns]
@@ -86,7 +111,9 @@ def draw_map(axes, snrs, Ns, losses, cells):
     axes.plot(snr, fine, **WHITE, linestyle="--", label=f"computed: test loss {LEVEL}", scalex=False)
     curve(axes, 1000.0, color=PAPER_RED, label=r"paper: $N\,\mathrm{SNR}^2=1000$")
     x, y = np.meshgrid(cells.snrs, cells.Ns, indexing="ij")
-    axes.scatter(x, y, c=cells.mean("test_loss"), vmin=0, vmax=1, s=16, edgecolors="white", linewidths=0.5, zorder=3)
+    axes.scatter(
+        x, y, c=cells.mean("test_loss"), vmin=0, vmax=1, s=16, edgecolors="white", linewidths=0.5, zorder=3
+    )
     axes.set_yticks(cells.Ns)
     return mesh
 
@@ -106,19 +133,36 @@ def draw_scatter(axes, cells, computed):
         capsize=0,
     )
     axes.plot([0, 0.8], [0, 0.8], color="0.6", linewidth=0.8, zorder=0)
-    axes.set(xlabel="measured test loss", ylabel="computed", title="(b) cell by cell", xlim=(0, 0.8), ylim=(0, 0.8), aspect="equal")
+    axes.set(
+        xlabel="measured test loss",
+        ylabel="computed",
+        title="(b) cell by cell",
+        xlim=(0, 0.8),
+        ylim=(0, 0.8),
+        aspect="equal",
+    )
 
 
 def draw_errors(axes, along, values, name, xs, title):
     """(c) or (d)."""
     for j, (x, (colour, style, marker)) in enumerate(zip(xs, LOOKS)):
-        axes.plot(along, values[:, j], color=colour, linestyle=style, marker=marker, markersize=3, label=f"$x={x:g}$")
+        axes.plot(
+            along,
+            values[:, j],
+            color=colour,
+            linestyle=style,
+            marker=marker,
+            markersize=3,
+            label=f"$x={x:g}$",
+        )
     ends = np.array([along[0], along[-1]], dtype=float)
     axes.plot(ends, 1.5 * values[0].max() * (ends / ends[0]) ** -0.5, color="0.6", linewidth=0.8)
     axes.set(yscale="log", ylabel="relative error", title=title)
     axes.set_xscale("log") if name == "$d$" else log_axis(axes, along, name)
     axes.set_xlabel(name)
-    axes.legend(loc="lower left", ncols=2, handlelength=2.4, columnspacing=0.9, borderaxespad=0.1, labelspacing=0.25)
+    axes.legend(
+        loc="lower left", ncols=2, handlelength=2.4, columnspacing=0.9, borderaxespad=0.1, labelspacing=0.25
+    )
     axes.set_ylim(bottom=values.min() / 6)
 
 
@@ -161,12 +205,25 @@ def make(options):
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.25, 1])
     left, right = upper.subplots(1, 2, width_ratios=[1.75, 1])
     upper.colorbar(draw_map(left, snrs, Ns, losses, cells), ax=left, label="test loss")
-    upper.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2, facecolor="0.6", frameon=True, edgecolor="none")
+    upper.legend(
+        *left.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=2,
+        facecolor="0.6",
+        frameon=True,
+        edgecolor="none",
+    )
     draw_scatter(right, cells, computed)
     left, right = lower.subplots(1, 2)
-    draw_errors(left, size["d"], values["d"], "$d$", size["xs"], f"(c) error against $d$, $d_h={size['wide']}$")
+    draw_errors(
+        left, size["d"], values["d"], "$d$", size["xs"], f"(c) error against $d$, $d_h={size['wide']}$"
+    )
     draw_errors(right, size["d_h"], values["d_h"], "$d_h$", size["xs"], "(d) error against $d_h$, $d=10^7$")
-    rows = [["map", "", "", snr, N, losses[i, j], ""] for i, snr in enumerate(snrs) for j, N in enumerate(Ns)] + rows
+    rows = [
+        ["map", "", "", snr, N, losses[i, j], ""] for i, snr in enumerate(snrs) for j, N in enumerate(Ns)
+    ] + rows
     header = ["what", "d", "d_h", "snr or x", "N or measured", "computed", "relative error"]
     files = save(figure, "fig7", CAPTION.replace("WIDE", str(size["wide"])), header, rows, options)
-    return Result(files, report(size, cells, (snrs, Ns, losses), computed, values), {"base": settings_of(BASE), **size})
+    return Result(
+        files, report(size, cells, (snrs, Ns, losses), computed, values), {"base": settings_of(BASE), **size}
+    )

@@ -1,4 +1,7 @@
-"""The ledger: every statement, how it was checked, the residual and the verdict, as a picture and as a page."""
+"""The ledger: every statement, how it was checked, the residual and the verdict, as a picture and as a
+page.
+"""
+
 import textwrap
 from dataclasses import replace
 from itertools import count
@@ -6,25 +9,26 @@ from itertools import count
 import numpy as np
 
 from benign_ref import audit
-from benign_ref.ledger import page, render
-from benign_ref.ledger.core import House
+from benign_ref.audit import page, render
+from benign_ref.audit.core import AuditedPackage
 
 from .common import PAPER_RED, WIDTH, Result, plt, save
 
 TITLE = "the ledger: every statement, its code, its check, its residual (HTML, Markdown, JSON, picture)"
-CAPTION = """
-The ledger. One row a statement: the residual of the route nearest to what is allowed, out of all routes at generic weights and at the
-theory's initialisation; relative to the largest entry of what is compared, with no absolute tolerance, or in standard errors where
-numbers are drawn (D1, LAW), or as measured (T1-T3, whose thresholds are ours [C]). Right: residual over allowed;
-left of the line the statement holds. ledger.html shows equation, code and every residual side by side; python -m benign_ref audit makes
-it anew.
+CAPTION = """ The ledger. One row a statement: the residual of the route nearest to what is allowed, out of
+all routes at generic weights and at the theory's initialisation; relative to the largest entry of what is
+compared, with no absolute tolerance, or in standard errors where numbers are drawn (D1, LAW), or as measured
+(T1-T3, whose thresholds are ours [C]). Right: residual over allowed; left of the line the statement holds.
+ledger.html shows equation, code and every residual side by side; python -m benign_ref audit makes it anew.
 """
 GREEN = "#14663a"
 
 
 def picture(entries):
     """The table on the left, residual / allowed on the right, one line a row."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 0.215 * len(entries) + 0.7), width_ratios=[4.6, 1], sharey=True)
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(WIDTH, 0.215 * len(entries) + 0.7), width_ratios=[4.6, 1], sharey=True
+    )
     places = -np.arange(len(entries), dtype=float)
     left.set(xlim=(0, 1), ylim=(places[-1] - 0.6, 1.0))
     left.axis("off")
@@ -35,14 +39,27 @@ def picture(entries):
         residual, allowed = render.numbers(entry)
         colour = "black" if entry.passed else PAPER_RED
         statement = "\n".join(textwrap.wrap(entry.row.statement, 88, max_lines=2, placeholder=" ..."))
-        left.text(columns["label"], y, entry.row.label, fontsize=6.5, weight="bold", va="center", color=colour)
-        left.text(columns["statement"], y, statement, fontsize=5, va="center", color=colour, linespacing=1.05, parse_math=False)
+        left.text(
+            columns["label"], y, entry.row.label, fontsize=6.5, weight="bold", va="center", color=colour
+        )
+        left.text(
+            columns["statement"],
+            y,
+            statement,
+            fontsize=5,
+            va="center",
+            color=colour,
+            linespacing=1.05,
+            parse_math=False,
+        )
         left.text(columns["how sure"], y, entry.row.mark, fontsize=5.5, va="center", color=colour)
         left.text(columns["residual"], y, residual, fontsize=6, ha="right", va="center", color=colour)
         left.text(columns["allowed"], y, allowed, fontsize=6, ha="right", va="center", color=colour)
     strain = np.array([max(entry.tightest.strain, 1e-9) if entry.found else np.inf for entry in entries])
     shown = np.minimum(strain, 1e3)
-    right.scatter(shown, places, s=14, color=[GREEN if entry.passed else PAPER_RED for entry in entries], clip_on=False)
+    right.scatter(
+        shown, places, s=14, color=[GREEN if entry.passed else PAPER_RED for entry in entries], clip_on=False
+    )
     right.axvline(1.0, color=PAPER_RED, linewidth=0.8)
     right.set(xscale="log", xlim=(1e-9, 1e1), xlabel="residual / allowed", yticks=[])
     right.set_xticks([1e-8, 1e-4, 1.0])
@@ -54,10 +71,13 @@ def picture(entries):
 def make(options):
     """Run the audit, write HTML, Markdown, JSON and the picture, return a Result."""
     done = count(1)
-    entries = audit.run(seed=options.seed, progress=lambda entry: options.progress(next(done), len(audit.rows()), "rows"))
+    entries = audit.run(
+        seed=options.seed,
+        progress=lambda entry: options.progress(next(done), len(audit.statements()), "rows"),
+    )
     title = audit.title(options.seed)
-    texts = {"html": page.page(entries, House(), title), "md": render.markdown(entries, title)}
-    texts["json"] = render.as_json(entries, House().version, options.seed) + "\n"
+    texts = {"html": page.page(entries, AuditedPackage(), title), "md": render.markdown(entries, title)}
+    texts["json"] = render.as_json(entries, AuditedPackage().version, options.seed) + "\n"
     files = []
     for kind, text in texts.items():
         files.append(options.out / f"ledger.{kind}")
@@ -69,4 +89,8 @@ def make(options):
     ]  # fmt: skip
     full = replace(options, quick=False)  # nothing here is reduced with --quick
     files += save(picture(entries), "ledger", CAPTION, header, rows, full)
-    return Result(files, [render.summary(entries), *(entry.sentence for entry in entries if not entry.passed)], {"seed": options.seed})
+    return Result(
+        files,
+        [render.summary(entries), *(entry.sentence for entry in entries if not entry.passed)],
+        {"seed": options.seed},
+    )

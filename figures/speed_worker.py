@@ -1,9 +1,12 @@
-"""What the speed figure times: one process, one d, every competitor in turn. `python -m figures.speed_worker '{...}'` prints JSON.
+"""What the speed figure times: one process, one d, every competitor in turn. `python -m figures.speed_worker
+'{...}'` prints JSON.
 
-The threads of BLAS and XLA are settled by the environment and by the cores this process may use, before any of them is imported;
-that is why the figure starts a process for each measurement. Every competitor takes the same step: loss, gradients of W_Q, W_K, W_V,
-and theta - eta gradients, in float64, from the same start on the same data (the law engine: on its own draw of the same law).
+The threads of BLAS and XLA are settled by the environment and by the cores this process may use, before any
+of them is imported; that is why the figure starts a process for each measurement. Every competitor takes the
+same step: loss, gradients of W_Q, W_K, W_V, and theta - eta gradients, in float64, from the same start on the
+same data (the law engine: on its own draw of the same law).
 """
+
 import functools
 import json
 import os
@@ -17,14 +20,16 @@ except ImportError:  # not on every system; then no peak memory is told
 
 
 def pin(core):
-    """Keep this process on one core (None: leave all), where the system can; before NumPy, JAX and PyTorch are imported."""
+    """Keep this process on one core (None: leave all), where the system can; before NumPy, JAX and PyTorch
+    are imported.
+    """
     if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
 
 
 def jax_step(s, data, theta, as_written=False):
-    """JAX: jit of value_and_grad and the update together, the old weights given back to it. as_written: X W_V w_O from left to right (M1);
-    otherwise X (W_V w_O), which is cheaper and what our engines do.
+    """JAX: jit of value_and_grad and the update together, the old weights given back to it. as_written: X W_V
+    w_O from left to right (M1); otherwise X (W_V w_O), which is cheaper and what our engines do.
     """
     import jax
 
@@ -56,7 +61,9 @@ def torch_step(s, data, theta):
     """PyTorch: eager autograd, the update in place; X (W_V w_O), the cheaper order."""
     import torch
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    torch.set_num_threads(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
     X, y, w_O = (torch.from_numpy(a) for a in (data.X, data.y, theta.w_O))
     weights = [torch.from_numpy(W.copy()).requires_grad_() for W in theta[:3]]
 
@@ -96,18 +103,28 @@ def product_alone(space):
 def competitors(s, names, seed):
     """{name: take} and {name: version} of the peers; an import that fails leaves its name out."""
     import benign_ref as br
-    from benign_ref import law, parameter_space, proof
+    from benign_ref.derived import law
+    from benign_ref.engines import parameter_space
+    from benign_ref.engines.proof_space import ProofSpace
+    from benign_ref.paper import descent, proof
 
     takes, versions = {}, {}
     if set(names) - {"law"}:
-        data, theta = br.sample_dataset(s, br.make_rng(seed, (0,))), br.init_parameters(s, br.make_rng(seed, (1,)))
+        data, theta = (
+            br.sample_dataset(s, br.make_rng(seed, (0,))),
+            br.init_parameters(s, br.make_rng(seed, (1,))),
+        )
     spaces = {
-        "reference": lambda: parameter_space.ReferenceSpace(theta, data.X, data.y, False),
+        "reference": lambda: descent.ReferenceSpace(theta, data.X, data.y, False),
         "parameters": lambda: parameter_space.ParameterSpace(theta, data.X, data.y, False),
-        "proof": lambda: proof.TokenSpace(theta, data.X, data.y, False),
+        "proof": lambda: proof.TokenSpace(theta, data.X, data.y, False, ProofSpace),
         "law": lambda: law.LawSpace(s, br.make_rng(seed, (2,))),
     }
-    peers = {"jax": jax_step, "jax as written": functools.partial(jax_step, as_written=True), "torch": torch_step}
+    peers = {
+        "jax": jax_step,
+        "jax as written": functools.partial(jax_step, as_written=True),
+        "torch": torch_step,
+    }
     for name in names:
         if name in spaces:
             space = spaces[name]()
@@ -123,7 +140,9 @@ def competitors(s, names, seed):
 
 
 def timed(take, count):
-    """Seconds a call over `count` calls, [by the clock, of processor time]; the second leaves out what other processes took."""
+    """Seconds a call over `count` calls, [by the clock, of processor time]; the second leaves out what other
+    processes took.
+    """
     begun, worked = time.perf_counter(), time.process_time()
     for _ in range(count):
         take()
@@ -133,8 +152,9 @@ def timed(take, count):
 def measure(takes, seconds, shortest=0.02):
     """Interleaved times of every competitor: {name: {"first", "losses", "times"}}.
 
-    The first call, compilation included, is told apart; then rounds over all of them in turn until `seconds` have passed (three rounds at
-    least). A fast step is taken several times, after one that is not counted: in a run it finds its data in the cache, not another's.
+    The first call, compilation included, is told apart; then rounds over all of them in turn until `seconds`
+    have passed (three rounds at least). A fast step is taken several times, after one that is not counted: in
+    a run it finds its data in the cache, not another's.
     """
     result, counts = {}, {}
     for name, take in takes.items():
@@ -154,7 +174,9 @@ def measure(takes, seconds, shortest=0.02):
 
 
 def whole_runs(s, ds, seed, seconds):
-    """Times of whole law runs of s.max_steps steps, drawing included, the values of d in turn: {d: [[seconds, processor seconds], ...]}."""
+    """Times of whole law runs of s.max_steps steps, drawing included, the values of d in turn: {d: [[seconds,
+    processor seconds], ...]}.
+    """
     import benign_ref as br
 
     settings, times = {d: s.replace(d=d) for d in ds}, {d: [] for d in ds}
@@ -167,7 +189,9 @@ def whole_runs(s, ds, seed, seconds):
 
 
 def main(order):
-    """Carry out an order: shape (of Setting), core, seed, seconds; and names of engines and peers, or the values of d for whole runs."""
+    """Carry out an order: shape (of Setting), core, seed, seconds; and names of engines and peers, or the
+    values of d for whole runs.
+    """
     pin(order["core"])
     import benign_ref as br
 

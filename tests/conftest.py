@@ -1,18 +1,24 @@
 """Shared ground: small random problems of any shape, and an error relative to a block's largest entry."""
+
 import os
 
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # before NumPy: the arrays are small, and threads only add noise
+for _name in (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+):  # before NumPy: the arrays are small, and threads only add noise
     os.environ.setdefault(_name, "1")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from benign_ref.model import Parameters  # noqa: E402
+from benign_ref.paper.model import Parameters  # noqa: E402
 
 
 @pytest.fixture
 def problem():
-    """make(N, M, d, d_h, d_v, scale, seed) -> theta, X, y with O(1) tokens and weights of standard deviation `scale`."""
+    """make(N, M, d, d_h, d_v, scale, seed) -> theta, X, y with O(1) tokens and weights of standard deviation
+    `scale`.
+    """
 
     def make(N=3, M=4, d=7, d_h=5, d_v=2, scale=1.0, seed=0):
         rng = np.random.default_rng(seed)
@@ -25,7 +31,9 @@ def problem():
 
 @pytest.fixture
 def worst():
-    """worst(got, expected): the largest difference relative to the largest expected entry, which must not be 0."""
+    """worst(got, expected): the largest difference relative to the largest expected entry, which must not be
+    0.
+    """
 
     def relative(got, expected):
         largest = np.abs(expected).max()

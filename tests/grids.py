@@ -1,4 +1,7 @@
-"""Small grids for the tests of sweep, workers, store and diagram; an executor that is the least of one; processes to be killed."""
+"""Small grids for the tests of sweep, workers, store and diagram; an executor that is the least of one;
+processes to be killed.
+"""
+
 import contextlib
 import functools
 import os
@@ -9,8 +12,8 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import benign_ref as br
-from benign_ref import diagram
-from benign_ref.sweep import phase_diagram
+from benign_ref.experiments import diagram
+from benign_ref.experiments.grid import phase_diagram
 
 HERE = Path(__file__).resolve().parent
 BASE = br.Setting(M=3, d=32, d_h=4, d_v=4, epsilon=0.002)
@@ -37,14 +40,16 @@ def endless(folder):
 
 def bits(result):
     """Everything in a PhaseDiagram that must not depend on how it was computed, as bytes."""
-    return {name: (getattr(result, name).dtype.str, getattr(result, name).tobytes()) for name in diagram.ARRAYS} | {
-        "settings": result.settings
-    }
+    return {
+        name: (getattr(result, name).dtype.str, getattr(result, name).tobytes()) for name in diagram.ARRAYS
+    } | {"settings": result.settings}
 
 
 @contextlib.contextmanager
 def started(code, *arguments):
-    """A Python process in a session of its own that runs `code` with this file imported; gone afterwards, with all it started."""
+    """A Python process in a session of its own that runs `code` with this file imported; gone afterwards,
+    with all it started.
+    """
     where = dict(os.environ, PYTHONPATH=os.pathsep.join([str(HERE), str(HERE.parent)]))
     command = [sys.executable, "-c", f"import sys, grids\n{code}", *map(str, arguments)]
     with subprocess.Popen(
@@ -58,7 +63,9 @@ def started(code, *arguments):
 
 
 class Inline(Executor):
-    """The least of an executor: submit, computing at once. It loses what `loses` says, and notes what was asked of it."""
+    """The least of an executor: submit, computing at once. It loses what `loses` says, and notes what was
+    asked of it.
+    """
 
     def __init__(self, loses=lambda task: False):
         self.loses, self.tasks = loses, []

@@ -1,4 +1,7 @@
-"""200 random bad inputs over the public functions: each refused by our own check, in a message that names the argument, before any work."""
+"""200 random bad inputs over the public functions: each refused by our own check, in a message that names the
+argument, before any work.
+"""
+
 import re
 import traceback
 from decimal import Decimal
@@ -8,8 +11,8 @@ import numpy as np
 import pytest
 
 import benign_ref as br
-from benign_ref.data import Dataset
-from benign_ref.model import Parameters
+from benign_ref.paper.data import Dataset
+from benign_ref.paper.model import Parameters
 
 SOURCE = Path(br.__file__).resolve().parent
 S = br.Setting(N=3, M=4, d=7, d_h=5, d_v=2, max_steps=20)
@@ -23,13 +26,34 @@ def not_numbers(rng):
 
 
 def not_reals(rng, zero=True):
-    bad = not_numbers(rng) + [True, np.bool_(False), np.nan, np.float32("nan"), np.inf, -np.inf, 10**400, -(10**400), 10**5000]
+    bad = not_numbers(rng) + [
+        True,
+        np.bool_(False),
+        np.nan,
+        np.float32("nan"),
+        np.inf,
+        -np.inf,
+        10**400,
+        -(10**400),
+        10**5000,
+    ]
     bad += [-int(rng.integers(1, 10**9)), -rng.exponential(), -(10 ** rng.uniform(-300, 300))]
     return bad + ([0, 0.0, -0.0, np.float64(0)] if zero else [])
 
 
 def not_integers(rng, least=1):
-    bad = not_numbers(rng) + [True, False, np.nan, np.inf, rng.uniform(1, 9), np.float64(3), np.float32(3), 3.0, 10**400, 10**5000]
+    bad = not_numbers(rng) + [
+        True,
+        False,
+        np.nan,
+        np.inf,
+        rng.uniform(1, 9),
+        np.float64(3),
+        np.float32(3),
+        3.0,
+        10**400,
+        10**5000,
+    ]
     return bad + [2**53 + 1, least - 1, -int(rng.integers(1, 10**9)), np.int64(least - 1 - rng.integers(5))]
 
 
@@ -38,15 +62,39 @@ def not_booleans(rng):
 
 
 def not_names(rng):
-    return ["jax", "", "Numpy", None, 0, True, ["numpy"], b"numpy", ("proof",), np.array("numpy"), np.array(["numpy", "proof"]), {}]
+    return [
+        "jax",
+        "",
+        "Numpy",
+        None,
+        0,
+        True,
+        ["numpy"],
+        b"numpy",
+        ("proof",),
+        np.array("numpy"),
+        np.array(["numpy", "proof"]),
+        {},
+    ]
 
 
 def not_generators(rng):
-    return [None, 0, np.random, np.random.RandomState(0), np.random.SeedSequence(0), np.random.default_rng, "rng", [br.make_rng(0)]]
+    return [
+        None,
+        0,
+        np.random,
+        np.random.RandomState(0),
+        np.random.SeedSequence(0),
+        np.random.default_rng,
+        "rng",
+        [br.make_rng(0)],
+    ]
 
 
 def not_arrays(rng, good):
-    """What must not pass for an array like `good`: of another kind, number of axes, size, or with an entry that is no finite number."""
+    """What must not pass for an array like `good`: of another kind, number of axes, size, or with an entry
+    that is no finite number.
+    """
     place = tuple(int(rng.integers(n)) for n in good.shape)
     spoilt = []
     for entry in (np.nan, np.inf, -np.inf):
@@ -57,9 +105,27 @@ def not_arrays(rng, good):
     ragged = [list(row) if isinstance(row, np.ndarray) else row for row in good]
     ragged[0] = [1.0]
     kinds = [good.astype(kind) for kind in (complex, object, str, bool)]
-    shapes = [good[None], good[..., None], good.sum(), good.ravel()[: int(rng.integers(good.size))][None, None, None], good[..., :0]]
+    shapes = [
+        good[None],
+        good[..., None],
+        good.sum(),
+        good.ravel()[: int(rng.integers(good.size))][None, None, None],
+        good[..., :0],
+    ]
     masked = np.ma.masked_array(good, mask=rng.random(good.shape) < 2)
-    others = [None, "array", {}, 1.5, [], [[]], object(), [None] * len(good), np.array([{"a": 1}]), iter([1.0]), good[:0]]
+    others = [
+        None,
+        "array",
+        {},
+        1.5,
+        [],
+        [[]],
+        object(),
+        [None] * len(good),
+        np.array([{"a": 1}]),
+        iter([1.0]),
+        good[:0],
+    ]
     return spoilt + [tagged, ragged, masked] + kinds + shapes + others
 
 
@@ -67,11 +133,20 @@ def not_labels(rng):
     y = DATA.y.copy()
     y[rng.integers(3)] = rng.choice([0, 2, -1.0000001, 0.5, 1e300])
     shapes = [DATA.y[:2], np.append(DATA.y, 1.0), DATA.y[:, None]]
-    return not_arrays(rng, DATA.y) + shapes + [y, -2 * DATA.y, np.array([0, 1, 1]), np.array([1, 0, 1], dtype=np.uint8)]
+    return (
+        not_arrays(rng, DATA.y)
+        + shapes
+        + [y, -2 * DATA.y, np.array([0, 1, 1]), np.array([1, 0, 1], dtype=np.uint8)]
+    )
 
 
 def not_tokens(rng):
-    return not_arrays(rng, DATA.X) + [DATA.X[:, :, :-1], DATA.X[0], np.repeat(DATA.X, 2, axis=2), DATA.X.T[: int(rng.integers(1, 7))]]
+    return not_arrays(rng, DATA.X) + [
+        DATA.X[:, :, :-1],
+        DATA.X[0],
+        np.repeat(DATA.X, 2, axis=2),
+        DATA.X.T[: int(rng.integers(1, 7))],
+    ]
 
 
 def not_parameters(rng):
@@ -79,7 +154,18 @@ def not_parameters(rng):
     broken = [THETA._replace(**{THETA._fields[block]: bad}) for bad in not_arrays(rng, THETA[block])]
     turned = THETA._replace(**{THETA._fields[block % 3]: THETA[block % 3].T})
     longer = THETA._replace(**{THETA._fields[block]: np.concatenate([THETA[block]] * 2, axis=-1)})
-    others = [None, THETA[:3], (*THETA, THETA.w_O), "theta", THETA._asdict(), THETA.W_Q, object(), [], np.zeros(4), iter(THETA)]
+    others = [
+        None,
+        THETA[:3],
+        (*THETA, THETA.w_O),
+        "theta",
+        THETA._asdict(),
+        THETA.W_Q,
+        object(),
+        [],
+        np.zeros(4),
+        iter(THETA),
+    ]
     return broken + [turned, longer, *others]
 
 
@@ -87,7 +173,11 @@ def not_datasets(rng):
     X, y, *signals = DATA
     tokens, labels = not_arrays(rng, X), not_labels(rng)
     broken = [Dataset(bad, y, *signals) for bad in tokens] + [Dataset(X, bad, *signals) for bad in labels]
-    other = br.sample_dataset(S.replace(N=4), rng), br.sample_dataset(S.replace(M=3), rng), br.sample_dataset(S.replace(d=8), rng)
+    other = (
+        br.sample_dataset(S.replace(N=4), rng),
+        br.sample_dataset(S.replace(M=3), rng),
+        br.sample_dataset(S.replace(d=8), rng),
+    )
     return [*broken, *other, None, tuple(DATA), list(DATA), X, "data", THETA, {}]
 
 
@@ -96,7 +186,12 @@ def not_settings(rng):
 
 
 def too_large(rng):
-    return [*not_settings(rng), S.replace(d=2**50), S.replace(d=2**40, d_h=2**40), S.replace(d=2**53, M=2**53, N=2**53)]
+    return [
+        *not_settings(rng),
+        S.replace(d=2**50),
+        S.replace(d=2**40, d_h=2**40),
+        S.replace(d=2**53, M=2**53, N=2**53),
+    ]
 
 
 def not_steps(rng):
@@ -107,7 +202,21 @@ def not_steps(rng):
 def not_axes(rng, wrong):
     good, bad = [2, 3, 4], wrong[int(rng.integers(len(wrong)))]
     place = int(rng.integers(3))
-    others = [[], (), np.array([]), None, "23", {2: 3}, {2, 3}, iter(good), np.ones((2, 2)), np.array(3), [good], 2.5, object()]
+    others = [
+        [],
+        (),
+        np.array([]),
+        None,
+        "23",
+        {2: 3},
+        {2, 3},
+        iter(good),
+        np.ones((2, 2)),
+        np.array(3),
+        [good],
+        2.5,
+        object(),
+    ]
     return [[*good[:place], bad, *good[place:]], [2, 3, 2], *others]
 
 
@@ -128,19 +237,34 @@ def not_paths(rng):
 
 
 NUMBERS = np.array([[[0.9, 0.9]], [[0.1, 0.05]]])
-DIAGRAM = br.PhaseDiagram(np.array([1.0, 9.0]), np.array([4]), np.arange(2), np.full((2, 1, 2), "converged"), *[NUMBERS] * 4, settings={})
+DIAGRAM = br.PhaseDiagram(
+    np.array([1.0, 9.0]),
+    np.array([4]),
+    np.arange(2),
+    np.full((2, 1, 2), "converged"),
+    *[NUMBERS] * 4,
+    settings={},
+)
 GRID = {"snrs": [2.0], "Ns": [2], "base": S, "seeds": 1}
 SIZES = {name: not_integers for name in ("N", "d_h", "d_v")}
 SIZES |= {"M": lambda rng: not_integers(rng, 2), "d": lambda rng: not_integers(rng, 3)}
 REALS = {name: not_reals for name in ("snr", "w_O_norm", "epsilon")}
-DERIVED = {name: lambda rng: [bad for bad in not_reals(rng) if bad is not None] for name in ("sigma_p", "C_p", "eta")}
-DERIVED |= {name: lambda rng: [bad for bad in not_reals(rng, zero=False) if bad is not None] for name in ("sigma_h", "sigma_V")}
+DERIVED = {
+    name: lambda rng: [bad for bad in not_reals(rng) if bad is not None] for name in ("sigma_p", "C_p", "eta")
+}
+DERIVED |= {
+    name: lambda rng: [bad for bad in not_reals(rng, zero=False) if bad is not None]
+    for name in ("sigma_h", "sigma_V")
+}
 DERIVED |= {"max_steps": lambda rng: [bad for bad in not_integers(rng) if bad is not None]}
 SETTING = SIZES | REALS | DERIVED | {"balanced": not_booleans}
 COUNT = lambda rng: [bad for bad in not_integers(rng) if bad is not None] + [MANY, 2**50]  # noqa: E731
 LAW = {"rng": not_generators, "record_every": not_steps, "observe": not_callables}
 LAW |= {"s": lambda rng: [*not_settings(rng), S.replace(d=10), S.replace(d=2**53, d_h=2**40)]}
-LIMIT = {"setting": lambda rng: [*not_settings(rng), S.replace(N=1), S.replace(balanced=False)], "backend": not_names}
+LIMIT = {
+    "setting": lambda rng: [*not_settings(rng), S.replace(N=1), S.replace(balanced=False)],
+    "backend": not_names,
+}
 KEYS = lambda rng: [3, "a", None, (-1,), [1.5], ("a",), {1}, (True,), (10**400,), br]  # noqa: E731
 POSITIVE = lambda rng: [*not_arrays(rng, np.array([1.0, 2.0, 3.0])), [1.0, -2.0, 3.0], [0.0, 1.0, 2.0]]  # noqa: E731
 RUN = br.train_in_law(S.replace(d=20), br.make_rng(0))
@@ -151,7 +275,11 @@ PUBLIC = [  # function, good arguments, {argument: a list of bad values}
     (br.make_rng, {"seed": 0}, {"seed": lambda rng: not_integers(rng, 0), "spawn_key": KEYS}),
     (br.sample_dataset, {"s": S, "rng": br.make_rng(0)}, {"s": too_large, "rng": not_generators, "n": COUNT}),
     (br.init_parameters, {"s": S, "rng": br.make_rng(0)}, {"s": too_large, "rng": not_generators}),
-    (br.forward, {"theta": THETA, "X": DATA.X}, {"theta": not_parameters, "X": not_tokens, "backend": not_names}),
+    (
+        br.forward,
+        {"theta": THETA, "X": DATA.X},
+        {"theta": not_parameters, "X": not_tokens, "backend": not_names},
+    ),
     (br.attention, {"theta": THETA, "X": DATA.X}, {"theta": not_parameters, "X": not_tokens}),
     (br.loss, {"theta": THETA, "X": DATA.X, "y": DATA.y}, ON_DATA | {"backend": not_names}),
     (br.gradients, {"theta": THETA, "X": DATA.X, "y": DATA.y}, ON_DATA | {"backend": not_names}),
@@ -160,7 +288,13 @@ PUBLIC = [  # function, good arguments, {argument: a list of bad values}
     (
         br.train,
         {"s": S, "data": DATA, "theta": THETA},
-        {"s": not_settings, "data": not_datasets, "theta": not_parameters, "engine": not_names, "backend": not_names}
+        {
+            "s": not_settings,
+            "data": not_datasets,
+            "theta": not_parameters,
+            "engine": not_names,
+            "backend": not_names,
+        }
         | {"train_w_O": not_booleans, "record_every": not_steps, "observe": not_callables},
     ),
     (br.train_in_law, {"s": S.replace(d=20), "rng": br.make_rng(0)}, LAW),
@@ -176,9 +310,21 @@ PUBLIC = [  # function, good arguments, {argument: a list of bad values}
         | {"progress": not_callables, "store": not_paths},
     ),
     (br.PhaseDiagram.load, {}, {"path": not_paths}),
-    (RUN.test_loss, {"n": 10, "rng": br.make_rng(0)}, {"n": not_integers, "rng": not_generators, "return_se": not_booleans}),
-    (RUN.error_rate, {"n": 10, "rng": br.make_rng(0)}, {"n": not_integers, "rng": not_generators, "return_se": not_booleans}),
-    (br.boundary_constant, {"result": DIAGRAM}, {"result": lambda rng: [None, 3, {}, "result", NUMBERS, object()], "level": not_reals}),
+    (
+        RUN.test_loss,
+        {"n": 10, "rng": br.make_rng(0)},
+        {"n": not_integers, "rng": not_generators, "return_se": not_booleans},
+    ),
+    (
+        RUN.error_rate,
+        {"n": 10, "rng": br.make_rng(0)},
+        {"n": not_integers, "rng": not_generators, "return_se": not_booleans},
+    ),
+    (
+        br.boundary_constant,
+        {"result": DIAGRAM},
+        {"result": lambda rng: [None, 3, {}, "result", NUMBERS, object()], "level": not_reals},
+    ),
     (DIAGRAM.mean, {}, {"name": lambda rng: [*not_names(rng), "status", "snrs"]}),
     (br.log_spaced_steps, {"last": 10}, {"last": not_integers, "per_decade": not_integers}),
     (br.fit_power_law, {"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 3.0]}, {"x": POSITIVE, "y": POSITIVE}),
@@ -186,9 +332,13 @@ PUBLIC = [  # function, good arguments, {argument: a list of bad values}
 
 
 def random_cases(seed, count):
-    """(function, argument, good arguments, bad value): every argument of every function at least once, then at random."""
+    """(function, argument, good arguments, bad value): every argument of every function at least once, then
+    at random.
+    """
     rng = np.random.default_rng(seed)
-    arguments = [(function, name, good, bad) for function, good, table in PUBLIC for name, bad in table.items()]
+    arguments = [
+        (function, name, good, bad) for function, good, table in PUBLIC for name, bad in table.items()
+    ]
     chosen = [*range(len(arguments)), *rng.integers(len(arguments), size=count)][:count]
     for function, name, good, bad in (arguments[i] for i in chosen):
         values = bad(rng)
@@ -201,10 +351,19 @@ def complaint(function, name, good, value):
         function(**{**good, name: value})
     except (ValueError, TypeError) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
-        if Path(last.filename).resolve().parent != SOURCE:
+        if SOURCE not in Path(last.filename).resolve().parents:
             return f"refused outside the package, in {last.filename}: {error}"
-        known_as = {"setting": "setting|N|balanced", "s": "s|d|d_h|N|n", "base": "base|d|d_h|Ns", "snrs": "snrs|snr"}.get(name, name)
-        return "" if re.search(rf"\b({known_as})\b", str(error)) else f"the message does not name {name}: {error}"
+        known_as = {
+            "setting": "setting|N|balanced",
+            "s": "s|d|d_h|N|n",
+            "base": "base|d|d_h|Ns",
+            "snrs": "snrs|snr",
+        }.get(name, name)
+        return (
+            ""
+            if re.search(rf"\b({known_as})\b", str(error))
+            else f"the message does not name {name}: {error}"
+        )
     except BaseException as error:  # noqa: BLE001 - any other way to end is what this test looks for
         return f"ended with {type(error).__name__}: {error}"
     return "accepted"
@@ -216,7 +375,11 @@ def test_200_random_bad_inputs_are_refused_by_name():
     for function, name, good, value in random_cases(seed=20, count=200):
         told = complaint(function, name, good, value)
         if told:
-            shown = f"an integer of {value.bit_length()} bits" if type(value) is int else re.sub(r"\s+", " ", repr(value)[:200])
+            shown = (
+                f"an integer of {value.bit_length()} bits"
+                if type(value) is int
+                else re.sub(r"\s+", " ", repr(value)[:200])
+            )
             wrong.append(f"{function.__qualname__}({name}={shown}): {told}")
     assert not wrong, "\n".join(wrong)
 
@@ -230,7 +393,13 @@ def test_the_good_arguments_that_the_bad_ones_replace_are_good(function, good):
 
 
 def test_messages_of_settings_that_cannot_be_derived_name_what_is_extreme():
-    extremes = {"snr": 1e300}, {"snr": 1e-300, "C_p": 1e-300}, {"sigma_p": 1e-200}, {"w_O_norm": 1e-200}, {"epsilon": 1e-320, "eta": 1e-300}
+    extremes = (
+        {"snr": 1e300},
+        {"snr": 1e-300, "C_p": 1e-300},
+        {"sigma_p": 1e-200},
+        {"w_O_norm": 1e-200},
+        {"epsilon": 1e-320, "eta": 1e-300},
+    )
     for changes in extremes:
         with pytest.raises(ValueError, match="cannot be derived") as told:
             br.Setting(**changes)
@@ -251,6 +420,8 @@ ONCE = [  # each was once taken, or refused by NumPy or Python instead of by us
 ]
 
 
-@pytest.mark.parametrize("function, good, name, value", ONCE, ids=lambda x: getattr(x, "__name__", x if isinstance(x, str) else ""))
+@pytest.mark.parametrize(
+    "function, good, name, value", ONCE, ids=lambda x: getattr(x, "__name__", x if isinstance(x, str) else "")
+)
 def test_inputs_that_once_got_through_are_refused_by_name(function, good, name, value):
     assert complaint(function, name, good, value) == ""

@@ -1,0 +1,190 @@
+"""python -m benign_ref audit: the ledger. Every statement, the code that implements it, how it is checked,
+what was found, what is allowed.
+
+    from benign_ref import audit
+    # list of Entry: entry.passed, entry.found, entry.sentence
+    entries = audit.run(only=["G1", "P2"], seed=3)
+    caught = audit.run_mutants()                        # wrong derivations, and which rows reject each
+
+Exit status 0 if every row holds (with --mutants: if every mutant is rejected at both scales), 1 if not, 2 for
+wrong arguments.
+"""
+
+import argparse
+import sys
+import time
+from importlib import import_module
+
+from .. import validate
+from . import render
+from .core import AuditedPackage, run_row
+from .mutants import patches
+from .page import page
+from .problems import SCALES, problems
+
+MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "theory")
+
+
+def statements():
+    """Every Row, by label, in the order of the statements."""
+    found = [row for name in MODULES for row in import_module(f".rows.{name}", __package__).ROWS]
+    return {row.label: row for row in found}
+
+
+def chosen(only):
+    """The rows of these labels (None: all), in the ledger's order. Raises ValueError for a label that is
+    none.
+    """
+    known = statements()
+    unknown = [label for label in only or () if label not in known]
+    if unknown:
+        raise ValueError(f"only must hold labels of the ledger ({', '.join(known)}), got {unknown[0]!r}")
+    return [row for label, row in known.items() if only is None or label in only]
+
+
+def run(only=None, seed=0, audited=None, scales=SCALES, progress=None):
+    """The ledger: a list of Entry. audited: which modules are audited (default: this package).
+    progress(entry) is called after each row.
+
+    scales: "generic", "initial" or both. Raises ValueError or TypeError for a bad argument; what the audited
+    code raises is a finding.
+    """
+    seed, entries = validate.integer("seed", seed, 0), []
+    at = problems(seed, [validate.choice("scales", scale, SCALES) for scale in scales])
+    for row in chosen(only):
+        entries.append(run_row(row, audited or AuditedPackage(), at))
+        if progress:
+            progress(entries[-1])
+    return entries
+
+
+def concerned(mutant, known):
+    """The mutant's own row first, then every other row that names its file; the measured ones left out."""
+    own = known[mutant.label]
+    names_it = lambda row: any(name.startswith(mutant.file + ":") for name in row.code)  # noqa: E731
+    return [
+        own,
+        *(row for row in known.values() if row is not own and "measured" not in row.mark and names_it(row)),
+    ]
+
+
+def run_mutants(wrong=None, seed=0, all_rows=True, progress=None):
+    """[(Mutant, entries)]: the rows concerned, run on a copy of the package that holds the mutant's patch.
+
+    wrong: the mutants (None: all). all_rows=False: each mutant's own row only.
+    """
+    at, known, results = problems(validate.integer("seed", seed, 0)), statements(), []
+    for mutant in patches.all_mutants() if wrong is None else wrong:
+        with patches.copy_of_package(mutant) as audited:
+            asked = concerned(mutant, known) if all_rows else [known[mutant.label]]
+            results.append((mutant, [run_row(row, audited, at, first_failure=True) for row in asked]))
+        if progress:
+            progress(results[-1])
+    return results
+
+
+def rejected(entries):
+    """Whether the first entry, the mutant's own row, rejects it by a residual at each scale."""
+    return all(entries[0].rejected_at(scale) for scale in SCALES)
+
+
+def mutant_line(mutant, entries):
+    """One line: the mutant, its statement, what its own row found at each scale, which other rows reject
+    it.
+    """
+    own = []
+    for scale in SCALES:
+        failed = next((one for one in entries[0].found if one.scale == scale and not one.passed), None)
+        own.append(
+            f"{scale} {render.number(failed.residual)} > {render.number(failed.allowed)}"
+            if failed
+            else f"{scale} NOT REJECTED"
+        )
+    also = [entry.row.label for entry in entries[1:] if not entry.passed]
+    return f"{mutant.name:<45}{mutant.label:<5}{'; '.join(own)}" + (
+        f"; also {' '.join(also)}" if also else ""
+    )
+
+
+def arguments(argv):
+    """The parsed command line of the ledger; argparse leaves with status 2 on a wrong one."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benign_ref audit", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Check every statement against the code that implements it, by routes that do not reuse that code.",
+        epilog="exit status: 0 all rows hold, 1 a row fails, 2 wrong arguments",
+    )  # fmt: skip
+    parser.add_argument(
+        "--only", nargs="+", metavar="LABEL", help="only these rows: " + " ".join(statements())
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of what the rows are checked on, an integer >= 0 (default 0)"
+    )
+    parser.add_argument(
+        "--routes", action="store_true", help="print every route of each row, not only the tightest"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    form.add_argument("--json", action="store_true", help="print JSON, with every route")
+    form.add_argument(
+        "--html",
+        metavar="FILE",
+        help="write one self-contained page: equation, code and residuals side by side",
+    )
+    form.add_argument(
+        "--mutants",
+        action="store_true",
+        help="apply wrong derivations in memory and print which rows reject each",
+    )
+    asked = parser.parse_args(argv)
+    if asked.seed < 0:
+        parser.error(f"argument --seed: must be an integer >= 0, got {asked.seed}")
+    try:
+        chosen(asked.only)
+    except ValueError as error:
+        parser.error(f"argument --only: {error}")
+    return asked
+
+
+def title(seed):
+    """The heading of the ledger."""
+    return f"The ledger of benign_ref {AuditedPackage().version}, seed {seed}"
+
+
+def main_mutants(asked):
+    """Print which row caught which; 1 if a mutant got through."""
+    wrong = [mutant for mutant in patches.all_mutants() if asked.only is None or mutant.label in asked.only]
+    print(
+        f"{'mutant':<45}{'of':<5}rejected by its own row at each scale, residual > allowed; other rows that reject it"
+    )
+    results = run_mutants(wrong, asked.seed, progress=lambda result: print(mutant_line(*result), flush=True))
+    through = [mutant for mutant, entries in results if not rejected(entries)]
+    print(
+        f"\n{len(results) - len(through)} of {len(results)} mutants rejected by their own row at both scales"
+    )
+    for mutant in through:
+        print(f"NOT REJECTED: {mutant.name} ({mutant.label}, {mutant.file}): {mutant.why}")
+    return 1 if through else 0
+
+
+def main(argv=None):
+    """Print or write the ledger; returns the exit status."""
+    asked = arguments(argv)
+    if asked.mutants:
+        return main_mutants(asked)
+    begun = time.monotonic()
+    entries = run(asked.only, asked.seed)
+    if asked.markdown:
+        print(render.markdown(entries, title(asked.seed)), end="")
+    elif asked.json:
+        print(render.as_json(entries, AuditedPackage().version, asked.seed))
+    elif asked.html:
+        try:
+            with open(asked.html, "w", encoding="utf-8") as file:
+                file.write(page(entries, AuditedPackage(), title(asked.seed)))
+        except OSError as error:
+            print(f"cannot write {asked.html}: {error.strerror}", file=sys.stderr)
+            return 2
+        print(f"{asked.html}: {render.summary(entries)}")
+    else:
+        print(render.text(entries, title(asked.seed), asked.routes) + f" ({time.monotonic() - begun:.1f} s)")
+    return 0 if all(entry.passed for entry in entries) else 1

@@ -1,0 +1,107 @@
+"""I1-I6: identities that any implementation of M1-M3 and G1-G4 must satisfy to rounding error [D]. For
+anyone's model.
+
+Each function takes what an implementation gave and returns one residual: the largest violation relative to
+the largest of the terms that should cancel. Rounding is 1e-15 or so; a wrong sign, factor or transpose is of
+order 1. The identities catch what a derivative check cannot (a wrong f whose gradient is right), and cost one
+evaluation where a derivative check costs one for each entry.
+
+    X (N,M,d)   y, f, g (N,)   S, D, P (N,M,M)   theta, grads = (W_Q (d,d_h), W_K (d,d_h), W_V (d,d_v), w_O
+                (d_v,))
+"""
+
+import numpy as np
+
+from .. import validate
+
+
+def _relative(violation, *terms):
+    """max |violation| / max |term|; NaN, which is below no tolerance, if all terms are 0: then nothing was
+    checked.
+    """
+    scale = max(np.abs(term).max() for term in terms)
+    return float(np.abs(violation).max() / scale) if scale > 0 else np.nan
+
+
+def rows_of_coupling(D):
+    """I1 [D]: sum_j D_n[l,j] = 0 for every n, l. Adding one number to a row of logits changes no softmax."""
+    return _relative(D.sum(axis=-1), D)
+
+
+def degree_of_values(theta, grads, f, g):
+    """I2 [D]: <dW_V, W_V> = <dw_O, w_O> = sum_n g_n f_n, with g = dL_S/df. f is linear in W_V, and in w_O."""
+    by_W_V, by_w_O, by_f = grads[2] * theta[2], grads[3] * theta[3], g * f
+    first, second, third = by_W_V.sum(), by_w_O.sum(), by_f.sum()
+    return _relative(np.array([first - third, second - third, first - second]), by_W_V, by_w_O, by_f)
+
+
+def degree_of_logits(theta, grads, g, D, P):
+    """I3 [D]: <dW_Q, W_Q> = <dW_K, W_K> = sum_n g_n tr(D_n^T P_n). The logits P_n are linear in W_Q, and in
+    W_K.
+    """
+    by_W_Q, by_W_K, by_P = grads[0] * theta[0], grads[1] * theta[1], g[:, None, None] * D * P
+    first, second, third = by_W_Q.sum(), by_W_K.sum(), by_P.sum()
+    return _relative(np.array([first - third, second - third, first - second]), by_W_Q, by_W_K, by_P)
+
+
+def balance_of_logits(before, after, grads, eta):
+    """I4 [D]: W_Q^T W_Q - W_K^T W_K changes in one step by exactly eta^2 (dW_Q^T dW_Q - dW_K^T dW_K), so
+    gradient flow conserves it.
+
+    before, after: theta on either side of a GD step of size eta; grads: the gradients it used. The change is
+    O(eta^2) and is found as a difference of numbers of order W^T W, so take eta large enough for a step to be
+    comparable to the weights: a residual of rounding * (|W| / |eta grad|)^2 is no violation.
+    """
+    change = (after[0].T @ after[0] - after[1].T @ after[1]) - (
+        before[0].T @ before[0] - before[1].T @ before[1]
+    )
+    of_Q, of_K = eta**2 * grads[0].T @ grads[0], eta**2 * grads[1].T @ grads[1]
+    return _relative(change - (of_Q - of_K), of_Q, of_K)
+
+
+def balance_of_values(before, after, grads, eta):
+    """I5 [D]: W_V^T W_V - w_O w_O^T changes by exactly eta^2 (dW_V^T dW_V - dw_O dw_O^T) when w_O is trained
+    too. As balance_of_logits.
+    """
+    outer = lambda w: np.outer(w, w)  # noqa: E731
+    change = (after[2].T @ after[2] - outer(after[3])) - (before[2].T @ before[2] - outer(before[3]))
+    of_V, of_O = eta**2 * grads[2].T @ grads[2], eta**2 * outer(grads[3])
+    return _relative(change - (of_V - of_O), of_V, of_O)
+
+
+def symmetries(forward, theta, X, rng, scale=3.0):
+    """I6 [D]: how far f = forward(theta, X) changes, as a dict, under what must not change it:
+
+    "permutation"   of the tokens of every sample       x_l -> x_{pi(l)}
+    "rotation"      of the token space                  x -> R x, W_Q, W_K, W_V -> R W
+    "scaling"       of tokens against weights           x -> c x, W_Q, W_K, W_V -> W / c
+    """
+    validate.generator("rng", rng)
+    W_Q, W_K, W_V, w_O = theta
+    kind = getattr(type(theta), "_make", tuple)
+    d = X.shape[-1]
+    R = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    permuted = np.array([X_n[rng.permutation(len(X_n))] for X_n in X])
+    f = forward(theta, X)
+    changed = {
+        "permutation": forward(theta, permuted),
+        "rotation": forward(kind([R @ W_Q, R @ W_K, R @ W_V, w_O]), X @ R.T),
+        "scaling": forward(kind([W_Q / scale, W_K / scale, W_V / scale, w_O]), scale * X),
+    }
+    return {name: _relative(other - f, f) for name, other in changed.items()}
+
+
+def flip(gradients, theta, X, y):
+    """I6 [D]: (y, W_V) -> (-y, -W_V) leaves every loss of a run unchanged: dW_Q, dW_K stay, dW_V changes its
+    sign (w_O fixed).
+
+    gradients(theta, X, y) gives the four gradients; the residual is the worst of the three blocks.
+    """
+    W_Q, W_K, W_V, w_O = theta
+    kind = getattr(type(theta), "_make", tuple)
+    here, there = gradients(theta, X, y), gradients(kind([W_Q, W_K, -W_V, w_O]), X, -y)
+    return max(
+        _relative(there[0] - here[0], here[0]),
+        _relative(there[1] - here[1], here[1]),
+        _relative(there[2] + here[2], here[2]),
+    )

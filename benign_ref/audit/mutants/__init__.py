@@ -1,0 +1,1 @@
+"""Wrong versions of the package's own code, applied to copies of it in memory."""

@@ -1,0 +1,135 @@
+"""The ledger as text for a terminal, as Markdown and as JSON."""
+
+import json
+import math
+import textwrap
+
+WIDTH = 116
+INDENT = 35  # where the statement begins: after label, verdict, residual, allowed
+MARKS = "[P] the paper's abstract or a caption; [P*] the paper as summarised elsewhere; [D] derived here; [C] our choice."
+
+
+def number(value):
+    """A residual in 7 characters or fewer."""
+    if not math.isfinite(value):
+        return "inf"
+    return "0" if value == 0 else f"{value:.1e}" if value < 1e-3 or value >= 1e4 else f"{value:.3g}"
+
+
+def numbers(entry):
+    """(residual, allowed) of the tightest route as text; dashes where no route was taken."""
+    tightest = entry.tightest
+    return (number(tightest.residual), number(tightest.allowed)) if tightest else ("-", "-")
+
+
+def route_of(entry):
+    """The tightest route, its scale, and how many routes there are."""
+    if not entry.found:
+        return "none taken"
+    more = len(entry.routes()) - 1
+    return f"{entry.tightest.route} ({entry.tightest.scale} scale)" + (f", and {more} more" if more else "")
+
+
+def summary(entries):
+    """'25 of 26 statements hold'."""
+    return f"{sum(entry.passed for entry in entries)} of {len(entries)} statements hold"
+
+
+def wrapped(words, name=""):
+    """Lines of `words` in the statement's column, the first led by `name`."""
+    lead = " " * INDENT + name
+    return textwrap.wrap(
+        words, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False
+    )
+
+
+def text_row(entry, routes=False):
+    """One row: the aligned columns, then paper, code and route below the statement; every route with
+    routes=True.
+    """
+    row, (residual, allowed) = entry.row, numbers(entry)
+    head = f"{row.label:<7}{entry.verdict:<8}{residual:>8}{allowed:>9}"
+    lines = wrapped(row.statement)
+    lines[0] = f"{head:<{INDENT}}" + lines[0][INDENT:]
+    lines += wrapped(f"{row.paper}; {row.mark}", "paper  ") + wrapped(", ".join(row.code), "code   ")
+    if routes:
+        for one in entry.found:
+            words = f"{number(one.residual):>7} / {number(one.allowed):<7} {one.scale}: {one.route}"
+            lines += wrapped(words, "route  " if one.passed else "FAILS  ")
+    else:
+        lines += wrapped(route_of(entry), "route  ")
+    if row.limits:
+        lines += wrapped(row.limits, "limits ")
+    if entry.sentence:
+        lines += wrapped(entry.sentence, "BROKEN ")
+    return "\n".join(lines)
+
+
+def text(entries, title, routes=False):
+    """The whole ledger for a terminal of 120 columns or more."""
+    head = f"{'label':<7}{'verdict':<7}{'residual':>9}{'allowed':>9}"
+    rows = "\n\n".join(text_row(entry, routes) for entry in entries)
+    failed = "".join(f"\n{entry.sentence}" for entry in entries if not entry.passed)
+    notes = "\n".join(
+        textwrap.wrap(f"residual and allowed: of the route nearest to what is allowed. {MARKS}", WIDTH)
+    )
+    return f"{title}\n{notes}\n\n{head:<{INDENT}}statement\n{rows}\n\n{summary(entries)}{failed}"
+
+
+def markdown(entries, title):
+    """The ledger as a Markdown table."""
+    cell = lambda words: words.replace("|", "\\|")  # noqa: E731
+    lines = [
+        f"# {title}",
+        "",
+        f"{summary(entries)}. Residual and allowed are those of the route nearest to what is allowed. {MARKS}",
+        "",
+    ]
+    lines += [
+        "| label | statement | paper's object | how sure | code | route | residual | allowed | verdict |",
+        "|---" * 9 + "|",
+    ]
+    for entry in entries:
+        row, (residual, allowed) = entry.row, numbers(entry)
+        code = ", ".join(f"`{name}`" for name in row.code)
+        route = cell(route_of(entry) + (f". {row.limits}" if row.limits else ""))
+        verdict = entry.verdict + (f": {cell(entry.sentence)}" if entry.sentence else "")
+        cells = (
+            row.label,
+            f"`{cell(row.statement)}`",
+            cell(row.paper),
+            row.mark,
+            code,
+            route,
+            residual,
+            allowed,
+            verdict,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def as_dict(entry):
+    """An entry as JSON holds it; null for a residual that is not finite."""
+    row = entry.row
+    finite = lambda value: value if math.isfinite(value) else None  # noqa: E731
+    routes = [
+        {**one._asdict(), "residual": finite(one.residual), "passed": one.passed} for one in entry.found
+    ]
+    about = {name: getattr(row, name) for name in ("label", "statement", "paper", "mark", "code", "limits")}
+    return {
+        **about,
+        "verdict": entry.verdict,
+        "sentence": entry.sentence,
+        "seconds": round(entry.seconds, 3),
+        "routes": routes,
+    }
+
+
+def as_json(entries, version, seed):
+    """The ledger with every route, as JSON."""
+    passed = all(entry.passed for entry in entries)
+    return json.dumps(
+        {"version": version, "seed": seed, "passed": passed, "rows": [as_dict(entry) for entry in entries]},
+        indent=1,
+    )

@@ -1,0 +1,1 @@
+"""The ledger's rows, one module a group of statements; ROWS in each."""

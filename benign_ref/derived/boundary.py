@@ -1,0 +1,115 @@
+"""Where the limit (limit.py) turns from harmful to benign, in x = N SNR^2 / C_p^2, and its whole phase
+diagram. Nothing is fitted.
+
+A point x at (M, N) means `base` with these M and N and SNR = C_p sqrt(x/N), every default that was not set by
+hand in `base` derived afresh (C_p, eta, sigma_h, max_steps). The values compared are those at the end of the
+run, at epsilon or else at max_steps.
+
+Two questions, two numbers: where the test loss crosses a level (`critical_x`), and where the signal comes to
+attend mostly to itself (`attention_x`). They agree where the transition is sharp and differ where it is soft
+(small M).
+"""
+
+from math import ceil, exp, log, sqrt
+
+import numpy as np
+
+from .. import validate
+from ..paper.setting import Setting
+from .limit import advance_numba, checked, descend, train_in_limit
+
+BRACKET = (0.2, 20.0)  # [C] of x, wide about the heuristic x = 2
+
+
+def _setting(name, base):
+    return Setting() if base is None else validate.instance(name, base, Setting)
+
+
+def setting_at(x, M, N, base=None):
+    """The Setting at x = N SNR^2 / C_p^2, M and N. Raises ValueError or TypeError."""
+    x, base = validate.real("x", x), _setting("base", base)
+    C_p = base.replace(M=M, N=N).C_p
+    return base.replace(M=M, N=N, snr=C_p * sqrt(x / N))
+
+
+def _checked_search(M, N, tolerance, bracket, base):
+    tolerance = validate.real("tolerance", tolerance)
+    if not isinstance(bracket, (tuple, list)) or len(bracket) != 2:
+        raise TypeError(f"bracket must be a pair of numbers 0 < low < high, got {bracket!r}")
+    low, high = (validate.real("bracket", end) for end in bracket)
+    if low >= high:
+        raise ValueError(f"bracket must be a pair of numbers 0 < low < high, got {bracket!r}")
+    checked(setting_at(low, M, N, base))
+    return tolerance, log(low), log(high)
+
+
+def _crossing(name, value_at, level, tolerance, low, high):
+    """Where value_at(log x) crosses the level between low and high: the x in the middle of an interval no
+    longer than `tolerance`.
+    """
+    at_low, at_high = value_at(low), value_at(high)
+    if (at_low > level) == (at_high > level):
+        found = f"{at_low:.6g} at x={exp(low):.6g} and {at_high:.6g} at x={exp(high):.6g}"
+        raise ValueError(f"bracket must have the {name} on both sides of level {level:g}, got {found}")
+    while high - low > tolerance:
+        middle = (low + high) / 2
+        if middle in (low, high):  # neighbouring floats: a smaller tolerance than these hold
+            break
+        if (value_at(middle) > level) == (at_low > level):
+            low = middle
+        else:
+            high = middle
+    return exp((low + high) / 2)
+
+
+def critical_x(M, N, *, level=0.2, tolerance=1e-3, bracket=BRACKET, base=None):
+    """x at which the limit's test loss (L5) crosses `level`, a float; right to tolerance/2 in log x.
+
+    Raises ValueError if the test losses at the ends of `bracket` are on one side of the level, ValueError or
+    TypeError for a bad argument, DivergenceError if a run diverges.
+    """
+    level = validate.real("level", level)
+    search = _checked_search(M, N, tolerance, bracket, base)
+    return _crossing(
+        "test loss", lambda u: train_in_limit(setting_at(exp(u), M, N, base)).test_loss, level, *search
+    )
+
+
+def attention_x(M, N, *, level=0.5, tolerance=1e-3, bracket=BRACKET, base=None):
+    """x at which the signal's attention to itself at the end, S_ss, crosses `level` [C]; the rest as in
+    `critical_x`.
+    """
+    level = validate.real("level", level)
+    search = _checked_search(M, N, tolerance, bracket, base)
+    return _crossing(
+        "attention S_ss",
+        lambda u: train_in_limit(setting_at(exp(u), M, N, base)).attention["ss"],
+        level,
+        *search,
+    )
+
+
+def _axis(name, values, allowed, is_allowed):
+    values = validate.array(name, values, name, {})
+    for value in values[~is_allowed(values)][:1]:
+        raise ValueError(f"{name} must hold numbers {allowed}, got {value:g}")
+    return values.tolist()
+
+
+def limit_diagram(snrs, Ns, *, base=None):
+    """The limit's test loss (L5) on a grid: an array (len(snrs), len(Ns)), [i,j] at SNR = snrs[i] and N =
+    Ns[j].
+
+    Ns may be any real numbers >= 2, continued to n = N/2 samples a class [C]; a default max_steps is that of
+    N rounded up (eta and sigma_h do not depend on N). In each cell the defaults not set by hand in `base`
+    (None: Setting()) are derived afresh, and the run ends at epsilon or at max_steps. One process. Raises
+    ValueError or TypeError for a bad argument, DivergenceError if a run diverges.
+    """
+    base = checked(_setting("base", base).replace(N=2))
+    snrs, Ns = _axis("snrs", snrs, "> 0", lambda a: a > 0), _axis("Ns", Ns, ">= 2", lambda a: a >= 2)
+    losses = np.empty((len(snrs), len(Ns)))
+    for i, snr in enumerate(snrs):
+        for j, N in enumerate(Ns):
+            *_, snapshots = descend(base.replace(N=ceil(N), snr=snr), N / 2, advance_numba, iter(()))
+            losses[i, j] = snapshots[-1].test_loss
+    return losses

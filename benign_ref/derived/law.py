@@ -1,0 +1,233 @@
+"""LAW [D]: a whole experiment of D1 drawn in law, gradient descent and its test loss without ever holding a
+vector of length d.
+
+    m = d-2   dimensions beside the two signals      n = N(M-1)   noise tokens of the training set      T = 2+n <= d
+    p = 2d_h+1   columns of W = [W_Q | W_K | v], v = W_V w_O (d,), side by side as in kernels.py
+
+Why d enters only through degrees of freedom (rotations change nothing, I6):
+1. Write xi_i = sigma_i x_i, x_i ~ N(0, I_m) in the complement of the signals. Gram-Schmidt (Bartlett's
+decomposition):
+   x_i = sum_j L_ij omega_j with orthonormal omega_1..omega_n and L lower triangular. Given
+   omega_1..omega_{i-1}, the part of x_i beyond them is Gaussian in m-i+1 dimensions, so L_ii ~ chi with m-i+1
+   degrees of freedom; the coordinates L_ij, j < i, are N(0,1); all independent, of the omegas too. With the
+   two signals first, the tokens are Z = A F with A = diag(||mu||, ||mu||, sigma L) (T,T) and orthonormal rows
+   of F (T,d); G = Z Z^T = A A^T.
+2. The entries of W(0) are independent Gaussians: sigma_h in W_Q, W_K; sigma_V w_O_norm in v, whatever w_O's
+direction. In an orthonormal
+   basis made from the tokens, of which W(0) is independent, they have that law again. So U(0) = F W(0) (T,p),
+   the coordinates in the tokens' span, and the residual in the other m-n dimensions are such Gaussians,
+   independent of each other and of A. Rows at the start: [Q | K | V] = A U(0).
+3. GD moves W inside the span of the tokens only (proof.py): U(t) = U(0) + A^T C(t), and the residual stays.
+So a run sees A and U(0) alone.
+4. A fresh noise token is sigma x, x ~ N(0, I_m), independent of all that: given W(t), its (q,k,V) = sigma
+W(t)^T x is
+   N(0, sigma^2 (U_n^T U_n + Gamma)), with U_n the rows of U(t) beyond the signals' and Gamma (p,p) the Gram
+   of the residual: Wishart with m-n degrees of freedom; when these are fewer than p, the Gram of a Gaussian
+   of that many rows (none if m = n). Fresh signal tokens are the signals: rows ||mu|| U(t)[:2].
+
+Equal in distribution to GD on a direct draw, at a cost of O(T^2 d_h) a step whatever d. w_O is fixed (GD's
+default): v alone matters.
+"""
+
+from math import nan, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import validate
+from ..engines import kernels
+from ..engines.proof_space import ProofSpace
+from ..paper import descent
+from ..paper.data import sample_labels
+from ..paper.model import logistic
+from ..paper.setting import Setting
+
+
+def noise_levels(s, n):
+    """sigma_i (n(M-1),) of n samples: C_p sigma_p for the paper's token 2 of each, sigma_p for its tokens
+    3..M (D1).
+    """
+    return np.tile(s.sigma_p * np.array([s.C_p] + [1.0] * (s.M - 2)), n)
+
+
+def column_scales(s):
+    """Standard deviations at the start of the columns of W = [W_Q | W_K | W_V w_O], (2d_h+1,)."""
+    return np.array([s.sigma_h] * (2 * s.d_h) + [s.sigma_V * s.w_O_norm])
+
+
+def bartlett(size, degrees, rng):
+    """L (size,size), lower triangular: L L^T has the law of x x^T, x (size,degrees) standard Gaussian. Needs
+    size <= degrees.
+
+    L_ii ~ chi with degrees-i+1 degrees of freedom, i = 1..size; L_ij ~ N(0,1) for j < i.
+    """
+    L = np.tril(rng.standard_normal((size, size)), -1)
+    np.fill_diagonal(L, np.sqrt(rng.chisquare(degrees - np.arange(size, dtype=float))))
+    return L
+
+
+def token_root(s, rng):
+    """A (T,T), lower triangular, with G = A A^T the Gram matrix of the tokens mu_plus, mu_minus, xi_{1,2},
+    ..., xi_{N,M}.
+    """
+    A = np.zeros((s.T, s.T))
+    A[0, 0] = A[1, 1] = s.mu_norm
+    A[2:, 2:] = noise_levels(s, s.N)[:, None] * bartlett(s.T - 2, s.d - 2, rng)
+    return A
+
+
+def span_coordinates(s, rng):
+    """U(0) (T,2d_h+1): the coordinates of W(0) in the span of the tokens."""
+    return rng.standard_normal((s.T, 2 * s.d_h + 1)) * column_scales(s)
+
+
+def residual_root(s, rng):
+    """R (min(degrees, 2d_h+1), 2d_h+1) with R^T R = Gamma, the Gram matrix of W(0) beyond the span; degrees =
+    d-T.
+    """
+    degrees, size = s.d - s.T, 2 * s.d_h + 1
+    R = bartlett(size, degrees, rng).T if degrees >= size else rng.standard_normal((degrees, size))
+    return R * column_scales(s)
+
+
+def token_places(y, M):
+    """tokens (n,M): the row of each token of samples with labels y (n,). 0 and 1 are mu_plus and mu_minus,
+    then xi sample by sample.
+    """
+    noise = 2 + np.arange(len(y) * (M - 1)).reshape(len(y), M - 1)
+    return np.concatenate([np.where(y > 0, 0, 1)[:, None], noise], axis=1).astype(np.int64)
+
+
+class LawModel(NamedTuple):
+    """A trained model as far as fresh data can see it. U (T,2d_h+1): W(t) in the tokens' span; R: root of the
+    residual's Gram.
+    """
+
+    setting: Setting
+    U: np.ndarray
+    R: np.ndarray
+
+    def sample_outputs(self, n, rng, chunk=4096):
+        """Labels y (n,) and outputs f (n,) on n fresh samples of D1, in chunks of about `chunk` tokens.
+
+        Raises TypeError or ValueError for a bad argument.
+        """
+        n, rng, s = validate.integer("n", n, 1), validate.generator("rng", rng), self.setting
+        root = np.linalg.qr(np.concatenate([self.U[2:], self.R]), mode="r")  # root^T root = U_n^T U_n + Gamma
+        y, f = sample_labels(s, rng, n), np.empty(n)
+        step = max(1, chunk // s.M)
+        for start in range(0, n, step):
+            part = slice(start, start + step)
+            sigma = noise_levels(s, len(y[part]))
+            noise = sigma[:, None] * (rng.standard_normal((len(sigma), len(root))) @ root)
+            rows = np.concatenate(
+                [s.mu_norm * self.U[:2], noise]
+            )  # [q | k | V] of the two signals and of the fresh noise tokens
+            kernels.outputs(rows, token_places(y[part], s.M), f[part])
+        return y, f
+
+    def test_loss(self, n, rng, return_se=False):
+        """L_D (M2): the mean logistic loss on n fresh samples, a float; with return_se=True (mean, its
+        standard error; nan for n=1).
+
+        Where labels are balanced the standard error leaves that out, and is a little too large.
+        """
+        return self._mean(logistic, n, rng, return_se)
+
+    def error_rate(self, n, rng, return_se=False):
+        """The 0-1 error: the fraction of n fresh samples with y f <= 0; with return_se=True as
+        `test_loss`.
+        """
+        return self._mean(lambda z: (z <= 0).astype(float), n, rng, return_se)
+
+    def _mean(self, value, n, rng, return_se):
+        return_se = validate.boolean("return_se", return_se)
+        y, f = self.sample_outputs(n, rng)
+        values = value(y * f)
+        if not return_se:
+            return float(values.mean())
+        return float(values.mean()), float(values.std(ddof=1) / sqrt(n)) if n > 1 else nan
+
+
+class LawSpace:
+    """GD from a start drawn in law, run in the proof's coordinates; `model()` is what fresh data see. Needs T
+    <= d.
+
+    A (T,T), U (T,2d_h+1) = U(0) and R as the top of this file calls them. When d_h > 2T the run itself uses
+    2T columns (proof.py).
+    """
+
+    def __init__(self, s, rng):
+        self.setting, self.y = s, sample_labels(s, rng, s.N)
+        self.A, self.U, self.R = token_root(s, rng), span_coordinates(s, rng), residual_root(s, rng)
+        rows, h = self.A @ self.U, s.d_h
+        V, w_O = (
+            rows[:, -1:] / s.w_O_norm,
+            np.array([s.w_O_norm]),
+        )  # only v = W_V w_O matters, so d_v = 1 will do
+        self.space = ProofSpace(
+            self.A @ self.A.T, rows[:, :h], rows[:, h:-1], V, w_O, token_places(self.y, s.M), self.y, False
+        )
+        self.evaluate, self.move, self.tokens = self.space.evaluate, self.space.move, self.space.tokens
+
+    def model(self):
+        """The LawModel at the present point: U(t) = U(0) + A^T C(t)."""
+        C_Q, C_K, C_V = self.space.coefficients()
+        return LawModel(
+            self.setting,
+            self.U + self.A.T @ np.concatenate([C_Q, C_K, C_V * self.setting.w_O_norm], axis=1),
+            self.R,
+        )
+
+
+class LawRun(NamedTuple):
+    """A run of GD drawn in law. losses, steps, converged, records: as in descent.Run. model: the LawModel at
+    the end.
+    """
+
+    losses: np.ndarray
+    steps: int
+    converged: bool
+    records: list
+    model: LawModel
+
+    def test_loss(self, n, rng, return_se=False):
+        """LawModel.test_loss at the end of the run."""
+        return self.model.test_loss(n, rng, return_se)
+
+    def error_rate(self, n, rng, return_se=False):
+        """LawModel.error_rate at the end of the run."""
+        return self.model.error_rate(n, rng, return_se)
+
+
+def train_in_law(s, rng, *, record_every=None, observe=None):
+    """Draw an experiment in law and run GD on it, step s.eta, until L_S <= s.epsilon or s.max_steps. Returns
+    a LawRun.
+
+    Equal in distribution to `train` on `sample_dataset` and `init_parameters` with w_O fixed [D]; d may be
+    anything from T up to 2**53. When d_h > 2T the run itself uses 2T columns (proof.py): the same to
+    rounding. record_every: as in `train`. observe(model), if given, is called at the recorded steps with the
+    LawModel there, and its value kept. Raises ValueError or TypeError for a bad argument, DivergenceError at
+    a loss that is not finite.
+    """
+    validate.instance("s", s, Setting)
+    validate.generator("rng", rng)
+    if observe is not None and (record_every is None or not callable(observe)):
+        raise TypeError(
+            f"observe must be a function of a LawModel, with record_every, got {observe!r}, record_every={record_every!r}"
+        )
+    descent.steps_to_record(record_every)  # refuses a bad one before any work
+    if s.T > s.d:
+        raise ValueError(
+            f"d must be at least T = 2 + N (M-1) = {s.T} to draw N={s.N}, M={s.M} in law, got d={s.d}"
+        )
+    p = 2 * s.d_h + 1
+    validate.fits_memory(
+        "T" if s.T > p else "d_h", s.T if s.T > p else s.d_h, 3 * s.T**2 + 6 * s.T * p + 3 * p**2
+    )
+    space = LawSpace(s, rng)
+    watch = (lambda at: observe(at.model())) if observe else None
+    losses, steps, converged, records = descent.descend(
+        space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, record_every=record_every, observe=watch
+    )
+    return LawRun(losses, steps, converged, records, space.model())

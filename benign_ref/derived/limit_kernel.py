@@ -1,0 +1,201 @@
+"""L2-L4 in numba: the twin of limit.py, by types of tokens, without a matrix of a sample's M tokens.
+
+Rows are the k types s, 2, i (no i if m = 0); columns are s, 2, i and OTHER: a small token sees itself (column
+i) otherwise than the other small tokens of its sample. A weight says how many tokens a column stands for, 0
+where there is none. The step is nowhere dense: the largest matrix is 3 x 4, and the 34 numbers are written
+over in place.
+"""
+
+from math import exp, fabs, isfinite, log1p, sqrt
+
+import numpy as np
+from numba import njit
+
+SIGNAL, TWO, SMALL, OTHER = 0, 1, 2, 3
+
+
+@njit
+def row_weights(k, m):
+    """(k,4): how many tokens of a column a token of a row's type sees. Rows s and 2: 1, 1, m, 0; row i: 1, 1,
+    1, m-1.
+    """
+    weight = np.zeros((k, 4))
+    for j in range(k):
+        weight[j, SIGNAL] = weight[j, TWO] = 1.0
+    if k > SMALL:
+        weight[SIGNAL, SMALL] = weight[TWO, SMALL] = m
+        weight[SMALL, SMALL] = 1.0
+        weight[SMALL, OTHER] = m - 1
+    return weight
+
+
+@njit
+def logits(X, n, m, P):
+    """L2, entry by entry, into P (k,4), with w = 1 - 1/n: P_ss = mean_ss, P_s2 = mean_s2/sqrt n, P_si =
+    mean_si/sqrt(nm), and so in the first column; P_22 = mean_22/n + w between_22, P_2i = (mean_2i/n + w
+    between_2i)/sqrt m, P_i2 alike; P_ii = (mean_ii/n + w between_ii)/m + within (1 - 1/m), P_ij = ... -
+    within/m.
+    """
+    k = len(X.mean)
+    root_n, root_m = sqrt(n), sqrt(m)
+    for j in range(k):
+        for l in range(k):
+            P[j, l] = X.mean[j, l]
+            if j > SIGNAL:
+                P[j, l] /= root_n
+            if l > SIGNAL:
+                P[j, l] /= root_n
+            if n > 1 and j > SIGNAL and l > SIGNAL:
+                P[j, l] += (1 - 1 / n) * X.between[j - 1, l - 1]
+            if j == SMALL:
+                P[j, l] /= root_m
+            if l == SMALL:
+                P[j, l] /= root_m
+    if m > 1:
+        P[SMALL, OTHER] = P[SMALL, SMALL] - X.within[0, 0] / m
+        P[SMALL, SMALL] += X.within[0, 0] * (1 - 1 / m)
+
+
+@njit
+def attend(P, weight, S):
+    """M1: S[j,l], the attention of a token of type j on one token of column l; the sum of weight[j,l] S[j,l]
+    over l is 1.
+    """
+    for j in range(len(P)):
+        largest = P[j, SIGNAL]
+        for l in range(4):
+            if weight[j, l] > 0:
+                largest = max(largest, P[j, l])
+        total = 0.0
+        for l in range(4):
+            S[j, l] = exp(P[j, l] - largest) if weight[j, l] > 0 else 0.0
+            total += weight[j, l] * S[j, l]
+        for l in range(4):
+            S[j, l] /= total
+
+
+@njit
+def output_and_coupling(S, V, weight, M, D):
+    """M1, M3: with o_j = sum_l weight S V the output of a row of type j, returns f = (1/M) sum o over the M
+    rows; D = (1/M) S (V - o).
+    """
+    last = len(V) - 1
+    f = 0.0
+    for j in range(len(S)):
+        o_j = 0.0
+        for l in range(4):
+            o_j += weight[j, l] * S[j, l] * V[min(l, last)]
+        for l in range(4):
+            D[j, l] = S[j, l] * (V[min(l, last)] - o_j) / M
+        f += weight[SIGNAL, j] * o_j  # as many rows of a type as the signal sees columns of it
+    return f / M
+
+
+@njit
+def coupling_blocks(D, g, n, m, mean, between, within):
+    """L3, entry by entry: mean = g [n D_ss, sqrt n D_s2, sqrt(nm) D_si; ., D_22, sqrt m D_2i; ., ., D_ii +
+    (m-1) D_ij], between = mean without its first row and column, within = g (D_ii - D_ij).
+    """
+    k = len(mean)
+    root_n, root_m = sqrt(n), sqrt(m)
+    for j in range(k):
+        for l in range(k):
+            mean[j, l] = g * D[j, l]
+            if j == SMALL and l == SMALL:
+                mean[j, l] += g * (m - 1) * D[SMALL, OTHER]
+            elif j == SMALL or l == SMALL:
+                mean[j, l] *= root_m
+            if j == SIGNAL:
+                mean[j, l] *= root_n
+            if l == SIGNAL:
+                mean[j, l] *= root_n
+            if j > SIGNAL and l > SIGNAL:
+                between[j - 1, l - 1] = mean[j, l]
+    if m > 1:
+        within[0, 0] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])
+
+
+@njit
+def multiply(left, right, out):
+    """out = left right, for square matrices of one size."""
+    for i in range(len(out)):
+        for j in range(len(out)):
+            total = 0.0
+            for h in range(len(out)):
+                total += left[i, h] * right[h, j]
+            out[i, j] = total
+
+
+@njit
+def move_block(X, Y, W, B, G, eta, work):
+    """L4 in one space, in place. With U = eta GB and R = eta BG, hence eta GB^T = R^T and eta B^TG = U^T, it reads
+    X - (UW + YR) + UX^T R,   Y - (UX^T + (UX^T)^T) + UW U^T,   W - (X^T R + (X^T R)^T) + R^T YR.
+    """
+    size = len(B)
+    U, Ut, R, Rt, Xt = work[0], work[1], work[2], work[3], work[4]
+    UW, YR, UXt, XtR, X2, Y2, W2 = work[5], work[6], work[7], work[8], work[9], work[10], work[11]
+    for i in range(size):
+        for j in range(size):
+            U[i, j] = Ut[j, i] = G[i] * (eta * B[i, j])
+            R[i, j] = Rt[j, i] = (eta * B[i, j]) * G[j]
+            Xt[j, i] = X[i, j]
+    multiply(U, W, UW)
+    multiply(Y, R, YR)
+    multiply(U, Xt, UXt)
+    multiply(Xt, R, XtR)
+    multiply(UXt, R, X2)
+    multiply(UW, Ut, Y2)
+    multiply(Rt, YR, W2)
+    for i in range(size):
+        for j in range(size):
+            X[i, j] += X2[i, j] - (UW[i, j] + YR[i, j])
+            Y[i, j] += Y2[i, j] - (UXt[i, j] + UXt[j, i])
+            W[i, j] += W2[i, j] - (XtR[i, j] + XtR[j, i])
+
+
+@njit
+def move_values(S, weight, g, c, V):
+    """L4 for the values, in place: V <- V - eta ||w_O||^2 Gb, b_j = (g/M) times the sum of S over the M rows,
+    and n times that for V_s.
+    """
+    for l in range(len(V)):
+        column = 0.0
+        for j in range(len(V)):
+            column += weight[SIGNAL, j] * S[j, l]
+        if l == SMALL:  # of the m rows of small tokens one is the token's own
+            column += (c.m - 1) * (S[SMALL, OTHER] - S[SMALL, SMALL])
+        samples = c.n if l == SIGNAL else 1.0
+        V[l] -= c.eta * c.w_O_squared * c.G[l] * samples * g / c.M * column
+
+
+@njit
+def advance(state, c, epsilon, losses):
+    """GD in place on limit.State: losses[t] is L_S before step t. Takes at most len(losses) - 1 steps, fewer
+    at a loss <= epsilon or not finite; returns how many.
+    """
+    X, Y, W, V = state
+    k = len(V)
+    weight = row_weights(k, c.m)
+    P, S, D = np.zeros((k, 4)), np.empty((k, 4)), np.empty((k, 4))
+    mean, between, within = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty((1, 1))
+    work_mean, work_between, work_within = (
+        np.empty((12, k, k)),
+        np.empty((12, k - 1, k - 1)),
+        np.empty((12, 1, 1)),
+    )
+    for t in range(len(losses)):
+        logits(X, c.n, c.m, P)
+        attend(P, weight, S)
+        f = output_and_coupling(S, V, weight, c.M, D)
+        e = exp(-fabs(f))  # <= 1
+        losses[t] = log1p(e) + max(-f, 0.0)
+        if losses[t] <= epsilon or not isfinite(losses[t]) or t == len(losses) - 1:
+            return t
+        g = (-e if f >= 0 else -1.0) / (1 + e) / (2 * c.n)  # ell'(f)/N
+        coupling_blocks(D, g, c.n, c.m, mean, between, within)
+        move_values(S, weight, g, c, V)
+        move_block(X.mean, Y.mean, W.mean, mean, c.G, c.eta, work_mean)
+        if c.n > 1:
+            move_block(X.between, Y.between, W.between, between, c.G[TWO:], c.eta, work_between)
+        if c.m > 1:
+            move_block(X.within, Y.within, W.within, within, c.G[SMALL:], c.eta, work_within)

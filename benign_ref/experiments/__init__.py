@@ -1,0 +1,1 @@
+"""Experiments made of runs: grids, published settings, dynamics, convergence, sharpness, images."""

@@ -1,0 +1,218 @@
+"""How one run looks over time, by type of token, and the average over seeds: the numbers of Figures 3 and 4.
+
+Types: s the signal (the paper's token 1), 2 (xi_2), i (the small tokens i >= 3). Quantities of a Trajectory,
+over the recorded steps:
+
+    train_loss, test_loss     L_S and L_D (M2)
+    V_plus, minus_V_minus     V of the two signals, the second with its sign turned
+    V_2, V_i                  |V_{n,2}|, mean over samples; |V_{n,i}|, mean over samples and i
+    S_ss, S_s2, S_si, ...     attention, first letter the row: S_si is that of the signal's row on one small token; means over samples and i
+    P_ss, P_s2, P_si, ...     <q,k> of the pair, averaged likewise. "ii" is left out: a small token with itself is not like with another
+    slope_ratio               max_n |ell'_n| / min_n |ell'_n|
+
+All on the training data but test_loss. Runs are drawn in law (law.py), the same in distribution as gradient
+descent on a draw of D1.
+"""
+
+from math import log
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import validate
+from ..derived.law import train_in_law
+from ..derived.limit import train_in_limit
+from ..paper.data import make_rng
+from ..paper.descent import log_spaced_steps
+from ..paper.model import logistic_slope
+from ..paper.setting import Setting
+from .phases import Phases, find_phases
+
+PAIRS = ("ss", "s2", "si", "2s", "22", "2i", "is", "i2")
+ATTENTION, LOGITS = tuple("S_" + pair for pair in PAIRS), tuple("P_" + pair for pair in PAIRS)
+OF_THE_RULE = ("S_ss", "S_s2", "S_2s", "S_22")  # what phases.py looks at
+VALUES = ("V_plus", "minus_V_minus", "V_2", "V_i")
+QUANTITIES = ("train_loss", "test_loss", *VALUES, *ATTENTION, *LOGITS, "slope_ratio")
+ON_A_LOG_AXIS = (
+    "train_loss",
+    "test_loss",
+    *VALUES,
+    "slope_ratio",
+)  # positive: averaged and spread in logarithms
+REGIMES = {"benign": 16.0, "harmful": 2.0}  # SNR; N SNR^2 = 2560 and 40
+SIZES = {  # (what the setting has, what `trajectory` is asked for)
+    "full": (
+        {"N": 10, "M": 16, "d": 1024, "d_h": 64, "d_v": 64, "C_p": 20.0, "epsilon": 1e-3},
+        {"per_decade": 24, "n_test": 200},
+    ),
+    "quick": (
+        {"N": 10, "M": 16, "d": 1024, "d_h": 32, "d_v": 32, "C_p": 20.0, "epsilon": 1e-2},
+        {"per_decade": 12, "n_test": 100},
+    ),
+}  # [C]
+TOKENS = {"s": slice(0, 1), "2": slice(1, 2), "i": slice(2, None)}
+
+
+class Trajectory(NamedTuple):
+    """steps (R,), quantities {name: (R,)}, the Phases, whether epsilon was reached."""
+
+    steps: np.ndarray
+    quantities: dict
+    phases: Phases
+    converged: bool
+
+    def as_lists(self):
+        """The same in lists, numbers and names, as JSON holds them."""
+        return (
+            self.steps.tolist(),
+            {name: values.tolist() for name, values in self.quantities.items()},
+            list(self.phases),
+            self.converged,
+        )
+
+    @classmethod
+    def from_lists(cls, steps, quantities, phases, converged):
+        """What `as_lists` gave."""
+        return cls(
+            np.array(steps),
+            {name: np.array(values) for name, values in quantities.items()},
+            Phases(*phases),
+            converged,
+        )
+
+
+class Average(NamedTuple):
+    """Over seeds, at the steps (R,) that all runs have: {name: (R,)} of the mean and of mean -+ 2 sigma (see
+    `average`).
+    """
+
+    steps: np.ndarray
+    mean: dict
+    low: dict
+    high: dict
+
+
+def pair_mean(matrices, pair):
+    """The mean over samples and over the tokens of each type of matrices[n,l,j] (N,M,M); pair "s2": l the
+    signal, j token 2. NaN if there are none.
+    """
+    part = matrices[:, TOKENS[pair[0]], TOKENS[pair[1]]]
+    return float(part.mean()) if part.size else float("nan")
+
+
+def quantities_of(record, y, loss):
+    """{name: value} of one Record of a run, y (N,) its labels and loss L_S there. record.observed: V_plus,
+    V_minus and L_D.
+    """
+    V_plus, V_minus, test_loss = record.observed
+    slope = np.abs(logistic_slope(y * record.outputs))
+    small = np.abs(record.values[:, 2:])
+    found = {
+        "train_loss": loss, "test_loss": test_loss, "V_plus": V_plus, "minus_V_minus": -V_minus,
+        "V_2": float(np.abs(record.values[:, 1]).mean()), "V_i": float(small.mean()) if small.size else float("nan"),
+        "slope_ratio": float(slope.max() / slope.min()),
+    }  # fmt: skip
+    for letter, matrices in (("S", record.attention), ("P", record.logits)):
+        found |= {f"{letter}_{pair}": pair_mean(matrices, pair) for pair in PAIRS}
+    return found
+
+
+def labels_of(run, s):
+    """y (N,) of a converged run: L_S <= epsilon < log(2)/N puts every y_n f_n above 0, so that y_n is the
+    sign of f_n at the end.
+
+    Raises RuntimeError for a run that did not get so far.
+    """
+    if run.losses[-1] >= log(2) / s.N:
+        ended = f"the run ended at step {run.steps} with loss {run.losses[-1]:g}"
+        raise RuntimeError(f"{ended}, which does not tell its labels: that needs less than log(2)/N")
+    return np.sign(run.records[-1].outputs)
+
+
+def trajectory(s, seed, *, per_decade=24, n_test=200):
+    """One run of Setting s in law, as a Trajectory; a function of its arguments alone.
+
+    The steps recorded are the same for every seed, `per_decade` on a logarithmic axis, and the last one. L_D
+    is the mean over the same n_test fresh samples at each of them. Raises ValueError or TypeError for a bad
+    argument, RuntimeError if the run stops short of a loss below log(2)/N.
+    """
+    validate.instance("s", s, Setting)
+    n_test = validate.integer("n_test", n_test, 1)
+
+    def observe(model):
+        V_plus, V_minus = s.mu_norm * model.U[:2, -1]
+        return V_plus, V_minus, model.test_loss(n_test, make_rng(seed, (1,)))
+
+    run = train_in_law(
+        s, make_rng(seed, (0,)), record_every=log_spaced_steps(s.max_steps, per_decade), observe=observe
+    )
+    y = labels_of(run, s)
+    rows = [quantities_of(record, y, run.losses[record.step]) for record in run.records]
+    quantities = {name: np.array([row[name] for row in rows]) for name in QUANTITIES}
+    steps = np.array([record.step for record in run.records])
+    return Trajectory(
+        steps, quantities, find_phases(steps, *(quantities[name] for name in OF_THE_RULE), s.M), run.converged
+    )
+
+
+def setting_of(regime, size):
+    """The Setting of Figure 3 ("benign") or 4 ("harmful"), size "full" or "quick". Raises ValueError for
+    another.
+    """
+    validate.choice("regime", regime, tuple(REGIMES))
+    return Setting(snr=REGIMES[regime], **SIZES[validate.choice("size", size, tuple(SIZES))][0])
+
+
+def draw(regime, size, seed):
+    """The trajectory of one seed in that Setting, `as_lists`; importable, so that any process can compute
+    it.
+    """
+    return trajectory(setting_of(regime, size), seed, **SIZES[size][1]).as_lists()
+
+
+def average(trajectories):
+    """Mean and mean -+ 2 sigma over seeds (sigma with n-1), as an Average, up to the end of the shortest run.
+
+    Beyond it the mean would be over other runs than before it, and to hold a run's last value would be to
+    invent one. Quantities of ON_A_LOG_AXIS are averaged and spread in logarithms (geometric mean, times and
+    divided by exp(2 sigma)). Raises ValueError for fewer than two trajectories.
+    """
+    if len(trajectories) < 2:
+        raise ValueError(f"trajectories must be at least 2 for a spread, got {len(trajectories)}")
+    shared = sorted(set.intersection(*(set(one.steps.tolist()) for one in trajectories)))
+    picked = [np.searchsorted(one.steps, shared) for one in trajectories]
+    mean, low, high = {}, {}, {}
+    for name in QUANTITIES:
+        values = np.array(
+            [one.quantities[name][where] for one, where in zip(trajectories, picked)]
+        )  # (seeds, R)
+        logarithmic = name in ON_A_LOG_AXIS
+        # V_plus and -V_minus start at random signs: no logarithm there, so NaN, which a picture leaves out
+        if logarithmic:
+            values = np.log(np.where((values > 0).all(axis=0), values, np.nan))
+        centre, two_sigma = values.mean(axis=0), 2 * values.std(axis=0, ddof=1)
+        back = np.exp if logarithmic else np.asarray
+        mean[name], low[name], high[name] = back(centre), back(centre - two_sigma), back(centre + two_sigma)
+    return Average(np.array(shared), mean, low, high)
+
+
+def limit_trajectory(s, steps):
+    """The same quantities in the limit of large d and d_h (limit.py), at those of `steps` that it takes, and
+    at its end; as a Trajectory.
+    """
+    run = train_in_limit(
+        s, backend="numpy", record_every=steps
+    )  # a second or two: less than to compile the other
+    at = run.history
+    quantities = {"train_loss": run.losses[at.step], "test_loss": at.test_loss}
+    quantities |= {"V_plus": at.V_s, "minus_V_minus": at.V_s, "V_2": at.V_2, "V_i": at.V_i}
+    quantities |= {f"S_{pair}": at.attention[pair] for pair in PAIRS} | {
+        f"P_{pair}": at.logits[pair] for pair in PAIRS
+    }
+    quantities["slope_ratio"] = np.ones(len(at.step))  # all samples are alike
+    return Trajectory(
+        at.step,
+        quantities,
+        find_phases(at.step, *(quantities[name] for name in OF_THE_RULE), s.M),
+        run.converged,
+    )

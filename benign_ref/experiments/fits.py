@@ -1,0 +1,125 @@
+"""What the theory predicts, in orders only (T1, T2 [P*]), and the fits that compare it with what was
+measured. The phases of T3: phases.py.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import validate
+
+# Exponents of T in T1 ("benign") and T2 ("harmful") [P*].
+ORDERS = {
+    "benign": {"epsilon": -1, "eta": -1, "w_O": -2, "mu": -2, "N": 0, "sigma_p^2 d": 0},
+    "harmful": {"epsilon": -1, "eta": -1, "w_O": -2, "mu": 0, "N": 1, "sigma_p^2 d": -1},
+}
+
+# Student's t, 97.5% quantile, by degrees of freedom 1..30; beyond, the normal 1.96 is within 2%.
+STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+             2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)  # fmt: skip
+
+
+class BoundaryConstant(float):
+    """c of the curve N SNR^2 = c on which the test loss crosses `level`: a float with attributes level,
+    per_seed (k,), spread, bracket, rows.
+
+    spread: standard deviation over seeds (nan for one seed). bracket: (low, high), geometric means over all
+    crossings of N SNR^2 at the two neighbouring cells that enclose one: what the grid alone tells. rows: how
+    many (N, seed) pairs had a crossing.
+    """
+
+    def __new__(cls, c, level, per_seed, bracket, rows):
+        self = super().__new__(cls, c)
+        self.level, self.per_seed, self.bracket, self.rows = level, per_seed, bracket, rows
+        self.spread = float(np.std(per_seed, ddof=1)) if len(per_seed) > 1 else float("nan")
+        return self
+
+    def __getnewargs__(self):
+        return float(self), self.level, self.per_seed, self.bracket, self.rows
+
+    def __repr__(self):
+        return f"BoundaryConstant({float(self):.4g}, spread={self.spread:.2g}, level={self.level}, seeds={len(self.per_seed)}, rows={self.rows})"
+
+
+def crossing(x, values, level):
+    """Where `values` (n,) over increasing x (n,) last falls through `level`: (x there, linear in between; x
+    before; x after).
+
+    NaN values are left out; three NaN where it never falls through.
+    """
+    known = np.isfinite(values)
+    x, values = np.asarray(x)[known], np.asarray(values)[known]
+    falls = np.flatnonzero((values[:-1] > level) & (values[1:] <= level))
+    if not falls.size:
+        return (float("nan"),) * 3
+    i = falls[-1]
+    return x[i] + (x[i + 1] - x[i]) * (values[i] - level) / (values[i] - values[i + 1]), x[i], x[i + 1]
+
+
+def boundary_constant(result, level=0.2):
+    """The measured boundary of Figure 1: c of N SNR^2 = c at test loss `level`, as a BoundaryConstant (a
+    float).
+
+    result: a PhaseDiagram (snrs (S,), Ns (n,), test_loss (S,n,seeds), NaN where a cell did not end well). For
+    each N and seed the crossing is found by linear interpolation of the test loss in log(N SNR^2); c of a
+    seed is the geometric mean over N, and c the geometric mean over seeds. The rule is ours [C]. Raises
+    ValueError if some seed has no crossing at any N, naming the level; TypeError or ValueError for another
+    bad argument.
+    """
+    level = validate.real("level", level)
+    for name in ("snrs", "Ns", "test_loss"):
+        if not hasattr(result, name):
+            raise TypeError(
+                f"result must be a PhaseDiagram, got {type(result).__name__}, which has no {name}"
+            )
+    snr2 = np.asarray(result.snrs, dtype=float) ** 2
+    order = np.argsort(snr2)
+    loss = np.asarray(result.test_loss)[order]
+    crossings = np.array([
+        [crossing(np.log(N * snr2[order]), loss[:, j, k], level) for k in range(loss.shape[2])] for j, N in enumerate(result.Ns)
+    ])  # (n, seeds, 3)  # fmt: skip
+    log_c = crossings[:, :, 0]
+    if np.isnan(log_c).all(axis=0).any():
+        raise ValueError(
+            f"level={level} is crossed at no N for some seed of the result; widen the grid or change the level"
+        )
+    per_seed = np.exp(np.nanmean(log_c, axis=0))
+    bracket = tuple(float(np.exp(np.nanmean(crossings[:, :, side]))) for side in (1, 2))
+    return BoundaryConstant(
+        float(np.exp(np.log(per_seed).mean())), level, per_seed, bracket, int(np.isfinite(log_c).sum())
+    )
+
+
+class PowerLaw(NamedTuple):
+    """y = prefactor x^exponent fitted on logarithms; (low, high) is the 95% confidence interval of the
+    exponent (Student's t).
+    """
+
+    exponent: float
+    low: float
+    high: float
+    prefactor: float
+
+
+def fit_power_law(x, y):
+    """Least squares of log y on log x, x and y (n,) > 0, n >= 3, as a PowerLaw. Raises ValueError or
+    TypeError for anything else.
+    """
+    sizes = {}
+    x, y = validate.array("x", x, "n", sizes), validate.array("y", y, "n", sizes)
+    for name, values in (("x", x), ("y", y)):
+        if values.min() <= 0:
+            raise ValueError(f"{name} must be > 0 for a fit on logarithms, got {values.min():g}")
+    if len(x) < 3 or len(np.unique(x)) < 2:
+        raise ValueError(f"x must hold at least 3 values, 2 of them different, got {x.tolist()}")
+    log_x, log_y = np.log(x), np.log(y)
+    centred = log_x - log_x.mean()
+    exponent = float(centred @ log_y / (centred @ centred))
+    rest = log_y - log_y.mean() - exponent * centred
+    freedom = len(x) - 2
+    half = (STUDENT_T[freedom - 1] if freedom <= 30 else 1.96) * float(
+        np.sqrt(rest @ rest / freedom / (centred @ centred))
+    )
+    return PowerLaw(
+        exponent, exponent - half, exponent + half, float(np.exp(log_y.mean() - exponent * log_x.mean()))
+    )

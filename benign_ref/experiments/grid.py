@@ -1,0 +1,266 @@
+"""Grids over SNR x N x seeds: every cell a pure function of the settings, its place and its seed; kept, gone
+on with, on any workers.
+
+The streams of a cell come from SeedSequence(entropy=seed, spawn_key=(N, bits of SNR, …)), not from its place
+in the grid. So a grid that is extended, reordered, resumed, or computed by other workers gives the same bits,
+as long as NumPy's version, the processor's kind and the number of BLAS threads are the same (another one of
+these may change the last digits).
+"""
+
+import contextlib
+import struct
+from dataclasses import fields
+from functools import partial
+from math import isfinite, nan
+
+import numpy as np
+
+from .. import api, validate
+from ..paper import data, model
+from ..paper.descent import DivergenceError
+from ..paper.setting import DERIVED, Setting
+from ..runtime import workers
+from ..runtime.resume import say, versions
+from ..runtime.store import Store
+from .diagram import CONVERGED, DIVERGED, LOST, NOT_CONVERGED, Cell, CellResult, PhaseDiagram
+
+ENGINES = ("proof", "law")
+MOST_CELLS = 10**7
+
+
+def streams(snr, N, seed):
+    """Three independent Generators of a cell: data, initialisation, test. Four words of 32 bits, so that no
+    two cells share a key.
+    """
+    bits = struct.unpack("<Q", struct.pack("<d", snr))[0]
+    key = N >> 32, N & 0xFFFFFFFF, bits >> 32, bits & 0xFFFFFFFF
+    return [data.make_rng(seed, (*key, stream)) for stream in range(3)]
+
+
+def run_cell(snr, N, seed, *, base, engine, n_test):
+    """Train the cell's draw and test it on n_test fresh samples; a CellResult. Importable, so that any
+    process can compute it.
+
+    engine "proof": real draws, gradient descent in the proof's coordinates. "law": the same experiment drawn
+    in law.
+    """
+    s = base.replace(snr=snr, N=N)
+    for_data, for_start, for_test = streams(snr, N, seed)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told by its loss
+            if engine == "law":
+                from ..derived.law import train_in_law
+
+                run = train_in_law(s, for_data)
+            else:
+                run = api.train(
+                    s, data.sample_dataset(s, for_data), data.init_parameters(s, for_start), engine="proof"
+                )
+    except DivergenceError as error:
+        return CellResult(DIVERGED, error.step, error.loss)
+    if not run.converged:
+        return CellResult(NOT_CONVERGED, run.steps, float(run.losses[-1]))
+    if engine == "law":
+        y, f = run.model.sample_outputs(n_test, for_test)
+    else:
+        fresh = data.sample_dataset(s, for_test, n_test)
+        y, f = fresh.y, api.forward(run.parameters, fresh.X, "numba")
+    z = y * f  # test_loss and error_rate are means over it: drawn and computed once for both
+    return CellResult(
+        CONVERGED, run.steps, float(run.losses[-1]), float(model.logistic(z).mean()), float(np.mean(z <= 0))
+    )
+
+
+def fingerprint(base, engine, n_test):
+    """Everything but place and seed that decides a cell's numbers, by name. Derived values follow the cell:
+    their rule stands here.
+    """
+    values = {
+        name: getattr(base, name)
+        for name in (f.name for f in fields(Setting) if f.init)
+        if name not in ("N", "snr")
+    }
+    rules = {name: f"derived: {rule}" for name, (rule, _) in DERIVED.items() if name not in base.given}
+    return {**versions(), "engine": engine, "n_test": n_test, **values, **rules}
+
+
+def checked_axes(snrs, Ns, seeds):
+    """The three axes as lists. seeds: an integer k (0, ..., k-1) or a list of integers >= 0. TypeError or
+    ValueError otherwise.
+    """
+    kinds = list, tuple, range, np.ndarray
+    if not isinstance(seeds, kinds):
+        seeds = range(validate.integer("seeds", seeds, 1))
+    given, cells = {"snrs": snrs, "Ns": Ns, "seeds": seeds}, 1
+    for name, values in given.items():
+        if not isinstance(values, kinds) or getattr(values, "ndim", 1) != 1:
+            raise TypeError(
+                f"{name} must be a list of numbers, got {validate.shown(values)} of type {type(values).__name__}"
+            )
+        cells *= len(values)
+        if not 0 < cells <= MOST_CELLS:
+            raise ValueError(
+                f"{name} must hold at least one number, and the grid at most {MOST_CELLS} cells, got {len(values)} numbers"
+            )
+    checks = {
+        "snrs": validate.real,
+        "Ns": partial(validate.integer, at_least=1),
+        "seeds": partial(validate.integer, at_least=0),
+    }
+    axes = []
+    for name, values in given.items():
+        checked = [checks[name](f"{name}[{i}]", value) for i, value in enumerate(values)]
+        if len(set(checked)) < len(checked):
+            raise ValueError(f"{name} must not hold a number twice, got {validate.shown(checked)}")
+        axes.append(checked)
+    return axes
+
+
+def check_sizes(base, snrs, Ns, engine, n_test):
+    """ValueError if a cell's settings cannot be derived, or if the largest cell cannot be computed (on this
+    machine).
+    """
+    for snr in snrs:
+        for N in Ns:
+            base.replace(snr=snr, N=N)
+    s = base.replace(snr=snrs[0], N=max(Ns))
+    if engine == "law":
+        if s.T > s.d:
+            raise ValueError(
+                f"d must be at least T = 2 + N (M-1) = {s.T} for the largest of Ns, {s.N}, to be drawn in law, got {s.d}"
+            )
+        validate.fits_memory("Ns", s.N, 3 * s.T**2 + 6 * s.T * (2 * s.d_h + 1))
+        validate.fits_memory("d_h", s.d_h, 3 * (2 * s.d_h + 1) ** 2)
+    else:
+        validate.fits_memory("Ns", s.N, s.N * s.M * s.d + 2 * s.T**2)
+        validate.fits_memory("d", s.d, s.d * (2 * s.d_h + s.d_v))
+        validate.fits_memory("n_test", n_test, n_test * s.M * s.d)
+
+
+def checked_jobs(jobs, executor):
+    """The number of worker processes; None with an executor. TypeError or ValueError for anything else."""
+    if executor is None:
+        return workers.available_cores() if jobs is None else validate.integer("jobs", jobs, 1)
+    if not callable(getattr(executor, "submit", None)) or isinstance(executor, type):
+        raise TypeError(
+            f"executor must have a method submit, as concurrent.futures.Executor has, got {validate.shown(executor)}"
+        )
+    if jobs is not None:
+        raise ValueError(
+            f"jobs must be None when an executor is given, which has its own workers, got {validate.shown(jobs)}"
+        )
+
+
+def reuse(store, cells):
+    """{cell: CellResult} of the cells that are in the store; what is damaged there is told."""
+    found = {}
+    for cell in cells:
+        record, complaint = store.read(cell.name)
+        if record is not None:
+            found[cell] = CellResult(
+                record["status"], record["steps"], *(float(record[name]) for name in CellResult._fields[2:])
+            )
+        elif complaint:
+            say(f"{complaint}: {cell} is computed again")
+    return found
+
+
+def keep(store, cell, result):
+    """Write the result of a cell; a number that is not finite as a string, as JSON has none."""
+    store.write(
+        cell.name,
+        {k: repr(v) if isinstance(v, float) and not isfinite(v) else v for k, v in result._asdict().items()},
+    )
+
+
+def take_in(source, results, total, store, progress):
+    """Add what comes from `source` to `results` and to the store, cell by cell. RuntimeError if all of it is
+    lost.
+    """
+    reused, lost, reason = len(results), 0, ""
+    try:
+        with contextlib.closing(source):  # whatever happens here ends the workers
+            progress(reused, total, None)
+            for cell, result in source:
+                if isinstance(result, workers.Lost):
+                    lost, reason = lost + 1, result.reason
+                    result = CellResult(LOST, -1, nan)
+                elif store:
+                    keep(store, cell, result)
+                results[cell] = result
+                progress(len(results), total, result)
+    except KeyboardInterrupt:
+        done = f"{len(results) - lost} of {total} cells"
+        say(
+            f"interrupted; {done} are kept in {str(store.folder)!r}: run the same again to go on"
+            if store
+            else f"interrupted; {done} are lost: give a store"
+        )
+        raise
+    computed = total - reused - lost
+    if lost and not computed:
+        raise RuntimeError(f"every cell that was to be computed was lost, {lost} of them: {reason}")
+    if store:
+        say(
+            f"computed {computed}, reused {reused} cells of {str(store.folder)!r}"
+            + (f"; {lost} were lost: a second run computes them" if lost else "")
+        )
+    return computed
+
+
+def collect(snrs, Ns, seeds, results, settings, computed, reused):
+    """The PhaseDiagram of {Cell: CellResult}."""
+    rows = [results[Cell(snr, N, seed)] for snr in snrs for N in Ns for seed in seeds]
+    kinds = "U13", np.int64, float, float, float
+    columns = (
+        np.array(column, dtype=kind).reshape(len(snrs), len(Ns), len(seeds))
+        for column, kind in zip(zip(*rows), kinds)
+    )
+    return PhaseDiagram(np.array(snrs), np.array(Ns), np.array(seeds), *columns, settings, computed, reused)
+
+
+def phase_diagram(
+    snrs, Ns, *, base, seeds, store=None, jobs=None, executor=None, engine="proof", n_test=500, progress=None
+):  # fmt: skip
+    """Gradient descent at every (SNR, N, seed), and its loss on fresh data: the numbers of Figure 1. Returns
+    a PhaseDiagram.
+
+    snrs, Ns: lists of numbers > 0 and of integers >= 1. base: the Setting of all else; each cell is
+    base.replace(snr=snr, N=N). seeds: an integer k, meaning 0, ..., k-1, or a list of integers >= 0. n_test:
+    fresh samples a cell is tested on. engine: "proof", real draws of D1, or "law", the same experiment drawn
+    in law. store: a folder that keeps every finished cell, made if needed; what it has is not computed again.
+    One of other settings is refused. jobs: worker processes (default: the cores available). executor:
+    instead, any PEP 3148 executor; it stays the caller's. progress: called as progress(done, total, result)
+    with the cells found in the store (result None), then after each cell.
+
+    Divergence and lack of convergence are results (status), as are cells lost with their worker; none of them
+    enters a mean. On Ctrl-C the workers end at once, what is done is kept in the store, and KeyboardInterrupt
+    goes on to the caller. Raises ValueError or TypeError for a bad argument and a store of other settings,
+    OSError if the store cannot be written, RuntimeError if a cell fails otherwise.
+    """
+    snrs, Ns, seeds = checked_axes(snrs, Ns, seeds)
+    validate.instance("base", base, Setting)
+    validate.choice("engine", engine, ENGINES)
+    n_test = validate.integer("n_test", n_test, 1)
+    jobs = checked_jobs(jobs, executor)
+    if progress is not None and not callable(progress):
+        raise TypeError(
+            f"progress must be a function of (done, total, result) or None, got {validate.shown(progress)}"
+        )
+    check_sizes(base, snrs, Ns, engine, n_test)
+    settings = fingerprint(base, engine, n_test)
+    store = None if store is None else Store(store, settings)
+    cells = [
+        Cell(snr, N, seed) for N in sorted(Ns, reverse=True) for snr in snrs for seed in seeds
+    ]  # the longest runs first
+    results = reuse(store, cells) if store else {}
+    missing = [cell for cell in cells if cell not in results]
+    if store and missing:
+        store.probe()
+    compute = partial(run_cell, base=base, engine=engine, n_test=n_test)
+    if executor is None:
+        source = workers.by_processes(compute, missing, jobs, say)
+    else:
+        source = workers.by_executor(compute, missing, executor, say)
+    computed = take_in(source, results, len(cells), store, progress or (lambda done, total, result: None))
+    return collect(snrs, Ns, seeds, results, settings, computed, len(cells) - len(missing))

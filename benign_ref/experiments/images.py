@@ -1,0 +1,247 @@
+"""Real images in place of the signals: MNIST digits, one class for y = +1, another for y = -1. The protocol
+is ours [C].
+
+    x_1 = ||mu|| image / ||image|| in the first PIXELS = 784 coordinates, so ||x_1|| = SNR sigma_p sqrt(d); no
+    two images are alike x_2, ..., x_M = noise as in D1, on the d - 784 coordinates off the images: as <image,
+    xi> = 0 there, so <mu, xi> = 0 in D1
+
+The noise has sigma_p sqrt(d) / sqrt(d - 784) in place of sigma_p, so that the norm of a noise token stays
+sigma_p sqrt(d) to leading order, and SNR, C_p and N SNR^2 keep their meaning. The proof's coordinates hold
+for any tokens: here T = N M, no two shared.
+"""
+
+import functools
+import gzip
+import hashlib
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import api, validate
+from ..paper.data import Dataset, init_parameters, sample_labels
+from ..paper.descent import DivergenceError
+from ..paper.setting import Setting
+from .diagram import CONVERGED, DIVERGED, NOT_CONVERGED, CellResult
+from .grid import streams
+
+PIXELS = 28 * 28
+EXTRACT = Path(__file__).resolve().parent.parent / "mnist" / "mnist_subset.npz"
+HELD_OUT = 0.4  # of the extract: the last 40% of each class, in the order of the file [C]
+IDX_FILES = {
+    "training": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "held_out": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+class Images(NamedTuple):
+    """pixels (n,784) of uint8, 0 background to 255 ink; labels (n,) of uint8, the digit."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+
+
+class Mnist(NamedTuple):
+    """Two sets of Images without a common one: `training`, from which runs draw, and `held_out`, on which
+    they are tested.
+    """
+
+    training: Images
+    held_out: Images
+
+
+def checked(images, labels, source):
+    """Images from pixels (n,28,28) and labels (n,). ValueError naming `source` and what is wrong."""
+    if images.shape[1:] != (28, 28) or images.dtype != np.uint8:
+        raise ValueError(
+            f"{source}: images must be uint8 of shape (n,28,28), got {images.dtype} of shape {images.shape}"
+        )
+    if labels.shape != images.shape[:1] or labels.dtype != np.uint8:
+        raise ValueError(
+            f"{source}: labels must be uint8, one an image ({len(images)}), got {labels.dtype} of shape {labels.shape}"
+        )
+    if labels.size and labels.max() > 9:
+        raise ValueError(
+            f"{source}: labels must be digits 0 to 9, got {labels.max()} at index {labels.argmax()}"
+        )
+    return Images(images.reshape(-1, PIXELS), labels)
+
+
+def read_idx(path):
+    """The uint8 array in one IDX file, plain or gzipped (told by its first bytes, not by its name).
+
+    The format: 0, 0, type (8 for unsigned bytes), number of axes; each axis as a big-endian 4-byte integer;
+    the entries, last axis fastest. Raises ValueError that names the file and what is wrong with it.
+    """
+    try:
+        content = Path(path).read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+    ) as error:  # OSError: not readable, or no gzip after all (gzip.BadGzipFile)
+        raise ValueError(
+            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error or type(error).__name__}"
+        ) from None
+    if len(content) < 4 or content[:2] != b"\0\0":
+        raise ValueError(
+            f"{path}: is no IDX file: it must begin with two zero bytes, type and number of axes, got {content[:4].hex(' ') or 'nothing'}"
+        )
+    if content[2] != 8:
+        raise ValueError(f"{path}: must hold unsigned bytes (type 8), got type {content[2]}")
+    begin = 4 + 4 * content[3]
+    if len(content) < begin:
+        raise ValueError(
+            f"{path}: is truncated: a header for {content[3]} axes has {begin} bytes, the file {len(content)}"
+        )
+    shape = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, begin, 4))
+    expected = begin + int(np.prod(shape, dtype=object))
+    if len(content) != expected:
+        wrong = "is truncated" if len(content) < expected else "has bytes too many"
+        raise ValueError(
+            f"{path}: {wrong}: shape {shape} takes {expected} bytes, the file has {len(content)}"
+        )
+    return np.frombuffer(content, np.uint8, offset=begin).reshape(shape)
+
+
+def find_idx(folder, name):
+    """The path of IDX file `name` in `folder`: as published, with a dot before idx, gzipped or not.
+    ValueError if there is none.
+    """
+    names = [stem + suffix for stem in (name, name.replace("-idx", ".idx")) for suffix in ("", ".gz")]
+    for candidate in names:
+        if (folder / candidate).is_file():
+            return folder / candidate
+    raise ValueError(f"{folder}: has no file {names[0]} (also looked for: {', '.join(names[1:])})")
+
+
+def load_idx(folder):
+    """Mnist from the four original IDX files in `folder`: train-* for training, t10k-* held out."""
+    if not folder.is_dir():
+        raise ValueError(
+            f"path must be a folder with the four IDX files of MNIST, got {str(folder)!r}, "
+            f"which is {'a file' if folder.exists() else 'not there'}"
+        )
+    parts = {}
+    for part, names in IDX_FILES.items():
+        paths = [find_idx(folder, name) for name in names]
+        parts[part] = checked(*map(read_idx, paths), source=f"{paths[0]} with {paths[1].name}")
+    return Mnist(**parts)
+
+
+def load_extract(path):
+    """Mnist from an archive with `images` (n,28,28) and `labels` (n,): of each class the last HELD_OUT are
+    held out.
+    """
+    try:
+        with np.load(path) as archive:
+            images = checked(archive["images"], archive["labels"], source=str(path))
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: cannot be read as the extract of MNIST: {error}") from None
+    held_out = np.zeros(len(images.labels), dtype=bool)
+    for digit in np.unique(images.labels):
+        of_class = np.flatnonzero(images.labels == digit)
+        held_out[of_class[len(of_class) - round(HELD_OUT * len(of_class)) :]] = True
+    return Mnist(*(Images(images.pixels[chosen], images.labels[chosen]) for chosen in (~held_out, held_out)))
+
+
+def load(path=None):
+    """MNIST as Mnist(training, held_out). path None: the extract in the package (digits 0, 1, 3, 7: 300 and
+    200 images each); otherwise a folder with the four original IDX files, gzipped or not.
+
+    Raises ValueError that names the file and says what is wrong with it (missing, unreadable, truncated, not
+    IDX, unequal lengths).
+    """
+    if path is None:
+        return load_extract(EXTRACT)
+    if not isinstance(path, (str, Path)):
+        raise TypeError(
+            f"path must be a folder (str or Path) or None, got {path!r} of type {type(path).__name__}"
+        )
+    return load_idx(Path(path))
+
+
+def draw_images(images, classes, y, rng):
+    """Rows of images.pixels for labels y (n,), drawn without repetition: digit classes[0] for y = +1,
+    classes[1] for y = -1.
+    """
+    if len(classes) != 2 or classes[0] == classes[1]:
+        raise ValueError(f"classes must be two different digits, got {classes!r}")
+    chosen = np.empty(len(y), dtype=np.int64)
+    for digit, label in zip(classes, (1.0, -1.0)):
+        of_class, wanted = (np.flatnonzero(images.labels == digit), np.flatnonzero(y == label))
+        if len(wanted) > len(of_class):
+            present = ", ".join(map(str, np.unique(images.labels)))
+            raise ValueError(
+                f"classes={classes!r}: {len(wanted)} images of the digit {digit!r} asked for, {len(of_class)} there "
+                f"(digits there: {present})"
+            )
+        chosen[wanted] = rng.choice(of_class, size=len(wanted), replace=False)
+    return images.pixels[chosen]
+
+
+def sample_images(s, images, classes, rng, n=None):
+    """n samples (default s.N) of images with noise, the protocol above [C], as a Dataset with mu_plus =
+    mu_minus = None.
+
+    classes: two digits, of y = +1 and of y = -1; labels as in D1 (data.sample_labels). No image is drawn
+    twice. Raises ValueError or TypeError for a bad argument, s.d <= 784 and too few images included.
+    """
+    validate.instance("s", s, Setting)
+    validate.instance("images", images, Images)
+    validate.generator("rng", rng)
+    n = s.N if n is None else validate.integer("n", n, 1)
+    if s.d <= PIXELS:
+        raise ValueError(f"d must be > {PIXELS}, as noise lives on the coordinates off the image, got {s.d}")
+    validate.fits_memory("n", n, n * s.M * s.d)
+    y = sample_labels(s, rng, n)
+    pixels = draw_images(images, tuple(classes), y, rng)
+    norms = np.linalg.norm(pixels, axis=1)
+    if not norms.all():
+        raise ValueError("images must have no image without ink: it cannot be scaled to norm ||mu||")
+    X = np.zeros((n, s.M, s.d))
+    X[:, 0, :PIXELS] = pixels * (s.mu_norm / norms)[:, None]
+    X[:, 1:, PIXELS:] = s.noise_norm / np.sqrt(s.d - PIXELS) * rng.standard_normal((n, s.M - 1, s.d - PIXELS))
+    X[:, 1] *= s.C_p  # the paper's token 2
+    return Dataset(X, y, None, None)
+
+
+@functools.lru_cache(maxsize=1)
+def loaded(path):
+    """`load`, once a process; path a str or None."""
+    return load(path)
+
+
+def fingerprint(mnist):
+    """A digest of all pixels and labels, that says which images a result is of."""
+    whole = hashlib.sha256()
+    for part in mnist:
+        whole.update(part.pixels.tobytes() + part.labels.tobytes())
+    return whole.hexdigest()[:32]
+
+
+def run_cell(digit_plus, digit_minus, snr, N, seed, *, base, path, n_test):
+    """Train at (SNR, N) on a draw of images of two digits, and test on n_test held-out images with fresh
+    noise: a diagram.CellResult.
+
+    A function of its arguments and the images alone; draws come from the cell's streams as in grid.py. path:
+    as in `load`.
+    """
+    s, mnist, classes = (base.replace(snr=snr, N=N), loaded(path), (digit_plus, digit_minus))
+    for_data, for_start, for_test = streams(snr, N, seed)
+    try:
+        run = api.train(s, sample_images(s, mnist.training, classes, for_data), init_parameters(s, for_start))
+    except DivergenceError as error:
+        return CellResult(DIVERGED, error.step, error.loss)
+    train_loss = float(run.losses[-1])
+    if not run.converged:
+        return CellResult(NOT_CONVERGED, run.steps, train_loss)
+    fresh = sample_images(s, mnist.held_out, classes, for_test, n_test)
+    z = fresh.y * api.forward(run.parameters, fresh.X, "numba")
+    return CellResult(
+        CONVERGED, run.steps, train_loss, float(np.logaddexp(0, -z).mean()), float(np.mean(z <= 0))
+    )

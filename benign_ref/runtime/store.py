@@ -1,0 +1,156 @@
+"""A folder that keeps the finished parts of a long computation, so that it can be interrupted at any moment
+and gone on with.
+
+    FOLDER/settings.json      everything that decides the numbers; a store of other settings is refused
+    FOLDER/cells/NAME.json    one finished part a file, with a digest of itself and of the settings it belongs to
+
+A file is written under a temporary name, flushed to the disk, and moved: at any moment it is there whole or
+not at all. Two computations may share a folder, as both write the same. Files are JSON; no pickle is ever
+read.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from pathlib import Path
+
+
+def checked_path(name, value):
+    """`value`, a path given as str or Path, as a Path. TypeError or ValueError otherwise."""
+    if not isinstance(value, (str, Path)):
+        raise TypeError(
+            f"{name} must be a path (str or Path), got {value!r:.60} of type {type(value).__name__}"
+        )
+    if not str(value).strip() or "\0" in str(value):
+        raise ValueError(f"{name} must be a path, not empty and without zero bytes, got {str(value)!r}")
+    return Path(value)
+
+
+def write_whole(path, content):
+    """Write bytes to the Path `path` so that a reader, or a later run after a crash, finds all of them or
+    none. Raises OSError.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def digest(value):
+    """A hexadecimal digest of anything that JSON holds; floats enter with all their bits (repr)."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def difference(stored, asked):
+    """The names on which two dicts of settings differ, one a line, with both values."""
+    gone = "(not there)"
+    return "\n".join(
+        f"  {name}: {stored.get(name, gone)!r} in the store, {asked.get(name, gone)!r} asked for"
+        for name in {**stored, **asked}
+        if stored.get(name, gone) != asked.get(name, gone)
+    )
+
+
+NOTHING_YET = "cannot be written, so nothing was computed"
+
+
+class Store:
+    """The store in `folder` (str or Path) for a computation whose numbers are decided by `settings`, a dict
+    of what JSON holds.
+
+    Made if it is not there. Raises TypeError or ValueError if the folder is none, or holds another
+    computation (the message shows the difference name by name), OSError if it cannot be made.
+    """
+
+    def __init__(self, folder, settings):
+        self.folder = checked_path("store", folder).absolute()
+        self.cells = self.folder / "cells"
+        settings = json.loads(json.dumps(settings))
+        self.key = digest(settings)
+        try:
+            for path in (self.folder, self.cells):
+                if path.exists() and not path.is_dir():
+                    raise ValueError(f"store must be a folder, got {str(path)!r}, which is a file")
+            self.cells.mkdir(parents=True, exist_ok=True)
+            self._claim(settings)
+        except OSError as error:
+            raise self._told(error, NOTHING_YET) from error
+
+    def probe(self):
+        """Try a write, before any work. Raises OSError."""
+        path = self.cells / f".probe.{uuid.uuid4().hex}.tmp"
+        try:
+            write_whole(path, b" " * 4096)
+            path.unlink()
+        except OSError as error:
+            raise self._told(error, NOTHING_YET) from error
+
+    def _told(self, error, what):
+        return OSError(error.errno, f"store {str(self.folder)!r} {what}: {error.strerror or error}")
+
+    def _claim(self, settings):
+        """Put the settings there if none are; then the ones that are there must be the same."""
+        path = self.folder / "settings.json"
+        if not path.exists():
+            fresh = self.folder / f".settings.{uuid.uuid4().hex}.tmp"
+            write_whole(fresh, (json.dumps(settings, indent=1) + "\n").encode())
+            try:
+                os.link(
+                    fresh, path
+                )  # unlike a move, it leaves alone what another computation put there in between
+            except FileExistsError:
+                pass
+            except OSError:  # no hard links on this file system
+                os.replace(fresh, path)
+            fresh.unlink(missing_ok=True)
+        try:
+            stored = json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            stored = None
+        if not isinstance(stored, dict):
+            raise ValueError(
+                f"store {str(self.folder)!r}: its settings.json is damaged, or it is not a store; use another folder"
+            )
+        if stored != settings:
+            raise ValueError(
+                f"store {str(self.folder)!r} is of another computation; use another folder\n{difference(stored, settings)}"
+            )
+
+    def read(self, name):
+        """(record, None): what was written under `name`; (None, None): nothing there; (None, complaint):
+        damaged, or of other settings.
+        """
+        path = self.cells / f"{name}.json"
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None, None
+        except OSError as error:
+            return None, f"{path} cannot be read ({error.strerror})"
+        try:
+            entry = json.loads(content)
+            record, key, seal = entry["record"], entry["settings"], entry["digest"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None, f"{path} is torn or no cell"
+        if key != self.key or seal != digest([name, key, record]):
+            return None, f"{path} is damaged or from another store"
+        return record, None
+
+    def write(self, name, record):
+        """Keep `record` (what JSON holds) under `name`. Raises OSError that names the store; what was there
+        stays whole.
+        """
+        entry = {"record": record, "settings": self.key, "digest": digest([name, self.key, record])}
+        try:
+            write_whole(self.cells / f"{name}.json", (json.dumps(entry) + "\n").encode())
+        except OSError as error:
+            raise self._told(
+                error, "cannot be written any more; what is in it is whole, and a second run goes on from it"
+            ) from error

@@ -1,0 +1,1 @@
+"""Named wrong derivations: the ledger must reject them, the exercises recognise them."""

@@ -1,0 +1,64 @@
+"""The comparison counts what it says, and the verdicts that are kept belong to the wrong gradients of
+today.
+"""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benign_ref.audit import comparison
+from benign_ref.paper.gradients import gradients
+from benign_ref.wrong.gradients import MUTANTS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_the_mutants_are_many_different_and_wrong():
+    X, y, theta = comparison.point(1.0, 0)
+    made = [np.concatenate([np.ravel(G) for G in m.gradients(theta, X, y)]) for m in MUTANTS]
+    made.append(np.concatenate([np.ravel(G) for G in gradients(theta, X, y)]))
+    assert len({(m.block, m.name) for m in MUTANTS}) == len(MUTANTS) >= 19
+    assert all(np.abs(a - b).max() > 1e-6 for k, a in enumerate(made) for b in made[:k])
+
+
+def test_the_comparison_counts_and_names_what_is_absent():
+    absent = comparison.Checker("nobody's", "no_such_package", None, "")
+    one = [c for c in comparison.CHECKERS if c.name in ("Taylor test", "ours (complex step)")]
+    rows = comparison.compare((0,), (1e-3,), [*one, absent])
+    found = comparison.summary(rows)
+    assert found["nobody's"] == ("absent", {})
+    assert found["ours (complex step)"][1][1e-3][0] == (0, len(MUTANTS), True)
+    wrong, of, right = found["Taylor test"][1][1e-3][0]
+    assert wrong >= 15 and of == len(MUTANTS) and right  # all of W_Q and W_K pass a test in one direction
+    assert (
+        f"{wrong} of {of}" in comparison.table(rows)
+        and comparison.table(rows, markdown=True).count("\n") == 4
+    )
+    assert "2-3 of 9, rejects the right one" == comparison.cell({0: (2, 9, True), 1: (3, 9, False)})
+
+
+def test_the_kept_verdicts_belong_to_the_mutants_of_today():
+    with open(ROOT / "figures" / "checkers.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == comparison.HEADER
+    assert {(row[4], row[5]) for row in rows} == {(m.block, m.name) for m in [comparison.RIGHT, *MUTANTS]}
+    assert {row[0] for row in rows} == {c.name for c in comparison.CHECKERS}
+    assert all(row[6] == "1" for row in rows if row[4] == "none")
+    assert {row[6] for row in rows if row[0] == "ours (complex step)" and row[4] != "none"} == {"0"}
+
+
+def test_wrong_arguments_are_exit_status_2(capsys):
+    with pytest.raises(SystemExit) as stop:
+        comparison.main(["--seeds", "-1"])
+    assert stop.value.code == 2 and "integers >= 0" in capsys.readouterr().err
+
+
+def test_a_flat_vector_comes_apart_as_it_was_joined():
+    _, _, theta = comparison.point(1.0, 0)
+    for W, back in zip(theta, comparison.split(comparison.joined(theta), theta)):
+        assert np.array_equal(W, back)
+    assert np.linalg.norm(theta.w_O) == pytest.approx(1) and comparison.point(1e-3, 0)[
+        2
+    ].W_Q == pytest.approx(1e-3 * theta.W_Q)

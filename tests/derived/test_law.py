@@ -1,0 +1,212 @@
+"""The law engine on the coordinates of a real draw against the parameters themselves, its fresh data, and how
+it behaves.
+"""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import benign_ref as br
+from benign_ref.derived import law
+from benign_ref.derived.law import train_in_law
+from benign_ref.paper import proof
+
+BASE = br.Setting(
+    N=6,
+    M=4,
+    d=64,
+    d_h=8,
+    d_v=3,
+    snr=1.0,
+    C_p=1.5,
+    sigma_h=0.6,
+    sigma_V=4.0,
+    w_O_norm=1.3,
+    eta=0.3,
+    epsilon=0.2,
+)
+
+
+@pytest.fixture
+def real_draw(monkeypatch):
+    """real_draw(s) -> data, theta: a direct draw, whose own coordinates `train_in_law` will get instead of
+    drawn ones.
+    """
+
+    def make(s):
+        data, theta = br.sample_dataset(s, br.make_rng(5)), br.init_parameters(s, br.make_rng(6))
+        Z = np.concatenate([[data.mu_plus, data.mu_minus], data.X[:, 1:].reshape(-1, s.d)])
+        basis, upper = np.linalg.qr(Z.T, mode="complete")  # Z = upper^T basis^T
+        W = np.concatenate([theta.W_Q, theta.W_K, (theta.W_V @ theta.w_O)[:, None]], axis=1)
+        monkeypatch.setattr(law, "sample_labels", lambda s, rng, n: data.y)
+        monkeypatch.setattr(law, "token_root", lambda s, rng: upper[: s.T].T)
+        monkeypatch.setattr(law, "span_coordinates", lambda s, rng: basis[:, : s.T].T @ W)
+        monkeypatch.setattr(law, "residual_root", lambda s, rng: basis[:, s.T :].T @ W)
+        return data, theta
+
+    return make
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize(
+    "change", [{}, dict(d=11), dict(d_h=30), dict(N=1, M=2, d_h=1), dict(snr=0.1, sigma_V=0.5)]
+)
+def test_on_the_coordinates_of_a_real_draw_the_run_is_that_of_the_parameters(real_draw, worst, change):
+    shape = {**dict(N=3, M=4, d=25, d_h=3, d_v=2), **change}
+    s = br.Setting(
+        **{**dict(snr=2.0, C_p=1.5, sigma_h=0.5, sigma_V=1.5, w_O_norm=1.3, eta=0.4, max_steps=12), **shape}
+    )
+    data, theta = real_draw(s)
+    expected, run = (
+        br.train(s, data, theta, engine="parameters"),
+        train_in_law(s, br.make_rng(0), record_every=6),
+    )
+    assert np.allclose(run.losses, expected.losses, rtol=1e-9, atol=0) and run.losses[-1] < run.losses[0]
+    assert (run.steps, run.converged) == (expected.steps, expected.converged)
+    assert np.allclose(run.records[-1].attention, br.attention(expected.parameters, data.X), rtol=1e-8)
+    W_Q, W_K, W_V, w_O = expected.parameters
+    W = np.concatenate([W_Q, W_K, (W_V @ w_O)[:, None]], axis=1)
+    U, R = run.model.U, run.model.R
+    assert (
+        worst(s.mu_norm * np.abs(U[:2]), np.abs([data.mu_plus @ W, data.mu_minus @ W])) < 1e-9
+    )  # QR leaves a sign to the signals' axes
+    assert (
+        worst(U[2:].T @ U[2:] + R.T @ R, W[2:].T @ W[2:]) < 1e-9
+    )  # the signals are the first two axes: covariance of a fresh noise token
+
+
+def test_fresh_tokens_have_the_moments_they_should(monkeypatch):
+    """The rows that the kernel is given: signals as they are, noise of covariance sigma_i^2 W^T Pi W, labels
+    that fit.
+    """
+    s = br.Setting(N=2, M=3, d=12, d_h=2, C_p=3.0)
+    rng = br.make_rng(7)
+    U, R, seen = rng.standard_normal((s.T, 5)), rng.standard_normal((5, 5)), []
+    monkeypatch.setattr(
+        law.kernels, "outputs", lambda rows, tokens, f: (seen.append((rows, tokens)), f.fill(1.0))
+    )
+    y, f = law.LawModel(s, U, R).sample_outputs(20001, rng, chunk=3000)
+    assert len(seen) == 21 and (f == 1).all() and abs(y.sum()) == 1
+    X = np.concatenate([rows[tokens] for rows, tokens in seen])  # (n,M,5)
+    assert (X[:, 0] == s.mu_norm * np.where(y[:, None] > 0, U[0], U[1])).all()
+    expected = s.sigma_p**2 * (U[2:].T @ U[2:] + R.T @ R)
+    for tokens, scale in ((X[:, 1], 9.0), (X[:, 2], 1.0)):
+        assert np.abs(np.cov(tokens.T) - scale * expected).max() < 0.04 * scale * np.abs(expected).max()
+        assert np.abs(tokens.mean(axis=0)).max() < 0.04 * np.sqrt(scale * expected.max())
+    assert np.abs(np.corrcoef(X[:, 1].T, X[:, 2].T)[:5, 5:]).max() < 0.04
+
+
+def test_wide_queries_change_nothing_but_the_last_bits(monkeypatch, worst):
+    """d_h = 60 > 2T = 28: the run in 28 columns against the uncompressed equations, on the same draw."""
+    s = br.Setting(N=4, M=4, d=200, d_h=60, snr=4.0, sigma_V=0.3, max_steps=60)
+    run = train_in_law(s, br.make_rng(0))
+    shapes = []
+
+    def uncompressed(*arguments):
+        shapes.append(arguments[1].shape)
+        return proof.ReferenceProofSpace(*arguments)
+
+    monkeypatch.setattr(law, "ProofSpace", uncompressed)
+    plain = train_in_law(s, br.make_rng(0))
+    assert shapes == [(14, 60)] and plain.losses[-1] < 0.9 * plain.losses[0]
+    assert np.allclose(run.losses, plain.losses, rtol=1e-11, atol=0)
+    assert worst(run.model.U, plain.model.U) < 1e-11
+    assert np.isclose(run.test_loss(200, br.make_rng(1)), plain.test_loss(200, br.make_rng(1)), rtol=1e-9)
+
+
+def test_the_standard_error_is_the_spread_of_the_mean():
+    s = BASE.replace(balanced=False)
+    run = train_in_law(s, br.make_rng(0))
+    for estimate in (run.test_loss, run.error_rate):
+        means, errors = np.array([estimate(100, br.make_rng(1, (k,)), return_se=True) for k in range(400)]).T
+        assert 0.85 < means.std() / errors.mean() < 1.15
+        assert estimate(50, br.make_rng(2)) == estimate(50, br.make_rng(2), return_se=True)[0]
+    assert 0 < run.error_rate(200, br.make_rng(3)) < 1 and isinstance(run.test_loss(1, br.make_rng(3)), float)
+    assert np.isnan(run.test_loss(1, br.make_rng(3), return_se=True)[1])
+
+
+def test_test_loss_and_error_rate_are_the_means_over_the_fresh_samples():
+    run = train_in_law(BASE, br.make_rng(0))
+    y, f = run.model.sample_outputs(501, br.make_rng(1))
+    assert np.isclose(run.test_loss(501, br.make_rng(1)), np.log(1 + np.exp(-y * f)).mean(), rtol=1e-12)
+    assert run.error_rate(501, br.make_rng(1)) == np.mean(np.sign(f) != y) != np.mean(np.sign(f) == y)
+
+
+def test_observe_sees_the_model_of_that_step():
+    s = br.Setting(N=4, M=4, d=10**6, d_h=5, snr=30.0, max_steps=400)
+    run = train_in_law(
+        s,
+        br.make_rng(0),
+        record_every=100,
+        observe=lambda model: (model, model.test_loss(100, br.make_rng(1))),
+    )
+    assert [r.step for r in run.records] == list(range(0, run.steps, 100)) + [run.steps]
+    models, losses = zip(*(r.observed for r in run.records))
+    assert all((a == b).all() for a, b in zip(models[-1][1:], run.model[1:])) and losses[-1] == run.test_loss(
+        100, br.make_rng(1)
+    )
+    assert abs(losses[0] - np.log(2)) < 0.01 and losses[-1] < 0.1  # from nothing known to learned
+    early = train_in_law(s.replace(max_steps=100), br.make_rng(0))
+    assert (early.model.U == models[1].U).all() and early.records == []
+
+
+def test_a_run_needs_no_more_memory_at_large_d():
+    s = br.Setting(N=20, M=16, d_h=64, max_steps=20)
+    peaks = []
+    for d in (1024, 10**9):
+        tracemalloc.start()
+        run = train_in_law(s.replace(d=d), br.make_rng(0))
+        run.test_loss(500, br.make_rng(1))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert run.steps == 20 and np.isfinite(run.losses).all()
+    assert max(peaks) < 40e6 and peaks[1] < 1.01 * peaks[0]
+
+
+def test_the_same_seed_gives_the_same_run_and_d_hardly_matters_when_large():
+    s = br.Setting(N=6, M=4, d=10**6, d_h=8, snr=40.0)
+    runs = [train_in_law(s.replace(d=d), br.make_rng(0)) for d in (10**6, 10**6, 2**53)]
+    assert (runs[0].losses == runs[1].losses).all() and runs[0].converged
+    assert runs[0].test_loss(99, br.make_rng(1)) == runs[1].test_loss(99, br.make_rng(1))
+    assert abs(runs[2].steps / runs[0].steps - 1) < 0.02
+
+
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        (
+            dict(s=BASE.replace(d=19)),
+            r"^d must be at least T = 2 \+ N \(M-1\) = 20 to draw N=6, M=4 in law, got d=19",
+        ),
+        (dict(s=3), "^s must be a Setting"),
+        (dict(rng=0), "^rng must be"),
+        (dict(record_every=0), "^record_every"),
+        (dict(observe=print), "^observe must be a function"),
+        (dict(observe=3, record_every=1), "^observe must be a function"),
+        (dict(s=BASE.replace(N=10**6, d=10**8)), "^T=3000002 needs .* GiB"),
+        (dict(s=BASE.replace(d_h=10**7)), "^d_h=10000000 needs .* GiB"),
+    ],
+)
+def test_bad_arguments_are_named_before_any_work(arguments, match):
+    rng = br.make_rng(0)
+    with pytest.raises((TypeError, ValueError), match=match):
+        train_in_law(**{"s": BASE, "rng": rng, **arguments})
+    assert rng.bit_generator.state == br.make_rng(0).bit_generator.state  # nothing was drawn
+
+
+def test_bad_arguments_of_the_test_loss_are_named():
+    run = train_in_law(BASE.replace(max_steps=1), br.make_rng(0))
+    for bad, match in (
+        ((0, br.make_rng(0)), "^n must be"),
+        ((5, 7), "^rng must be"),
+        ((5, br.make_rng(0), 1), "^return_se must be"),
+    ):
+        for estimate in (run.test_loss, run.error_rate, run.model.test_loss):
+            with pytest.raises((TypeError, ValueError), match=match):
+                estimate(*bad)
+
+
+def test_a_run_that_diverges_says_where():
+    with np.errstate(all="ignore"), pytest.raises(br.DivergenceError, match=r"at step \d+ with eta=1e\+200"):
+        train_in_law(BASE.replace(eta=1e200), br.make_rng(0))

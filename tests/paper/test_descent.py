@@ -1,0 +1,202 @@
+"""GD: the engines against each other, invariants of one step, a golden trajectory, and how a run ends."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import benign_ref as br
+from benign_ref.paper.data import Dataset
+from benign_ref.paper.model import Parameters
+
+ENGINES = [(engine, backend) for engine in ("parameters", "proof") for backend in ("numpy", "numba")]
+
+
+@pytest.fixture(scope="module")
+def start():
+    s = br.Setting(N=4, M=5, d=30, d_h=6, d_v=3, snr=9.0, w_O_norm=1.3, epsilon=1e-4, max_steps=300)
+    return s, br.sample_dataset(s, br.make_rng(0)), br.init_parameters(s, br.make_rng(1))
+
+
+def formula_problem():
+    """A run that needs no random numbers: tokens and weights from sines, so that it is the same on every
+    version of NumPy.
+    """
+    s = br.Setting(N=2, M=3, d=4, d_h=2, d_v=2, eta=0.5, epsilon=1e-9, max_steps=9)
+    sines = lambda shape, a: np.sin(a * (1 + np.arange(np.prod(shape)))).reshape(shape)  # noqa: E731
+    theta = Parameters(sines((4, 2), 1.1), sines((4, 2), 0.7), sines((4, 2), 1.9), sines((2,), 0.6))
+    return s, Dataset(sines((2, 3, 4), 1.3), np.array([1.0, -1.0]), np.zeros(4), np.zeros(4)), theta
+
+
+GOLDEN = {  # train_w_O: ten losses, computed once by the line-by-line engine
+    False: [
+        0.9496549184678686,
+        0.7052768126197431,
+        0.5459744067947685,
+        0.42359390601314284,
+        0.32895762736219414,
+        0.2603047053054765,
+        0.21215871965861394,
+        0.1778762518456296,
+        0.1526351498952187,
+        0.1334164031334642,
+    ],
+    True: [
+        0.9496549184678686,
+        0.6202215870966902,
+        0.45483551915610404,
+        0.323035301693695,
+        0.22004059230573952,
+        0.14980022296494694,
+        0.10588909443232045,
+        0.0785447101768502,
+        0.06085396754475371,
+        0.04885326810160802,
+    ],
+}
+
+
+@pytest.mark.parametrize("train_w_O", [False, True])
+@pytest.mark.parametrize("engine, backend", ENGINES)
+def test_golden_trajectory_of_ten_losses(engine, backend, train_w_O):
+    s, data, theta = formula_problem()
+    run = br.train(s, data, theta, engine=engine, backend=backend, train_w_O=train_w_O)
+    assert np.allclose(run.losses, GOLDEN[train_w_O], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("train_w_O", [False, True])
+def test_engines_agree_over_300_steps(start, worst, train_w_O):
+    s, data, theta = start
+    runs = [br.train(s, data, theta, engine=e, backend=b, train_w_O=train_w_O) for e, b in ENGINES]
+    assert runs[0].steps == 300 and runs[0].losses[-1] < 0.1 * runs[0].losses[0]  # it did learn
+    for run in runs[1:]:
+        assert np.allclose(run.losses, runs[0].losses, rtol=1e-9, atol=0)
+        for W, expected, before in zip(run.parameters, runs[0].parameters, theta):
+            if train_w_O or W.ndim == 2:
+                assert worst(W - before, expected - before) < 1e-9
+            else:
+                assert (W == before).all()
+
+
+@pytest.mark.parametrize("engine, backend", ENGINES)
+def test_I4_and_I5_what_one_step_changes(problem, engine, backend):
+    """W_Q^T W_Q - W_K^T W_K moves by exactly eta^2 (dQ^T dQ - dK^T dK); W_V^T W_V - w_O w_O^T alike. The
+    gradients come from complex steps.
+    """
+    from derivatives import complex_step, derivatives
+
+    from benign_ref.paper import model
+
+    theta, X, y = problem()
+    dQ, dK, dV, dO = derivatives(lambda at: model.loss(at, X, y), theta, complex_step)
+    s = br.Setting(N=3, M=4, d=7, d_h=5, d_v=2, eta=0.3, max_steps=1)
+    new = br.train(
+        s, Dataset(X, y, X[0, 0], X[0, 0]), theta, engine=engine, backend=backend, train_w_O=True
+    ).parameters
+    balance = lambda th: (th.W_Q.T @ th.W_Q - th.W_K.T @ th.W_K, th.W_V.T @ th.W_V - np.outer(th.w_O, th.w_O))  # noqa: E731
+    expected = (0.09 * (dQ.T @ dQ - dK.T @ dK), 0.09 * (dV.T @ dV - np.outer(dO, dO)))
+    for after, before, change in zip(balance(new), balance(theta), expected):
+        assert np.abs(change).max() > 1e-4
+        assert np.allclose(after - before, change, rtol=0, atol=1e-13 * np.abs(before).max())
+
+
+def test_a_run_stops_at_epsilon_or_at_max_steps(start):
+    s, data, theta = start
+    stopped = br.train(s.replace(epsilon=0.5), data, theta)
+    assert (
+        stopped.converged
+        and stopped.losses[-1] <= 0.5 < stopped.losses[-2]
+        and len(stopped.losses) == stopped.steps + 1
+    )
+    cut = br.train(s.replace(max_steps=7), data, theta)
+    assert not cut.converged and cut.steps == 7 and len(cut.losses) == 8
+    done = br.train(s.replace(epsilon=5.0), data, theta)
+    assert done.converged and done.steps == 0 and all((W == V).all() for W, V in zip(done.parameters, theta))
+    assert np.isclose(cut.losses[-1], br.loss(cut.parameters, data.X, data.y), rtol=1e-12)
+
+
+def test_nothing_the_caller_holds_is_changed(start):
+    s, data, theta = start
+    copies = [W.copy() for W in (*theta, data.X, data.y)]
+    for engine, backend in ENGINES:
+        br.train(s.replace(max_steps=3), data, theta, engine=engine, backend=backend, train_w_O=True)
+    assert all((W == V).all() for W, V in zip((*theta, data.X, data.y), copies))
+
+
+@pytest.mark.parametrize("engine, backend", ENGINES)
+def test_a_run_that_diverges_says_where(start, engine, backend):
+    s, data, theta = start
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(br.DivergenceError, match=r"at step \d+ with eta=1e\+200") as caught,
+    ):
+        br.train(s.replace(eta=1e200), data, theta, engine=engine, backend=backend)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert caught.value.step >= 1 and (again.step, again.eta) == (caught.value.step, 1e200)
+
+
+@pytest.mark.parametrize("engine, backend", ENGINES)
+def test_records_hold_what_the_model_sees(start, engine, backend):
+    s, data, theta = start
+    s = s.replace(max_steps=25)
+    run = br.train(
+        s,
+        data,
+        theta,
+        engine=engine,
+        backend=backend,
+        record_every=10,
+        observe=lambda at: br.loss(at, data.X, data.y),
+    )
+    assert [r.step for r in run.records] == [0, 10, 20, 25]
+    assert np.allclose([r.observed for r in run.records], run.losses[[0, 10, 20, 25]], rtol=1e-10)
+    last, theta_T = run.records[-1], run.parameters
+    assert np.allclose(last.attention, br.attention(theta_T, data.X), rtol=1e-9)
+    assert np.allclose(last.outputs, br.forward(theta_T, data.X), rtol=1e-9)
+    assert np.allclose(last.values, data.X @ theta_T.W_V @ theta_T.w_O, rtol=1e-9, atol=1e-12)
+    assert np.allclose(
+        last.logits,
+        np.einsum("nld,dh,eh,nje->nlj", data.X, theta_T.W_Q, theta_T.W_K, data.X),
+        rtol=1e-8,
+        atol=1e-11,
+    )
+
+
+def test_log_spaced_steps_and_chosen_steps(start):
+    s, data, theta = start
+    steps = br.log_spaced_steps(1000, per_decade=5)
+    assert steps[0] == 0 and steps[-1] == 1000 and (np.diff(steps) > 0).all() and len(steps) < 20
+    run = br.train(s.replace(max_steps=12), data, theta, record_every=[3, 5])
+    assert [r.step for r in run.records] == [3, 5, 12]
+
+
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        (dict(engine="dual"), "^engine must be one of 'parameters', 'proof'"),
+        (dict(backend="cuda"), "^backend"),
+        (dict(train_w_O=1), "^train_w_O"),
+        (dict(record_every=0), "^record_every"),
+        (dict(record_every=[1.5]), "^record_every"),
+        (dict(observe=print), "^observe"),
+        (dict(s=3), "^s must be a Setting"),
+        (dict(data=3), "^data must be a Dataset"),
+        (dict(theta=3), "^theta must be"),
+        (dict(observe=3, record_every=1), "^observe"),
+    ],
+)
+def test_bad_arguments_are_named(start, change, match):
+    s, data, theta = start
+    arguments = {"s": s, "data": data, "theta": theta, **change}
+    with pytest.raises((TypeError, ValueError), match=match):
+        br.train(**arguments)
+
+
+def test_data_of_another_size_are_refused(start):
+    s, data, theta = start
+    with pytest.raises(
+        ValueError, match=r"^data.X must have shape \(N,M,d\) with N=5, .* got shape \(4, 5, 30\)"
+    ):
+        br.train(s.replace(N=5), data, theta)
+    with pytest.raises(ValueError, match=r"^theta.W_Q must have shape .* d_h=7"):
+        br.train(s.replace(d_h=7), data, theta)

@@ -1,0 +1,215 @@
+"""The walk's checks must hold on any example and fail when a formula is wrong; what it prints must be what it
+computed.
+"""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benign_ref.paper.gradients import gradients
+from benign_ref.paper.model import forward
+from benign_ref.teach import derivation, derive, proof_steps, weights
+
+
+@pytest.mark.parametrize("name", derive.TARGETS)
+def test_every_check_of_every_walk_holds_on_any_example(name):
+    for seed in range(8):
+        for step in derive.walk(name, seed):
+            assert step.checks and all(check.passed for check in step.checks), (seed, step.title, step.checks)
+
+
+def broken(function, change):
+    return lambda *arguments: change(function(*arguments))
+
+
+@pytest.mark.parametrize(
+    "name, module, what, change, fails",
+    [
+        ("W_Q", derivation, "coupling", lambda D: D.T, "From an output to its logits"),
+        ("W_K", weights, "softmax_jacobian", abs, "Through the softmax"),
+        (
+            "W_V",
+            derivation,
+            "mean_attention",
+            lambda a: a[::-1],
+            "From an output to the values of its tokens",
+        ),
+        ("w_O", derivation, "output_cotangent", lambda g: 2 * g, "From the loss to the outputs"),
+        ("W_Q", derivation, "forward", lambda f: -f, "The loss"),
+        ("W_Q", derivation, "attention", lambda S: S.transpose(0, 2, 1), "The model"),
+        ("W_Q", weights, "gradients", lambda G: G._replace(W_Q=-G.W_Q), "Sum over the samples: G1"),
+        ("W_Q", weights, "gradients", lambda G: G._replace(W_Q=G.W_K), "What it is for: gradient descent"),
+        ("V_plus", proof_steps, "gradients", lambda G: G._replace(W_V=2 * G.W_V), "$V_+$ in closed form"),
+        ("V_plus", proof_steps, "gradients", lambda G: G._replace(W_V=-G.W_V), "All tokens at once: P1"),
+        ("q_plus", proof_steps, "gradients", lambda G: G._replace(W_Q=G.W_K), "All tokens at once: P2"),
+        ("q_plus", derivation, "coupling", lambda D: D.T, "What $mu_+$ picks out: the first row of $D_n$"),
+    ],
+)
+def test_a_wrong_formula_fails_its_own_step_and_the_exit_status(
+    monkeypatch, capsys, name, module, what, change, fails
+):
+    monkeypatch.setattr(module, what, broken(getattr(module, what), change))
+    failing = [step.title for step in derive.walk(name) if not all(check.passed for check in step.checks)]
+    assert fails in failing
+    assert derive.main([name]) == 1 and "FAIL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "block, change",
+    [
+        ("W_Q", lambda e: [-one for one in e]),
+        ("W_K", lambda e: [one[:, ::-1] for one in e]),
+        ("W_V", lambda e: [2 * one for one in e]),
+        ("w_O", lambda e: e[::-1]),
+    ],
+)
+def test_a_wrong_last_link_fails_where_it_is(monkeypatch, block, change):
+    right = weights.into
+
+    def wrong(ex, name):
+        equation, why, per_sample, part = right(ex, name)
+        return equation, why, change(per_sample), part
+
+    monkeypatch.setattr(weights, "into", wrong)
+    steps = {step.title: step for step in derive.walk(block)}
+    into, total = (
+        steps[f"From there into ${block}$"],
+        next(step for title, step in steps.items() if title.startswith("Sum over")),
+    )
+    assert not any(check.passed for check in into.checks) and not any(check.passed for check in total.checks)
+    assert derive.main([block]) == 1
+
+
+def test_the_equations_shown_are_those_written_beside_the_code():
+    beside = dict(re.findall(r"# (G[1-4]): (.*)", Path(gradients.__code__.co_filename).read_text()))
+    assert {label: short for label, short, _ in weights.SUMMED.values()} == {
+        k: f"sum_n {v}" for k, v in beside.items()
+    }
+
+
+def test_an_example_holds_what_D1_asks_and_leaves_no_check_vacuous():
+    for seed in range(20):
+        ex = proof_steps.ProofExample(seed)
+        assert ex.N == 3 and len(ex.plus) == 2 and len(np.unique(ex.Z, axis=0)) == 8
+        assert (
+            np.abs(ex.X[:, 1:] @ ex.mu_plus).max()
+            == np.abs(ex.X[:, 1:] @ ex.mu_minus).max()
+            == ex.mu_plus @ ex.mu_minus
+            == 0
+        )
+        assert (ex.X[:, 0] == np.where(ex.y[:, None] > 0, ex.mu_plus, ex.mu_minus)).all()
+        assert np.abs(ex.f - forward(ex.theta, ex.X)).max() == 0 and all(
+            np.abs(W).min() > 0.1 for W in ex.theta
+        )
+        assert all(
+            abs(10 * W - np.round(10 * W)).max() < 1e-12 for W in ex.theta
+        )  # one decimal: a reader can repeat it
+
+
+def test_a_comparison_of_zeros_is_no_pass():
+    assert not derivation.compare("nothing", np.zeros(2), np.zeros(2)).passed
+    assert not derivation.compare("a NaN", np.array([np.nan, 1.0]), np.ones(2)).passed
+    assert (
+        derivation.compare("ones", [np.ones(2)], [np.ones(2)]).passed
+        and not derivation.compare("", 1.0, 1.001).passed
+    )
+
+
+def test_the_printed_gradient_is_the_gradient(capsys):
+    assert derive.main(["W_Q", "--seed", "3"]) == 0
+    text = capsys.readouterr().out
+    printed = text[text.index("gradient of L_S in W_Q = ") :].split("=", 1)[1]
+    numbers = [float(x) for x in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", printed.split("ok")[0])]
+    ex = derivation.Example(3, (1, -1))
+    assert np.reshape(numbers, (4, 2)) == pytest.approx(
+        gradients(ex.theta, ex.X, ex.y).W_Q, rel=1e-4, abs=1e-9
+    )
+    assert max(map(len, text.splitlines())) <= 100 and "$" not in text and "12 of 12 checks hold" in text
+    derive.main(["W_Q", "--seed", "4"])
+    assert capsys.readouterr().out != text
+
+
+class Balance(HTMLParser):
+    """Counts what opens and closes, and keeps every address."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.addresses, self.seen = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append(tag)
+        self.addresses += [value for key, value in attributes if key in ("href", "src")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag != "li":
+            while self.open[-1] == "li":
+                self.open.pop()
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("name", derive.TARGETS)
+def test_the_page_is_one_file_with_every_step(name, tmp_path, capsys):
+    assert derive.main([name, "--html", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    reader = Balance()
+    reader.feed(page)
+    steps = derive.walk(name)
+    assert (
+        reader.open == [] and reader.seen.count("h2") == len(steps) and "prefers-color-scheme: dark" in page
+    )
+    assert all(address.startswith("#step") for address in reader.addresses) and len(reader.addresses) == len(
+        steps
+    )
+    assert page.count('class="ok"') == sum(len(step.checks) for step in steps) and 'class="FAIL"' not in page
+    body = re.sub(r"<pre>.*?</pre>|<table>.*?</table>", "", page[page.index("<body>") :], flags=re.S)
+    equations = "".join(re.findall(r'<div class="equation">.*?</div>', body, flags=re.S))
+    assert not re.search(r"[$_^{}]", re.sub(r"<[^>]*>", "", body)) and not re.search(
+        r"\b(sum|alpha|eta|phi|mu)\b|\|\|", equations
+    )
+
+
+def test_equations_become_indices_and_letters():
+    assert derive.as_html("grad_{W_Q} L = sum_n x_l^T <a, mu_+>") == (
+        "∇<sub>W<sub>Q</sub></sub> L = Σ<sub>n</sub> x<sub>l</sub><sup>T</sup> &lt;a, μ<sub>+</sub>&gt;"
+    )
+    assert derive.as_html("ell'(z) + e^{-z} d phi_j, ||v||^2, beta") == (
+        "ℓ′(z) + e<sup>-z</sup> d φ<sub>j</sub>, ‖v‖<sup>2</sup>, beta"
+    )
+
+
+def test_step_waits_after_each_step_and_stops_when_asked(monkeypatch, capsys):
+    answers = iter(["", "", "q"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(answers))
+    assert derive.main(["W_V", "--step"]) == 0
+    text = capsys.readouterr().out
+    assert "3/7" in text and "4/7" not in text and next(answers, None) is None
+
+    def closed(prompt):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+    assert derive.main(["W_V", "--step"]) == 0 and "7/7" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [[], ["W_X"], ["W_Q", "--seed", "-1"], ["W_Q", "--seed", "x"]])
+def test_wrong_arguments_are_exit_status_2(argv, capsys):
+    with pytest.raises(SystemExit) as stop:
+        derive.main(argv)
+    assert stop.value.code == 2 and "usage" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_is_an_error_not_a_traceback(tmp_path, capsys):
+    assert derive.main(["W_Q", "--html", str(tmp_path / "no" / "page.html")]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_walk_names_what_it_takes():
+    with pytest.raises(ValueError, match="'V_plus'"):
+        derive.walk("V")
+    with pytest.raises(ValueError, match="seed"):
+        derive.walk("W_Q", -1)
