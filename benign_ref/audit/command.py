@@ -16,7 +16,7 @@ import time
 from importlib import import_module
 
 from .. import validate
-from . import render
+from . import mutants, render
 from .core import AuditedPackage, run_row
 from .mutants import patches
 from .page import page
@@ -74,7 +74,7 @@ def run_mutants(wrong=None, seed=0, all_rows=True, progress=None):
     wrong: the mutants (None: all). all_rows=False: each mutant's own row only.
     """
     at, known, results = problems(validate.integer("seed", seed, 0)), statements(), []
-    for mutant in patches.all_mutants() if wrong is None else wrong:
+    for mutant in mutants.all_mutants() if wrong is None else wrong:
         with patches.copy_of_package(mutant) as audited:
             asked = concerned(mutant, known) if all_rows else [known[mutant.label]]
             results.append((mutant, [run_row(row, audited, at, first_failure=True) for row in asked]))
@@ -152,7 +152,7 @@ def title(seed):
 
 def main_mutants(asked):
     """Print which row caught which; 1 if a mutant got through."""
-    wrong = [mutant for mutant in patches.all_mutants() if asked.only is None or mutant.label in asked.only]
+    wrong = [mutant for mutant in mutants.all_mutants() if asked.only is None or mutant.label in asked.only]
     print(
         f"{'mutant':<45}{'of':<5}rejected by its own row at each scale, residual > allowed; other rows that reject it"
     )

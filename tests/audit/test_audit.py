@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benign_ref import audit
-from benign_ref.audit import core, literal, render
+from benign_ref.audit import core, literal, mutants, render
 from benign_ref.audit.core import AuditedPackage, Found, Row, Vacuous, run_row, worst
 from benign_ref.audit.mutants import patches
 from benign_ref.audit.page import page
@@ -269,7 +269,7 @@ def test_a_mutant_that_is_not_rejected_is_told_and_gives_status_1(capsys, monkey
     harmless = patches.Mutant(
         "nothing wrong", "I1", "paper/gradients.py", "M = len(S_n)", "M = len(S_n) + 0", "it is right"
     )
-    monkeypatch.setattr(patches, "all_mutants", lambda: [harmless])
+    monkeypatch.setattr(mutants, "all_mutants", lambda: [harmless])
     assert audit.main(["--mutants"]) == 1
     assert "NOT REJECTED: nothing wrong (I1, paper/gradients.py): it is right" in capsys.readouterr().out
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from benign_ref import audit
-from benign_ref.audit import command
+from benign_ref.audit import command, mutants
 from benign_ref.audit.core import AuditedPackage, run_row
 from benign_ref.audit.mutants import patches
 from benign_ref.audit.problems import SCALES, problems
 
 KNOWN = audit.statements()
-ALL = patches.all_mutants()
+ALL = mutants.all_mutants()
 
 
 @pytest.fixture(scope="module")

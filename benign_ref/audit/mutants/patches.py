@@ -119,10 +119,3 @@ def forget():
     """Take every module of a copy out of sys.modules."""
     for name in [name for name in sys.modules if name == COPY or name.startswith(COPY + ".")]:
         del sys.modules[name]
-
-
-def all_mutants():
-    """Every Mutant, in the order of the statements."""
-    from . import gradient, law, model, proof
-
-    return [*model.MUTANTS, *gradient.MUTANTS, *proof.MUTANTS, *law.MUTANTS]
