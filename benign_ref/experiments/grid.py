@@ -16,6 +16,7 @@ from math import isfinite, nan
 import numpy as np
 
 from .. import api, validate
+from ..derived.law import train_in_law
 from ..paper import data, model
 from ..paper.descent import DivergenceError
 from ..paper.setting import DERIVED, Setting
@@ -49,8 +50,6 @@ def run_cell(snr, N, seed, *, base, engine, n_test):
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told by its loss
             if engine == "law":
-                from ..derived.law import train_in_law
-
                 run = train_in_law(s, for_data)
             else:
                 run = api.train(
