@@ -5,4 +5,14 @@ A module has TITLE (a line), CAPTION (what it shows, what of it is the paper's a
 make(options) -> Result.
 """
 
-NAMES = ("fig1", "fig1_law", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "speed", "checkers", "ledger")
+NAMES = (
+    "boundary",
+    "small_steps",
+    "phases",
+    "convergence",
+    "sharpness",
+    "digits",
+    "speed",
+    "checkers",
+    "ledger",
+)

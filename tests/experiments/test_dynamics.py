@@ -8,7 +8,7 @@ import benign_ref as br
 from benign_ref.derived.law import sample_labels
 from benign_ref.experiments import dynamics
 from benign_ref.experiments.phases import Phases
-from figures import dynamics as picture
+from figures import phases as picture
 
 SMALL = br.Setting(N=6, M=8, d=1024, d_h=16, d_v=16, epsilon=1e-3)
 SNRS = {"benign": 16.0, "harmful": 2.0}
@@ -211,7 +211,8 @@ def test_the_picture_says_what_the_runs_did_and_clips_nothing(runs, regime):
         "",
         "",
     ) in rows
-    figure = picture.paint(few, average, limit, small(regime), picture.bounds_of(few))
+    figure, panels = picture.plt.subplots(6, 1, figsize=(3.5, 11.0), sharex=True)
+    picture.paint(panels, few, average, limit, small(regime), picture.bounds_of(few))
     figure.canvas.draw()
     width, height = figure.canvas.get_width_height()
     for axes in figure.axes:

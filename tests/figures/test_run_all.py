@@ -34,7 +34,7 @@ def test_a_wrong_command_line_is_explained(argv, message, capsys):
 def test_a_folder_that_cannot_be_written_is_told_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit, match="cannot write there"):
-        run_all.main(["--only", "fig1", "--out", str(tmp_path / "file" / "out")])
+        run_all.main(["--only", "small_steps", "--out", str(tmp_path / "file" / "out")])
 
 
 def test_progress_is_sparse_when_piped_and_one_line_on_a_terminal():
@@ -91,12 +91,12 @@ def test_a_later_run_of_one_figure_keeps_what_the_manifest_says_of_others(tmp_pa
 
 
 def test_a_store_of_other_settings_is_told_in_words(tmp_path, capsys):
-    (tmp_path / "store" / "fig1").mkdir(parents=True)
-    (tmp_path / "store" / "fig1" / "settings.json").write_text('{"engine": "another"}')
-    assert run_all.main(["--only", "fig1", "--quick", "--out", str(tmp_path)]) == 1
+    (tmp_path / "store" / "small_steps-proof").mkdir(parents=True)
+    (tmp_path / "store" / "small_steps-proof" / "settings.json").write_text('{"engine": "another"}')
+    assert run_all.main(["--only", "small_steps", "--quick", "--out", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert (
-        "fig1 could not be made: store" in said
+        "small_steps could not be made: store" in said
         and "engine: 'another' in the store, 'proof' asked for" in said
     )
     assert "Traceback" not in said and "Traceback" in (tmp_path / "error.txt").read_text()

@@ -1,4 +1,4 @@
-"""Figure 2: the same phenomenon with real images in place of the signals."""
+"""The same phenomenon with real images in place of the signals."""
 
 from functools import partial
 
@@ -14,7 +14,8 @@ from benign_ref.runtime.resume import compute
 from .common import PAPER_RED, WHITE, WIDTH, Result, curve, heat_map, plt, save, settings_of
 
 TITLE = "the same on real images, MNIST 0 against 1 and 3 against 7 (our protocol)"
-CAPTION = """ Figure 2. Test loss on held-out images, over SNR and N, for two pairs of MNIST digits: (a) and
+CAPTION = """
+Digits. Test loss on held-out images, over SNR and N, for two pairs of MNIST digits: (a) and
 (c) heat maps, (b) and (d) the same cut at
 0.2 (yellow above, purple below). That the phenomenon is seen on MNIST is the paper's [P*]; the protocol is
 ours [C]: token 1 is an image, scaled to norm SNR, in the first 784 coordinates; tokens 2 to M are noise as in
@@ -60,7 +61,7 @@ def measure(options):
         "n_test": N_TEST,
         "images": images.fingerprint(mnist),
     }
-    found = compute("fig2", cell, tasks, options, "cells", **settings)
+    found = compute("digits", cell, tasks, options, "cells", **settings)
     results = {
         pair: {Cell(*task[2:]): CellResult(*value) for task, value in found.items() if task[:2] == pair}
         for pair in PAIRS
@@ -137,7 +138,7 @@ def make(options):
         "test_loss",
         "error_rate",
     ]
-    files = save(figure, "fig2", CAPTION, header, rows, options)
+    files = save(figure, "digits", CAPTION, header, rows, options)
     lines = [
         f"{plus} against {minus}: test loss {level} at N SNR^2 = {shown(c, '+-')}, {len(c.per_seed)} seed(s)"
         for level, found in ((LEVEL, constants), (MIDDLE, middles)) for (plus, minus), c in found.items()

@@ -1,4 +1,4 @@
-"""Figure 7: the phase diagram computed from the limit, the measured cells on it, and how its error falls with
+"""The phase diagram computed from the limit, the measured cells on it, and how its error falls with
 d and d_h.
 """
 
@@ -14,13 +14,14 @@ from benign_ref.experiments.sharpness import SAMPLES, Draw, base_of, limit_colum
 from benign_ref.runtime.resume import compute
 
 from .common import PAPER_RED, WHITE, WIDTH, Result, curve, log_axis, plt, save, settings_of
-from .fig1 import BASE, LEVEL
-from .fig1 import measure as measured_cells
+from .small_steps import BASE, LEVEL
+from .small_steps import measure as measured_cells
 
 TITLE = "the phase diagram computed from the limit, and its error against d and d_h"
-CAPTION = """ Figure 7. (a) Test loss over SNR and N computed from the limit of large d and d_h (L1-L5 [D]),
+CAPTION = """
+Boundary. (a) Test loss over SNR and N computed from the limit of large d and d_h (L1-L5 [D]),
 nothing fitted and nothing random; odd and fractional N by continuing n = N/2, samples a class [C]. Dots: the
-measured cells of Figure 1 (gradient descent at d = 1024, mean over seeds) in the same colour scale: a dot of
+measured cells of the figure small_steps (gradient descent at d = 1024, mean over seeds) in the same colour scale: a dot of
 which only the rim can be seen agrees. White, dashed: the computed crossing of 0.2; red: the paper's curve N
 SNR^2 = 1000 [P]. (b) Computed against measured test loss, cell by cell of Figure 1; bars: standard deviation
 over seeds, wide at the step, where a draw falls on one side or the other. (c) Error of the limit against d at
@@ -53,7 +54,7 @@ def computed_map(options, cells, points):
     if options.quick:  # shorter than the start of other processes
         return snrs, Ns, np.array([column(snr) for snr in snrs.tolist()])
     found = compute(
-        "fig7_map",
+        "boundary-map",
         column,
         [(snr,) for snr in snrs.tolist()],
         options,
@@ -78,7 +79,7 @@ def errors(options, size):
     asked = {place: draws_of(*place, options.seed, size["seeds"]) for place in {*places["d"], *places["d_h"]}}
     tasks = [("point", x, *draw) for draws in asked.values() for draw in draws for x in size["xs"]]
     found = compute(
-        "fig7", measure, sorted(tasks, key=lambda task: -task[5]), options, "draws", samples=SAMPLES
+        "boundary", measure, sorted(tasks, key=lambda task: -task[5]), options, "draws", samples=SAMPLES
     )
     result, rows = {}, []
     for name, along in places.items():
@@ -186,7 +187,7 @@ def report(size, cells, map_, computed, values):
     return [
         f"N SNR^2 at test loss {LEVEL}: computed {float(line):.0f}, nothing fitted; measured {float(measured):.0f} "
         f"+- {measured.spread:.0f} at d = {BASE.d}; the paper draws 1000",
-        f"cells of Figure 1: {same:.1%} on the computed side of {LEVEL}; difference median {np.median(away):.3f}, largest {away.max():.3f}",
+        f"cells of the figure small_steps: {same:.1%} on the computed side of {LEVEL}; difference median {np.median(away):.3f}, largest {away.max():.3f}",
         f"error of the limit over d = 1e2 to {until[-1]:.0e}, slope at x = {xs}: {slopes(until, values['d'][: len(until)])}",
         f"error over d_h at d = 1e7, slope at the same x: {slopes(size['d_h'], values['d_h'])}",
         f"error at d = {size['d'][-1]:.0e}, d_h = {size['wide']}: "
@@ -223,7 +224,7 @@ def make(options):
         ["map", "", "", snr, N, losses[i, j], ""] for i, snr in enumerate(snrs) for j, N in enumerate(Ns)
     ] + rows
     header = ["what", "d", "d_h", "snr or x", "N or measured", "computed", "relative error"]
-    files = save(figure, "fig7", CAPTION.replace("WIDE", str(size["wide"])), header, rows, options)
+    files = save(figure, "boundary", CAPTION.replace("WIDE", str(size["wide"])), header, rows, options)
     return Result(
         files, report(size, cells, (snrs, Ns, losses), computed, values), {"base": settings_of(BASE), **size}
     )

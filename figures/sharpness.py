@@ -1,4 +1,4 @@
-"""Figure 6: how sharp the boundary is, and whether the critical x is a constant."""
+"""How sharp the boundary is, and whether the critical x is a constant."""
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from benign_ref.runtime.resume import compute
 from .common import WIDTH, Result, log_axis, plt, save
 
 TITLE = "how sharp the boundary is, against x = N SNR^2 / C_p^2"
-CAPTION = """ Figure 6. Gradient descent stopped at training loss epsilon = 0.01 unless said otherwise, drawn
+CAPTION = """
+Sharpness. Gradient descent stopped at training loss epsilon = 0.01 unless said otherwise, drawn
 in law, against x = N SNR^2 / C_p^2; C_p = 5 sqrt(M), d_h = 32. Markers are means over draws; lines in (a),
 (c), (e), (f) are the limit of large d and d_h at the same sigma_h^2 d_h (L1-L5 [D]), nothing fitted. All of
 it is ours [C]. (a) Test loss for several (M, N), legend in (c), d = 1e5. (b) Test loss at M = 8, N = 6: mean,
@@ -305,7 +306,8 @@ def make(options):
         "samples": (SAMPLES, SEARCH_SAMPLES),
     }
     found = Measured(
-        compute("fig6", measure, all_tasks(size, options.seed), options, "draws", **settings), options.seed
+        compute("sharpness", measure, all_tasks(size, options.seed), options, "draws", **settings),
+        options.seed,
     )
     figure, axes = plt.subplots(2, 3, figsize=(WIDTH, 4.7))
     draw_curves(axes[0, 0], axes[0, 2], found, size)
@@ -342,5 +344,5 @@ def make(options):
     table = [
         [*task, *(value if isinstance(value, list) else [value])] for task, value in found.results.items()
     ]
-    files = save(figure, "fig6", CAPTION, header, table, options)
+    files = save(figure, "sharpness", CAPTION, header, table, options)
     return Result(files, report(rows, values, size), {**settings, **size, "draw": drawn()._asdict()})

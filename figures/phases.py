@@ -1,6 +1,4 @@
-"""What Figures 3 and 4 share: training dynamics of one regime, mean and spread over seeds, the three phases
-shaded, the limit dashed.
-"""
+"""Training dynamics at small steps, in both regimes: the three phases of T3, mean and spread over seeds."""
 
 import numpy as np
 from matplotlib.ticker import NullLocator
@@ -10,10 +8,12 @@ from benign_ref.runtime.resume import compute
 
 from .common import WIDTH, Result, plt, save, settings_of
 
-CAPTION = """ Figure {number}. Training dynamics in the {regime} regime: gradient descent on synthetic data, N
-= {N}, M = {M}, SNR = {snr:g} (N SNR^2 = {N_snr2:g}), drawn in law with d = {d}, d_h = {d_h}, C_p = {C_p:g},
-until the training loss is <= epsilon = {epsilon:g}. That there is such a figure is the paper's [P] ("training
-dynamics"); its panels, the bands, the sizes, epsilon and the step size are ours [C]. Lines: mean over {seeds}
+TITLE = "training dynamics at small steps, benign and harmful, with the three phases of T3"
+CAPTION = """
+Phases. Training dynamics, benign (left, SNR = {snr_benign:g}, N SNR^2 = {benign:g}) and harmful (right, SNR =
+{snr_harmful:g}, N SNR^2 = {harmful:g}): gradient descent on synthetic data, N = {N}, M = {M}, drawn in law with
+d = {d}, d_h = {d_h}, C_p = {C_p:g}, until the training loss is <= epsilon = {epsilon:g}. Panels, bands, sizes,
+epsilon and step size are ours [C]; the paper's own dynamics are fig3 and fig4. Lines: mean over {seeds}
 seeds; bands: mean -+ 2 sigma over seeds; for the losses, V and the ratio both are taken of the logarithm.
 Step 0 is off the logarithmic axis. Runs differ in length ({shortest} to {longest} steps): mean and band end
 where the shortest run ends, nothing is held or extrapolated; the tick marks at the bottom of (a) are the ends
@@ -117,11 +117,9 @@ def bounds_of(trajectories):
     return np.exp(np.log(found).mean(axis=0)) if len(found) else np.full(2, np.nan)
 
 
-def paint(trajectories, average, limit, s, bounds):
-    """The figure."""
+def paint(panels, trajectories, average, limit, s, bounds):
+    """The six panels of one regime, one under the other."""
     winner = "s" if trajectories[0].phases.winner == "signal" else "2"
-    figure, grid = plt.subplots(3, 2, figsize=(WIDTH, 7.4), sharex=True)
-    panels = grid.ravel()
     ends = [one.steps[-1] for one in trajectories]
     draw_panels(panels, average, limit, s.M, winner)
     for place, axes in enumerate(panels):
@@ -135,8 +133,7 @@ def paint(trajectories, average, limit, s, bounds):
                 labelspacing=0.3,
                 **box,
             )
-    for axes in grid[2]:
-        axes.set_xlabel("iteration")
+    panels[5].set_xlabel("iteration")
     at_the_bottom = panels[0].get_xaxis_transform()
     panels[0].plot(
         ends,
@@ -147,7 +144,6 @@ def paint(trajectories, average, limit, s, bounds):
         markersize=5,
         markeredgewidth=0.6,
     )
-    return figure
 
 
 def rows_of(trajectories, average, limit, seeds):
@@ -211,34 +207,30 @@ def lines_of(trajectories, limit, s, regime):
     return lines
 
 
-def make(name, number, regime, options):
-    """Figure 3 or 4 as a Result."""
+def make(options):
+    """Both regimes as one figure, a Result."""
     size = "quick" if options.quick else "full"
-    s = dynamics.setting_of(regime, size)
     seeds = range(options.seed, options.seed + (3 if options.quick else 10))
-    tasks = [(regime, size, seed) for seed in seeds]
-    settings = settings_of(s)
-    kept = compute(
-        f"{name}-{size}",
-        dynamics.draw,
-        tasks,
-        options,
-        "runs",
-        settings=settings,
-        asked=dynamics.SIZES[size][1],
-    )
-    trajectories = [dynamics.Trajectory.from_lists(*kept[task]) for task in tasks]
-    average = dynamics.average(trajectories)
-    limit = dynamics.limit_trajectory(s, average.steps)
-    ends = [int(one.steps[-1]) for one in trajectories]
+    tasks = [(regime, size, seed) for regime in dynamics.REGIMES for seed in seeds]
+    settings = {regime: dynamics.setting_of(regime, size) for regime in dynamics.REGIMES}
+    decides = {regime: settings_of(s) for regime, s in settings.items()}
+    asked = dynamics.SIZES[size][1]
+    kept = compute(f"phases-{size}", dynamics.draw, tasks, options, "runs", settings=decides, asked=asked)
+    figure, grid = plt.subplots(6, 2, figsize=(WIDTH, 11.0), sharex="col")
+    rows, lines, ends = [], [], []
+    for panels, (regime, s) in zip(grid.T, settings.items()):
+        trajectories = [dynamics.Trajectory.from_lists(*kept[regime, size, seed]) for seed in seeds]
+        average = dynamics.average(trajectories)
+        limit = dynamics.limit_trajectory(s, average.steps)
+        paint(panels, trajectories, average, limit, s, bounds_of(trajectories))
+        panels[0].set_title(f"(a) losses, {regime}", pad=11)
+        rows += [(regime, *row) for row in rows_of(trajectories, average, limit, seeds)]
+        lines += lines_of(trajectories, limit, s, regime)
+        ends += [int(one.steps[-1]) for one in trajectories]
+    of = {f"snr_{regime}": s.snr for regime, s in settings.items()}
+    of |= {regime: s.N_snr2 for regime, s in settings.items()}
     measured = {"seeds": len(seeds), "shortest": min(ends), "longest": max(ends)}
-    caption = CAPTION.format(number=number, regime=regime, N_snr2=s.N_snr2, **measured, **settings)
-    header = ["what", "quantity", "step", "value", "low", "high"]
-    figure, rows = (
-        paint(trajectories, average, limit, s, bounds_of(trajectories)),
-        rows_of(trajectories, average, limit, seeds),
-    )
-    files = save(figure, name, caption, header, rows, options)
-    return Result(
-        files, lines_of(trajectories, limit, s, regime), {"setting": settings, "seeds": list(seeds)}
-    )
+    caption = CAPTION.format(**measured, **of, **decides["benign"])
+    header = ["regime", "what", "quantity", "step", "value", "low", "high"]
+    files = save(figure, "phases", caption, header, rows, options)
+    return Result(files, lines, {"settings": decides, "seeds": list(seeds)})

@@ -1,4 +1,4 @@
-"""Figure 5: the time to reach a training loss, against T1 and T2."""
+"""The time to reach a training loss, against T1 and T2."""
 
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
@@ -11,7 +11,8 @@ from benign_ref.runtime.resume import compute
 from .common import WIDTH, Result, plt, save, settings_of
 
 TITLE = "convergence time against the theory's orders, in both regimes"
-CAPTION = """ Figure 5. Steps T until the training loss is <= epsilon, against the orders of T1 and T2 [P*].
+CAPTION = """
+Convergence. Steps T until the training loss is <= epsilon, against the orders of T1 and T2 [P*].
 The figure is ours [C]. Circles: benign, squares: harmful (SNR = 20 and 2 at the base, M = 8, d = 4096, C_p =
 5 sqrt(8)); real draws of D1, gradient descent in the proof's coordinates. Lines through markers: least
 squares on logarithms through all runs, the slope in the legend, the theory's in brackets and dotted through
@@ -113,10 +114,10 @@ def measure(size, options):
         for regime in ORDERS
         for k in range(size["epsilon_seeds"])
     ]
-    kept = compute(f"fig5-epsilon-{which}", convergence.passages, tasks, options, "runs", base=base)
+    kept = compute(f"convergence-epsilon-{which}", convergence.passages, tasks, options, "runs", base=base)
     runs = {regime: [kept[task] for task in tasks if task[0] == regime] for regime in ORDERS}
     tasks = [(*key, options.seed + k, *size["base"]) for key in keys for k in range(size["seeds"])]
-    kept = compute(f"fig5-{which}", convergence.time_of, tasks, options, "runs", base=base)
+    kept = compute(f"convergence-{which}", convergence.time_of, tasks, options, "runs", base=base)
     times, shares, limit = {}, {}, {}
     for task in tasks:
         T, S_ss, S_s2, a = kept[task]
@@ -128,7 +129,12 @@ def measure(size, options):
     if size["limit"]:
         tasks = [(*key, size["half_decades"], size["N"]) for key in keys]
         kept = compute(
-            f"fig5-limit-{which}", convergence.limit_times, tasks, options, "runs of the limit", base=base
+            f"convergence-limit-{which}",
+            convergence.limit_times,
+            tasks,
+            options,
+            "runs of the limit",
+            base=base,
         )
         for task in tasks:
             limit.setdefault(task[:2], []).append(kept[task])
@@ -339,7 +345,7 @@ def make(options):
     )
     files = save(
         figure,
-        "fig5",
+        "convergence",
         caption,
         header,
         rows_of(values, times, shares, tables, fits, others, limit, options),
