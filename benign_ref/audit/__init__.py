@@ -11,6 +11,6 @@ under audit; problems.py draws what the statements are checked on; rows/ holds t
 derivations; render.py and page.py write the table.
 """
 
-from .command import main, rejected, run, run_mutants, statements
+from .command import main, rejected, run, run_mutants, statements, title
 
-__all__ = ["main", "rejected", "statements", "run", "run_mutants"]
+__all__ = ["main", "rejected", "run", "run_mutants", "statements", "title"]
