@@ -1,8 +1,9 @@
 """The attention part of M1-M3 and G1-G4 in numba, once, for every engine.
 
-    rows (R,2d_h+1)    projected tokens side by side, [q | k | c]: q = x W_Q, k = x W_K (d_h each), c = x W_V w_O
+    rows (R,2d_h+1)    projected tokens side by side, [q | k | c]: q = x W_Q, k = x W_K, c = x W_V w_O
     tokens (N,M)       which row is token l of sample n; samples may share rows
-    drows (R,2d_h+1)   the cotangents [dq | dk | dc], dL_S/dq and so on; a shared row collects from every sample that holds it
+    drows (R,2d_h+1)   the cotangents [dq | dk | dc], dL_S/dq and so on; a shared row collects from every
+                       sample that holds it
 
 The parameter engine multiplies the cotangents by X^T, the proof engine by G; both products are BLAS's. These
 kernels call nothing from other modules and take every constant as an argument, so that numba's cache on disk
@@ -127,12 +128,18 @@ def loss_and_cotangents(rows, tokens, y, f, drows):
         attend(q_n, k_T, S)
         f[n] = 0.0
         for l in range(M):
-            o_l = 0.0
+            top = 0  # the row's most attended token: c less its value keeps the digits of D (model.shifted)
             for j in range(M):
-                o_l += S[l, j] * c_n[j, 0]
+                if S[l, j] > S[l, top]:
+                    top = j
+            c_top, o_l = c_n[top, 0], 0.0
             for j in range(M):
-                D[l, j] = S[l, j] * (c_n[j, 0] - o_l) / M  # M3: (1/M) J(phi) c = (1/M) phi (c - phi.c)
-            f[n] += o_l
+                o_l += S[l, j] * (c_n[j, 0] - c_top)
+            for j in range(M):
+                D[l, j] = (
+                    S[l, j] * (c_n[j, 0] - c_top - o_l) / M
+                )  # M3: (1/M) J(phi) c = (1/M) phi (c - phi.c)
+            f[n] += c_top + o_l
         f[n] /= M
         z = y[n] * f[n]
         e = exp(-fabs(z))  # <= 1

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import validate
-from .gradients import output_cotangent, pull_back
-from .model import Parameters, forward, logistic, softmax
+from .gradients import forward_and_back, output_cotangent
+from .model import Parameters, logistic, softmax
 
 
 class DivergenceError(ArithmeticError):
@@ -134,14 +134,13 @@ class ReferenceSpace:
 
     def evaluate(self):
         """L_S (M2) at the present point; keeps what `move` needs."""
-        f = forward(self.theta, self.X)
+        f, self.back = forward_and_back(self.theta, self.X)
         self.g = output_cotangent(f, self.y)
         return logistic(self.y * f).mean()
 
     def move(self, eta):
         """One step of GD, by G1-G4."""
-        gradient = pull_back(self.theta, self.X, self.g)
-        moved = [W - eta * dW for W, dW in zip(self.theta, gradient)]
+        moved = [W - eta * dW for W, dW in zip(self.theta, self.back(self.g))]
         self.theta = Parameters(*moved[:3], moved[3] if self.train_w_O else self.theta.w_O)
 
     def tokens(self):

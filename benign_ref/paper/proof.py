@@ -1,7 +1,7 @@
 """The proof's coordinates ("vectorised Q & K, scalarised V" [P*]) and their update rules P1-P4 [D], exact for
 any set of tokens.
 
-    z_a (d,)   the T different tokens, rows of Z (T,d)      G = Z Z^T (T,T)     E_n (M,T) picks the rows of sample n
+    z_a (d,)   the T different tokens, rows of Z (T,d)   G = Z Z^T (T,T)   E_n (M,T) picks sample n's rows
     q_a = W_Q^T z_a, k_a = W_K^T z_a (d_h,), V_a = w_O^T W_V^T z_a: rows of Q, K (T,d_h) and V (T,)
     B = sum_n g_n E_n^T D_n E_n (T,T)      b = sum_n g_n E_n^T a_n (T,)
 
@@ -45,7 +45,7 @@ class ReferenceProofSpace:
     def __init__(self, G, Q, K, U, w_O, tokens, y, train_w_O):
         self.G, self.Q, self.K, self.U, self.w_O, self.y, self.train_w_O = G, Q, K, U, w_O, y, train_w_O
         self.index = tokens
-        self.E = np.eye(len(G))[tokens]  # (N,M,T)
+        self.E = np.eye(len(G), dtype=int)[tokens]  # (N,M,T)
         self.C_Q, self.C_K, self.C_V = np.zeros_like(Q), np.zeros_like(K), np.zeros_like(U)
 
     def evaluate(self):

@@ -203,7 +203,7 @@ def test_the_page_is_one_file_with_equation_code_and_residuals(entries):
     assert tags.count("section") == 28 and "prefers-color-scheme: dark" in text
     assert "http" not in text.split("</style>")[0] and "url(" not in text
     for excerpt in (
-        "def softmax_jacobian(phi):",
+        "def softmax_jacobian(phi: np.ndarray)",
         "def attend(q, k_T, S):",
         "def move_block(X, Y, W, B, G, eta, work):",
     ):
@@ -267,7 +267,12 @@ def test_each_scale_is_judged_by_itself_and_each_seed_is_another_problem(at):
 
 def test_a_mutant_that_is_not_rejected_is_told_and_gives_status_1(capsys, monkeypatch):
     harmless = patches.Mutant(
-        "nothing wrong", "I1", "paper/gradients.py", "M = len(S_n)", "M = len(S_n) + 0", "it is right"
+        "nothing wrong",
+        "I1",
+        "paper/gradients.py",
+        "for phi in S_n]) / len(S_n)",
+        "for phi in S_n]) / len(S_n) + 0",
+        "it is right",
     )
     monkeypatch.setattr(mutants, "all_mutants", lambda: [harmless])
     assert audit.main(["--mutants"]) == 1

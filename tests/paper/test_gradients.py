@@ -2,13 +2,16 @@
 no absolute tolerance.
 """
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from derivatives import central, complex_step, derivatives
 
 import benign_ref as br
 from benign_ref.paper import model
-from benign_ref.paper.gradients import coupling, pull_back, softmax_jacobian
+from benign_ref.paper.gradients import coupling, gradients, pull_back, softmax_jacobian
+from benign_ref.paper.model import Parameters
 
 SHAPES = [dict(), dict(N=1), dict(d_h=12), dict(d_v=1), dict(N=1, M=2, d=3, d_h=1, d_v=1), dict(M=9, d=3)]
 SCALES = [1.0, 1e-3]  # generic weights; the initialisation's scale
@@ -95,3 +98,60 @@ def test_I2_and_I3_euler_identities(problem):
     S, c = br.attention(theta, X), X @ theta.W_V @ theta.w_O
     traces = sum(g[n] * np.trace(coupling(S[n], c[n]).T @ P[n]) for n in range(len(y)))
     assert np.isclose(inner[0], traces, rtol=1e-12) and np.isclose(inner[1], traces, rtol=1e-12)
+
+
+def saturated(problem, gap, seed):
+    """A problem whose every row of logits has its largest at least `gap` above the next."""
+    theta, X, y = problem(seed=seed)
+    P = np.sort(np.einsum("nld,dh,eh,nje->nlj", X, theta.W_Q, theta.W_K, X), axis=2)
+    return theta._replace(W_Q=theta.W_Q * gap / (P[..., -1] - P[..., -2]).min()), X, y
+
+
+def gradients_in_sixty_digits(theta, X, y):
+    """G1-G4 from the plain softmax Jacobian, nothing shifted, in decimal arithmetic."""
+    decimals = np.vectorize(Decimal, otypes=[object])
+    W_Q, W_K, W_V, w_O = (decimals(W) for W in theta)
+    total = [0, 0, 0, 0]
+    with localcontext() as context:
+        context.prec = 60
+        for X_n, y_n in zip(decimals(X), decimals(y)):
+            q, k, c = X_n @ W_Q, X_n @ W_K, X_n @ W_V @ w_O
+            e = np.exp(q @ k.T)  # numpy calls Decimal.exp entry by entry
+            S = e / e.sum(axis=1)[:, None]
+            f, M = (S @ c).sum() / len(c), len(c)
+            g = -y_n / (1 + (y_n * f).exp()) / len(y)
+            D = g * S * (c - (S @ c)[:, None]) / M
+            dc = g * S.sum(axis=0) / M
+            blocks = X_n.T @ D @ k, X_n.T @ D.T @ q, np.outer(X_n.T @ dc, w_O), W_V.T @ (X_n.T @ dc)
+            total = [block + more for block, more in zip(total, blocks)]
+    return [block.astype(float) for block in total]
+
+
+@pytest.mark.parametrize("gap", [15, 30, 60])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_saturated_attention_keeps_eleven_digits(problem, worst, gap, seed, backend):
+    theta, X, y = saturated(problem, gap, seed)
+    for got, block in zip(br.gradients(theta, X, y, backend=backend), gradients_in_sixty_digits(theta, X, y)):
+        assert worst(got, block) < 1e-11
+
+
+@pytest.mark.parametrize("gap", [15, 30, 60])
+def test_the_complex_step_of_f_keeps_its_digits_at_saturated_attention(problem, worst, gap):
+    theta, X, y = saturated(problem, gap, 0)
+    steps = derivatives(lambda at: model.loss(at, X, y), theta, complex_step)
+    for got, block in zip(steps, gradients_in_sixty_digits(theta, X, y)):
+        assert worst(got, block) < 1e-11
+
+
+def test_the_reference_carries_entries_that_are_no_floats(problem, worst):
+    """The same functions on decimals of fifty digits: f, the loss and the gradients of the code as it
+    stands.
+    """
+    theta, X, y = saturated(problem, 30, 0)
+    decimals = np.vectorize(Decimal, otypes=[object])
+    with localcontext() as context:
+        context.prec = 50
+        got = gradients(Parameters(*(decimals(W) for W in theta)), decimals(X), decimals(y))
+    for block, expected in zip(got, gradients_in_sixty_digits(theta, X, y)):
+        assert worst(block.astype(float), expected) < 1e-14
