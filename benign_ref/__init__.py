@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .api import attention, error_rate, forward, gradients, loss, test_loss, train
     from .derived.boundary import attention_x, critical_x, limit_diagram
     from .derived.law import LawRun, train_in_law
-    from .derived.limit import LimitRun, train_in_limit
+    from .derived.limit_run import LimitRun, train_in_limit
     from .experiments.fits import boundary_constant, fit_power_law
     from .experiments.grid import PhaseDiagram, phase_diagram
     from .paper.data import Dataset, init_parameters, make_rng, sample_dataset
@@ -31,7 +31,7 @@ _HOMES = {  # module: the public names that live there; a test holds it against 
     "api": "attention error_rate forward gradients loss test_loss train",
     "derived.boundary": "attention_x critical_x limit_diagram",
     "derived.law": "LawRun train_in_law",
-    "derived.limit": "LimitRun train_in_limit",
+    "derived.limit_run": "LimitRun train_in_limit",
     "experiments.fits": "boundary_constant fit_power_law",
     "experiments.grid": "PhaseDiagram phase_diagram",
     "paper.data": "Dataset init_parameters make_rng sample_dataset",

@@ -9,7 +9,7 @@ import numpy as np
 
 import benign_ref as br
 from benign_ref.derived.boundary import critical_x, limit_diagram, setting_at
-from benign_ref.derived.limit import train_in_limit
+from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.sharpness import SAMPLES, Draw, base_of, limit_column, measure
 from benign_ref.runtime.resume import compute
 

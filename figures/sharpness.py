@@ -3,7 +3,7 @@
 import numpy as np
 
 from benign_ref.derived.boundary import attention_x, setting_at
-from benign_ref.derived.limit import train_in_limit
+from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.sharpness import (
     FACTOR,
     LEVELS,

@@ -1,4 +1,4 @@
-"""Where the limit (limit.py) turns from harmful to benign, in x = N SNR^2 / C_p^2, and its whole phase
+"""Where the limit (limit_run.py) turns from harmful to benign, in x = N SNR^2 / C_p^2, and its whole phase
 diagram. Nothing is fitted.
 
 A point x at (M, N) means `base` with these M and N and SNR = C_p sqrt(x/N), every default that was not set by
@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import validate
 from ..paper.setting import Setting
-from .limit import advance_numba, checked, descend, train_in_limit
+from .limit_run import advance_numba, checked_for_limit, descend, train_in_limit
 
 BRACKET = (0.2, 20.0)  # [C] of x, wide about the heuristic x = 2
 
@@ -39,7 +39,7 @@ def _checked_search(M, N, tolerance, bracket, base):
     low, high = (validate.real("bracket", end) for end in bracket)
     if low >= high:
         raise ValueError(f"bracket must be a pair of numbers 0 < low < high, got {bracket!r}")
-    checked(setting_at(low, M, N, base))
+    checked_for_limit(setting_at(low, M, N, base))
     return tolerance, log(low), log(high)
 
 
@@ -105,7 +105,7 @@ def limit_diagram(snrs, Ns, *, base=None):
     (None: Setting()) are derived afresh, and the run ends at epsilon or at max_steps. One process. Raises
     ValueError or TypeError for a bad argument, DivergenceError if a run diverges.
     """
-    base = checked(_setting("base", base).replace(N=2))
+    base = checked_for_limit(_setting("base", base).replace(N=2))
     snrs, Ns = _axis("snrs", snrs, "> 0", lambda a: a > 0), _axis("Ns", Ns, ">= 2", lambda a: a >= 2)
     losses = np.empty((len(snrs), len(Ns)))
     for i, snr in enumerate(snrs):

@@ -30,30 +30,30 @@ def row_weights(k, m):
 
 
 @njit
-def logits(X, n, m, P):
-    """L2, entry by entry, into P (k,4), with w = 1 - 1/n: P_ss = mean_ss, P_s2 = mean_s2/sqrt n, P_si =
-    mean_si/sqrt(nm), and so in the first column; P_22 = mean_22/n + w between_22, P_2i = (mean_2i/n + w
-    between_2i)/sqrt m, P_i2 alike; P_ii = (mean_ii/n + w between_ii)/m + within (1 - 1/m), P_ij = ... -
-    within/m.
+def logits(QK, n, m, P):
+    """L2, entry by entry, into P (k,4), from the blocks of QK and with w = 1 - 1/n: P_ss = mean_ss,
+    P_s2 = mean_s2/sqrt n, P_si = mean_si/sqrt(nm), and so in the first column; P_22 = mean_22/n + w between_22,
+    P_2i = (mean_2i/n + w between_2i)/sqrt m, P_i2 alike; P_ii = (mean_ii/n + w between_ii)/m + within (1 - 1/m),
+    P_ij = ... - within/m.
     """
-    k = len(X.mean)
+    k = len(QK.mean)
     root_n, root_m = sqrt(n), sqrt(m)
     for j in range(k):
         for l in range(k):
-            P[j, l] = X.mean[j, l]
+            P[j, l] = QK.mean[j, l]
             if j > SIGNAL:
                 P[j, l] /= root_n
             if l > SIGNAL:
                 P[j, l] /= root_n
             if n > 1 and j > SIGNAL and l > SIGNAL:
-                P[j, l] += (1 - 1 / n) * X.between[j - 1, l - 1]
+                P[j, l] += (1 - 1 / n) * QK.between[j - 1, l - 1]
             if j == SMALL:
                 P[j, l] /= root_m
             if l == SMALL:
                 P[j, l] /= root_m
     if m > 1:
-        P[SMALL, OTHER] = P[SMALL, SMALL] - X.within[0, 0] / m
-        P[SMALL, SMALL] += X.within[0, 0] * (1 - 1 / m)
+        P[SMALL, OTHER] = P[SMALL, SMALL] - QK.within[0, 0] / m
+        P[SMALL, SMALL] += QK.within[0, 0] * (1 - 1 / m)
 
 
 @njit
@@ -77,17 +77,23 @@ def attend(P, weight, S):
 @njit
 def output_and_coupling(S, V, weight, M, D):
     """M1, M3: with o_j = sum_l weight S V the output of a row of type j, returns f = (1/M) sum o over the M
-    rows; D = (1/M) S (V - o).
+    rows; D = (1/M) S (V - o), V and o both less the value V_top that the row attends to most: where S_top is
+    near 1, V_top - o would lose the digits of the difference.
     """
     last = len(V) - 1
     f = 0.0
     for j in range(len(S)):
-        o_j = 0.0
+        top = SIGNAL
         for l in range(4):
-            o_j += weight[j, l] * S[j, l] * V[min(l, last)]
+            if weight[j, l] > 0 and S[j, l] > S[j, top]:
+                top = l
+        V_top = V[min(top, last)]
+        o_j = 0.0  # less V_top, as the weights of a row's S add up to 1
         for l in range(4):
-            D[j, l] = S[j, l] * (V[min(l, last)] - o_j) / M
-        f += weight[SIGNAL, j] * o_j  # as many rows of a type as the signal sees columns of it
+            o_j += weight[j, l] * S[j, l] * (V[min(l, last)] - V_top)
+        for l in range(4):
+            D[j, l] = S[j, l] * (V[min(l, last)] - V_top - o_j) / M
+        f += weight[SIGNAL, j] * (V_top + o_j)  # as many rows of a type as the signal sees columns of it
     return f / M
 
 
@@ -127,30 +133,32 @@ def multiply(left, right, out):
 
 
 @njit
-def move_block(X, Y, W, B, G, eta, work):
-    """L4 in one space, in place. With U = eta GB and R = eta BG, hence eta GB^T = R^T and eta B^TG = U^T, it reads
-    X - (UW + YR) + UX^T R,   Y - (UX^T + (UX^T)^T) + UW U^T,   W - (X^T R + (X^T R)^T) + R^T YR.
+def move_block(QK, QQ, KK, B, G, eta, work):
+    """L4 in one space, in place. With H = eta B, hence GH^T = (HG)^T and H^TG = (GH)^T, it reads
+    QK - (GH KK + QQ HG) + GH QK^T HG,   QQ - (E + E^T) + GH KK (GH)^T,   KK - (F + F^T) + (HG)^T QQ HG
+    with E = GH QK^T and F = QK^T HG. work (12,k,k): room for the products.
     """
     size = len(B)
-    U, Ut, R, Rt, Xt = work[0], work[1], work[2], work[3], work[4]
-    UW, YR, UXt, XtR, X2, Y2, W2 = work[5], work[6], work[7], work[8], work[9], work[10], work[11]
+    GH, GH_T, HG, HG_T, QK_T = work[0], work[1], work[2], work[3], work[4]
+    GH_KK, QQ_HG, E, F = work[5], work[6], work[7], work[8]
+    second_QK, second_QQ, second_KK = work[9], work[10], work[11]  # the terms in eta^2
     for i in range(size):
         for j in range(size):
-            U[i, j] = Ut[j, i] = G[i] * (eta * B[i, j])
-            R[i, j] = Rt[j, i] = (eta * B[i, j]) * G[j]
-            Xt[j, i] = X[i, j]
-    multiply(U, W, UW)
-    multiply(Y, R, YR)
-    multiply(U, Xt, UXt)
-    multiply(Xt, R, XtR)
-    multiply(UXt, R, X2)
-    multiply(UW, Ut, Y2)
-    multiply(Rt, YR, W2)
+            GH[i, j] = GH_T[j, i] = G[i] * (eta * B[i, j])
+            HG[i, j] = HG_T[j, i] = (eta * B[i, j]) * G[j]
+            QK_T[j, i] = QK[i, j]
+    multiply(GH, KK, GH_KK)
+    multiply(QQ, HG, QQ_HG)
+    multiply(GH, QK_T, E)
+    multiply(QK_T, HG, F)
+    multiply(E, HG, second_QK)
+    multiply(GH_KK, GH_T, second_QQ)
+    multiply(HG_T, QQ_HG, second_KK)
     for i in range(size):
         for j in range(size):
-            X[i, j] += X2[i, j] - (UW[i, j] + YR[i, j])
-            Y[i, j] += Y2[i, j] - (UXt[i, j] + UXt[j, i])
-            W[i, j] += W2[i, j] - (XtR[i, j] + XtR[j, i])
+            QK[i, j] += second_QK[i, j] - (GH_KK[i, j] + QQ_HG[i, j])
+            QQ[i, j] += second_QQ[i, j] - (E[i, j] + E[j, i])
+            KK[i, j] += second_KK[i, j] - (F[i, j] + F[j, i])
 
 
 @njit
@@ -173,18 +181,15 @@ def advance(state, c, epsilon, losses):
     """GD in place on limit.State: losses[t] is L_S before step t. Takes at most len(losses) - 1 steps, fewer
     at a loss <= epsilon or not finite; returns how many.
     """
-    X, Y, W, V = state
+    QK, QQ, KK, V = state
     k = len(V)
     weight = row_weights(k, c.m)
     P, S, D = np.zeros((k, 4)), np.empty((k, 4)), np.empty((k, 4))
     mean, between, within = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty((1, 1))
-    work_mean, work_between, work_within = (
-        np.empty((12, k, k)),
-        np.empty((12, k - 1, k - 1)),
-        np.empty((12, 1, 1)),
-    )
+    work_mean, work_between = np.empty((12, k, k)), np.empty((12, k - 1, k - 1))
+    work_within = np.empty((12, 1, 1))
     for t in range(len(losses)):
-        logits(X, c.n, c.m, P)
+        logits(QK, c.n, c.m, P)
         attend(P, weight, S)
         f = output_and_coupling(S, V, weight, c.M, D)
         e = exp(-fabs(f))  # <= 1
@@ -194,8 +199,8 @@ def advance(state, c, epsilon, losses):
         g = (-e if f >= 0 else -1.0) / (1 + e) / (2 * c.n)  # ell'(f)/N
         coupling_blocks(D, g, c.n, c.m, mean, between, within)
         move_values(S, weight, g, c, V)
-        move_block(X.mean, Y.mean, W.mean, mean, c.G, c.eta, work_mean)
+        move_block(QK.mean, QQ.mean, KK.mean, mean, c.G, c.eta, work_mean)
         if c.n > 1:
-            move_block(X.between, Y.between, W.between, between, c.G[TWO:], c.eta, work_between)
+            move_block(QK.between, QQ.between, KK.between, between, c.G[TWO:], c.eta, work_between)
         if c.m > 1:
-            move_block(X.within, Y.within, W.within, within, c.G[SMALL:], c.eta, work_within)
+            move_block(QK.within, QQ.within, KK.within, within, c.G[SMALL:], c.eta, work_within)

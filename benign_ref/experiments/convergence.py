@@ -24,7 +24,7 @@ import numpy as np
 
 from .. import validate
 from ..api import train
-from ..derived.limit import train_in_limit
+from ..derived.limit_run import train_in_limit
 from ..engines.proof_space import ProofSpace
 from ..paper.data import init_parameters, make_rng, sample_dataset
 from ..paper.descent import descend

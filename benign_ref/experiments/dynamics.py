@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import validate
 from ..derived.law import train_in_law
-from ..derived.limit import train_in_limit
+from ..derived.limit_run import train_in_limit
 from ..paper.data import make_rng
 from ..paper.descent import log_spaced_steps
 from ..paper.model import logistic_slope

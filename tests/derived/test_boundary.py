@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benign_ref.derived.boundary import attention_x, critical_x, limit_diagram, setting_at
-from benign_ref.derived.limit import train_in_limit
+from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.paper.setting import Setting
 
 FAST = Setting(epsilon=0.1, eta=0.02, C_p=6.0, sigma_h=0.05)  # a run of about 60 steps

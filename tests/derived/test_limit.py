@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from benign_ref.derived import limit
+from benign_ref.derived import limit, limit_run
 from benign_ref.derived.boundary import setting_at
-from benign_ref.derived.limit import train_in_limit
+from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.phases import find_phases
 from benign_ref.paper import model
 from benign_ref.paper.descent import DivergenceError
@@ -99,25 +99,25 @@ def test_the_two_backends_agree_also_for_odd_N(N, M):
 def test_a_class_of_one_sample_is_the_end_of_the_continuation():
     """n = 1 has no space between samples; n a little above 1 has one of little weight."""
     for M in (2, 3, 5):
-        one = limit.descend(setting_of(2, M), 1.0, limit.advance_numba, iter(()))
-        near = limit.descend(setting_of(2, M), 1.0 + 1e-9, limit.advance_numba, iter(()))
+        one = limit_run.descend(setting_of(2, M), 1.0, limit_run.advance_numba, iter(()))
+        near = limit_run.descend(setting_of(2, M), 1.0 + 1e-9, limit_run.advance_numba, iter(()))
         assert np.allclose(one[0], near[0], rtol=1e-6, atol=0)
 
 
 def test_within_never_moves_from_the_start_of_the_theory():
-    """X = 0 within makes P_ii = P_ij, so D_ii = D_ij and B is 0 there: of the 34 numbers three stand
+    """QK = 0 within makes P_ii = P_ij, so D_ii = D_ij and B is 0 there: of the 34 numbers three stand
     still.
     """
     c = limit.constants_of(setting_of(6, 5), 3.0)
     start = limit.start(c, 0.8)
-    for advance in (limit.advance_numpy, limit.advance_numba):
+    for advance in (limit_run.advance_numpy, limit_run.advance_numba):
         state, _ = advance(limit.start(c, 0.8), c, 0.0, np.empty(101))
         assert (
-            abs(state.X.within) < 1e-18
-            and np.isclose(state.Y.within, start.Y.within, rtol=1e-15)
-            and state.W.within == state.Y.within
+            abs(state.QK.within) < 1e-18
+            and np.isclose(state.QQ.within, start.QQ.within, rtol=1e-15)
+            and state.KK.within == state.QQ.within
         )
-        assert np.abs(state.X.between).max() > 0.1
+        assert np.abs(state.QK.between).max() > 0.1
 
 
 @pytest.mark.parametrize("M", [2, 3, 5])
@@ -164,7 +164,7 @@ def test_the_backend_asked_for_is_the_one_that_runs(monkeypatch):
 
     for backend, other in (("numba", "numpy"), ("numpy", "numba")):
         with monkeypatch.context() as patch:
-            patch.setattr(limit, f"advance_{backend}", stop)
+            patch.setattr(limit_run, f"advance_{backend}", stop)
             train_in_limit(setting_of(2, 2, max_steps=1), backend=other)
             with pytest.raises(InterruptedError):
                 train_in_limit(setting_of(2, 2, max_steps=1), backend=backend)

@@ -5,7 +5,7 @@ types of tokens).
 import numpy as np
 import pytest
 
-from benign_ref.derived import limit, limit_kernel
+from benign_ref.derived import limit, limit_kernel, limit_run
 from benign_ref.paper import model
 
 # One class of n = 3 samples with m = 4 small tokens, in an orthonormal basis made explicit.
@@ -125,7 +125,7 @@ def test_L4_a_step_of_the_values_is_a_step_of_all_tokens():
 
 
 @pytest.mark.plain
-@pytest.mark.parametrize("advance", [limit.advance_numpy, limit.advance_numba])
+@pytest.mark.parametrize("advance", [limit_run.advance_numpy, limit_run.advance_numba])
 def test_L1_to_L4_hold_from_any_start_of_this_symmetry(advance):
     """Generic blocks, logits and values of O(1), f of either sign: the start X = 0 leaves the space within at
     rest, and V >= 0.
@@ -162,5 +162,5 @@ def test_L1_to_L4_hold_from_any_start_of_this_symmetry(advance):
     state, taken = advance(state, SIZES, 0.0, found)
     assert taken == steps and losses[0] > np.log(2) > losses[-1]
     assert np.allclose(found, losses, rtol=1e-12, atol=0)
-    assert np.allclose(limit.sample_logits(state.X, SIZES), last, rtol=1e-11, atol=1e-11)
+    assert np.allclose(limit.sample_logits(state.QK, SIZES), last, rtol=1e-11, atol=1e-11)
     assert abs(last[2, 2] - last[2, 3]) > 0.1  # a small token does tell itself from the others here

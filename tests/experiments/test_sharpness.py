@@ -5,7 +5,7 @@ import pytest
 
 import benign_ref as br
 from benign_ref.derived.boundary import attention_x, critical_x, setting_at
-from benign_ref.derived.limit import train_in_limit
+from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments import sharpness
 from benign_ref.experiments.sharpness import (
     Draw,

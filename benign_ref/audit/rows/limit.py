@@ -130,7 +130,7 @@ def check_L1(audited, problem):
         short.eta,
     )
     for backend in ("numpy", "numba"):
-        run = audited.limit.train_in_limit(s, backend=backend)
+        run = audited.limit_run.train_in_limit(s, backend=backend)
         yield (
             f"{backend}: falls of 40 losses, proof engine on orthogonal tokens",
             worst(run.losses - run.losses[0], losses - losses[0]),
@@ -155,7 +155,7 @@ def check_L1(audited, problem):
             EXACT,
         )
         yield f"{backend}: values at the end", worst([run.V_s, run.V_2, run.V_i], V[:3]), EXACT
-        got = audited.limit.train_in_limit(short, backend=backend).losses
+        got = audited.limit_run.train_in_limit(short, backend=backend).losses
         yield (
             f"{backend}: falls of 2 losses, complex step on orthogonal tokens",
             worst(got - got[0], first - first[0]),
@@ -254,7 +254,7 @@ def check_L5(audited, problem):
     )
     s = setting(audited, problem, 40)
     for backend in ("numpy", "numba"):
-        run = audited.limit.train_in_limit(s, backend=backend)
+        run = audited.limit_run.train_in_limit(s, backend=backend)
         X, W = np.eye(s.M)[None], np.zeros((s.M, 1))
         W[0] = 1.0
         f, _ = literal.triple_loop((run.logits["ss"] * W, W, run.V_s * W, np.ones(1)), X)
@@ -274,9 +274,9 @@ ROWS = [
         PAPER,
         "[D]",
         (
-            "derived/limit.py:train_in_limit",
-            "derived/limit.py:advance_numpy",
-            "derived/limit.py:advance_numba",
+            "derived/limit_run.py:train_in_limit",
+            "derived/limit_run.py:advance_numpy",
+            "derived/limit_run.py:advance_numba",
             "derived/limit.py:evaluate",
         ),
         check_L1,
@@ -318,8 +318,8 @@ ROWS = [
         "[D]",
         (
             "derived/limit.py:output_on_fresh_data",
-            "derived/limit.py:snapshot",
-            "derived/limit.py:train_in_limit",
+            "derived/limit_run.py:snapshot",
+            "derived/limit_run.py:train_in_limit",
         ),
         check_L5,
     ),
