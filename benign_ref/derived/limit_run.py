@@ -155,7 +155,7 @@ def descend(setting, n, advance, named):
         if not np.isfinite(loss):
             raise DivergenceError(step, setting.eta, float(loss))
         if loss <= target:  # once: after it nothing but the number of steps ends the run
-            target, last = -inf, min(last, step + getattr(setting, 'extra_steps', 0))
+            target, last = -inf, min(last, step + getattr(setting, "extra_steps", 0))
         if step == last:
             break
     if not snapshots or snapshots[-1].step < step:

@@ -66,7 +66,7 @@ def test_the_adapted_basis_is_orthonormal_and_complete():
 
 
 @pytest.mark.plain
-def test_L2_logits_are_entries_of_the_dense_X():
+def test_L2_logits_are_entries_of_the_dense_QK():
     X = random_blocks(np.random.default_rng(0))
     dense, kernel = dense_of(X), np.zeros((3, 4))
     limit_kernel.logits(X, float(n), m, kernel)
@@ -127,7 +127,7 @@ def test_L4_a_step_of_the_values_is_a_step_of_all_tokens():
 @pytest.mark.plain
 @pytest.mark.parametrize("advance", [limit_run.advance_numpy, limit_run.advance_numba])
 def test_L1_to_L4_hold_from_any_start_of_this_symmetry(advance):
-    """Generic blocks, logits and values of O(1), f of either sign: the start X = 0 leaves the space within at
+    """Generic blocks, logits and values of O(1), f of either sign: the start QK = 0 leaves the space within at
     rest, and V >= 0.
     """
     rng, bases, steps = np.random.default_rng(4), adapted_basis(), 40
