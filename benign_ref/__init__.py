@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .derived.limit_run import LimitRun, train_in_limit
     from .experiments.fits import boundary_constant, fit_power_law
     from .experiments.grid import PhaseDiagram, phase_diagram
+    from .experiments.published import published_setting
     from .paper.data import Dataset, init_parameters, make_rng, sample_dataset
     from .paper.descent import DivergenceError, Record, Run, log_spaced_steps
     from .paper.model import Parameters
@@ -34,6 +35,7 @@ _HOMES = {  # module: the public names that live there; a test holds it against 
     "derived.limit_run": "LimitRun train_in_limit",
     "experiments.fits": "boundary_constant fit_power_law",
     "experiments.grid": "PhaseDiagram phase_diagram",
+    "experiments.published": "published_setting",
     "paper.data": "Dataset init_parameters make_rng sample_dataset",
     "paper.descent": "DivergenceError Record Run log_spaced_steps",
     "paper.model": "Parameters",

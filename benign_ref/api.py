@@ -80,8 +80,8 @@ test_loss.__test__ = False  # a public name, not a test to collect
 def train(
     s, data, theta, *, engine="proof", backend="numba", train_w_O=False, record_every=None, observe=None
 ):
-    """GD [P*]: full-batch gradient descent from theta on data, step s.eta, until L_S <= s.epsilon or
-    s.max_steps. Returns a Run.
+    """GD [P*]: full-batch gradient descent from theta on data, step s.eta, until L_S <= s.epsilon and
+    s.extra_steps more, or s.max_steps. Returns a Run.
 
     engine "parameters": in d dimensions, G1-G4; "proof": in the proof's coordinates, P1-P3, the same run at a
     cost that does not depend on d. backend "numpy": the equations as they stand; "numba": the same by BLAS
@@ -113,6 +113,12 @@ def train(
         )
     watch = (lambda at: observe(at.parameters())) if observe else None
     losses, steps, converged, records = descent.descend(
-        space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, record_every=record_every, observe=watch
+        space,
+        eta=s.eta,
+        epsilon=s.epsilon,
+        max_steps=s.max_steps,
+        extra_steps=s.extra_steps,
+        record_every=record_every,
+        observe=watch,
     )
     return descent.Run(losses, steps, converged, space.parameters(), records)

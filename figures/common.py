@@ -166,4 +166,4 @@ def log_axis(axes, ticks, label, which="x"):
 
 def settings_of(setting):
     """A Setting's resolved values as a plain dict."""
-    return {name: value for name, value in vars(setting).items() if name != "given"}
+    return setting.values()

@@ -57,7 +57,7 @@ def measure(options):
     cell = partial(images.run_cell, base=base, path=options.mnist and str(options.mnist), n_test=N_TEST)
     settings = {
         **settings_of(base),
-        "given": sorted(base.given),
+        "given": sorted(base.sources),
         "n_test": N_TEST,
         "images": images.fingerprint(mnist),
     }

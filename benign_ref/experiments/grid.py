@@ -9,7 +9,6 @@ these may change the last digits).
 
 import contextlib
 import struct
-from dataclasses import fields
 from functools import partial
 from math import isfinite, nan
 
@@ -74,12 +73,8 @@ def fingerprint(base, engine, n_test):
     """Everything but place and seed that decides a cell's numbers, by name. Derived values follow the cell:
     their rule stands here.
     """
-    values = {
-        name: getattr(base, name)
-        for name in (f.name for f in fields(Setting) if f.init)
-        if name not in ("N", "snr")
-    }
-    rules = {name: f"derived: {rule}" for name, (rule, _) in DERIVED.items() if name not in base.given}
+    values = {name: value for name, value in base.values().items() if name not in ("N", "snr")}
+    rules = {name: f"derived: {rule}" for name, (rule, _) in DERIVED.items() if name not in base.sources}
     return {**versions(), "engine": engine, "n_test": n_test, **values, **rules}
 
 

@@ -6,6 +6,8 @@ A space has three methods: `evaluate()` gives L_S at the present point (and keep
 from which a Record is made.
 """
 
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,8 +48,9 @@ class Record(NamedTuple):
 class Run(NamedTuple):
     """A run of gradient descent.
 
-    losses (steps+1,): losses[t] is L_S before step t; losses[-1] <= epsilon if and only if `converged`.
-    steps: steps taken. parameters: theta at the end. records: list of Record, empty unless asked for.
+    losses (steps+1,): losses[t] is L_S before step t. converged: some loss is <= epsilon (without extra steps
+    the last one). steps: steps taken, extra ones included. parameters: theta at the end. records: list of
+    Record, empty unless asked for.
     """
 
     losses: np.ndarray
@@ -94,26 +97,41 @@ def make_record(space, step, observe):
     )
 
 
-def descend(space, *, eta, epsilon, max_steps, record_every=None, observe=None):
-    """Run GD in `space`. Returns (losses, steps, converged, records).
+def descend(
+    space: Any,
+    *,
+    eta: float,
+    epsilon: float,
+    max_steps: int,
+    extra_steps: int = 0,
+    record_every: int | Sequence[int] | None = None,
+    observe: Callable[[Any], Any] | None = None,
+) -> tuple[np.ndarray, int, bool, list[Record]]:
+    """Run GD in `space` until L_S <= epsilon (converged), then `extra_steps` more, at most max_steps in all.
+    Returns (losses, steps, converged, records).
 
     Recorded are the steps that `record_every` names and the last one. Raises DivergenceError at the first
-    loss that is not finite.
+    loss that is not finite; warns (UserWarning) where the loss is exactly 0.
     """
     wanted = steps_to_record(record_every)
-    losses, records = [], []
+    losses, records, converged, last = [], [], False, max_steps
     for step in range(max_steps + 1):
         loss = float(space.evaluate())
         losses.append(loss)
         if not np.isfinite(loss):
             raise DivergenceError(step, eta, loss)
-        last = loss <= epsilon or step == max_steps
-        if wanted(step) or (last and record_every is not None):
+        if loss <= epsilon and not converged:
+            converged, last = True, min(step + extra_steps, max_steps)
+        if wanted(step) or (step == last and record_every is not None):
             records.append(make_record(space, step, observe))
-        if last:
+        if step == last:
             break
         space.move(eta)
-    return np.array(losses), step, loss <= epsilon, records
+    if loss == 0:
+        warnings.warn(
+            f"the loss is exactly 0 at step {step}: eta={eta:g} is too large to train by", stacklevel=3
+        )
+    return np.array(losses), step, converged, records
 
 
 def own_rows(N, M):

@@ -1,23 +1,29 @@
 """Setting: every size and scale of an experiment, checked once, and how it stands to the theory's Condition.
 
 Marks, here and everywhere: [P] in the paper's abstract or a caption; [P*] in the paper as summarised
-elsewhere, not checked against it; [D] derived, true by algebra; [C] our choice.
+elsewhere, not checked against it; [A] read in the authors' public code or data; [D] derived, true by algebra;
+[C] our choice.
 """
 
+import warnings
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field, fields
-from math import ceil, inf, isfinite, sqrt
-from typing import NamedTuple
+from difflib import get_close_matches
+from inspect import Signature, signature
+from math import ceil, inf, isfinite, log, sqrt
+from typing import Any, ClassVar, NamedTuple
 
 from .. import validate
 
-# name: (how the default is derived, mark). The formulas themselves are in Setting._derive.
+# name: (the default, as an expression in the other values that is shown and evaluated, mark)
 DERIVED = {
-    "sigma_p": ("1/sqrt(d), so that sigma_p sqrt(d) = 1", "[C], no loss of generality [D]"),
-    "C_p": ("5 sqrt(M)", "[P*]"),
-    "eta": ("0.3 M / s^2", "[C]"),
-    "sigma_h": ("0.2 d_h^(-1/4) / s", "[C]"),
-    "sigma_V": ("0.01 / (w_O_norm s)", "[C]"),
-    "max_steps": ("30 N M / (eta epsilon w_O_norm^2 s^2), rounded up", "[C]"),
+    "sigma_p": ("1 / sqrt(d)", "so that sigma_p sqrt(d) = 1 [C], no loss of generality [D]"),
+    "C_p": ("5 * sqrt(M)", "[P*]"),
+    "eta": ("0.3 * M / s**2", "[C]"),
+    "sigma_h": ("0.2 * d_h**-0.25 / s", "[C]"),
+    "sigma_V": ("0.01 / (w_O_norm * s)", "[C]"),
+    "max_steps": ("ceil(30 * N * M / (eta * epsilon * w_O_norm**2 * s**2))", "[C]"),
 }
 
 
@@ -32,12 +38,13 @@ class Clause(NamedTuple):
     right: float
 
     @property
-    def ratio(self):
+    def ratio(self) -> float:
         """left / right (infinite if right is 0)."""
         return self.left / self.right if self.right else inf
 
-    def __str__(self):
-        return f"{self.statement:<62} {self.left:>10.3g} {self.relation} {self.right:<10.3g} left/right = {self.ratio:.3g}"
+    def __str__(self) -> str:
+        sides = f"{self.left:>10.3g} {self.relation} {self.right:<10.3g}"
+        return f"{self.statement:<62} {sides} left/right = {self.ratio:.3g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +56,18 @@ class Setting:
     snr                 SNR = ||mu|| / (sigma_p sqrt(d)) [P*], > 0
     sigma_p, C_p        noise level of tokens 3..M; token 2 has C_p sigma_p; > 0
     sigma_h, sigma_V    standard deviations of the entries of W_Q, W_K and of W_V at the start, >= 0
-    w_O_norm            ||w_O||, > 0 [C: 1]
+    w_O_norm            ||w_O||, > 0 [C: 1]; with init="uniform" the root mean square of it
     eta, epsilon        step size; training loss at which a run stops; > 0
     max_steps           the most steps a run may take, >= 1
     balanced            labels in equal numbers (an odd one drawn) [C]; False: each drawn uniformly, as D1
                         says
+    noise               "orthogonal": off both signals, as D1 says [P*]; "full": in all of d dimensions [A]
+    init                "gaussian" [P*] or "uniform" [A]: the law of the entries at the start
+    extra_steps         steps still taken after L_S <= epsilon, >= 0
 
     A value left at None is derived as DERIVED says, with s = max(||mu||, C_p sigma_p sqrt(d));
     `print(setting)` shows all of them. Raises ValueError or TypeError that names the argument, its value and
-    what is allowed.
+    what is allowed; warns (UserWarning) of an epsilon that is reached at step 0.
     """
 
     N: int = 20
@@ -66,109 +76,144 @@ class Setting:
     d_h: int = 64
     d_v: int = 64
     snr: float = 8.0
-    sigma_p: float | None = None
-    C_p: float | None = None
-    sigma_h: float | None = None
-    sigma_V: float | None = None
+    sigma_p: float = None  # type: ignore[assignment]
+    C_p: float = None  # type: ignore[assignment]
+    sigma_h: float = None  # type: ignore[assignment]
+    sigma_V: float = None  # type: ignore[assignment]
     w_O_norm: float = 1.0
-    eta: float | None = None
+    eta: float = None  # type: ignore[assignment]
     epsilon: float = 0.01
-    max_steps: int | None = None
+    max_steps: int = None  # type: ignore[assignment]
     balanced: bool = True
-    given: frozenset = field(init=False, repr=False, compare=False)
+    noise: str = "orthogonal"
+    init: str = "gaussian"
+    extra_steps: int = 0
+    sources: Mapping[str, str] = field(init=False, repr=False, compare=False)  # where a given value is from
+    __signature__: ClassVar[Signature]
 
-    def __post_init__(self):
-        store = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731 - the dataclass is frozen
-        store("given", frozenset(name for name in DERIVED if getattr(self, name) is not None))
-        for name, least in (("N", 1), ("M", 2), ("d", 3), ("d_h", 1), ("d_v", 1)):
-            store(name, validate.integer(name, getattr(self, name), least))
+    def __new__(cls, **values: Any) -> "Setting":
+        cls._refuse_unknown("Setting", values)
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        given = [name for name in DERIVED if getattr(self, name) is not None]
+        self._store("sources", dict.fromkeys(given, "set by hand"))
+        for name, least in (("N", 1), ("M", 2), ("d", 3), ("d_h", 1), ("d_v", 1), ("extra_steps", 0)):
+            self._store(name, validate.integer(name, getattr(self, name), least))
         for name in ("snr", "w_O_norm", "epsilon"):
-            store(name, validate.real(name, getattr(self, name)))
-        store("balanced", validate.boolean("balanced", self.balanced))
+            self._store(name, validate.real(name, getattr(self, name)))
+        self._store("balanced", validate.boolean("balanced", self.balanced))
+        validate.choice("noise", self.noise, ("orthogonal", "full"))
+        validate.choice("init", self.init, ("gaussian", "uniform"))
         for name in DERIVED:
-            store(
-                name, self._checked(name, getattr(self, name)) if name in self.given else self._derive(name)
+            self._store(
+                name, self._given(name, getattr(self, name)) if name in given else self._derived(name)
+            )
+        if self.epsilon >= log(2):
+            warnings.warn(
+                f"epsilon={self.epsilon:g} is not below log 2 = 0.693, the loss of outputs that are all 0: "
+                "a run from a small start ends at step 0",
+                stacklevel=4,
+            )
+
+    def _store(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)  # the dataclass is frozen
+
+    @classmethod
+    def _refuse_unknown(cls, caller: str, values: Mapping[str, Any]) -> None:
+        names = [f.name for f in fields(cls) if f.init]
+        for name in sorted(set(values) - set(names)):
+            nearest = get_close_matches(name.lower(), [other.lower() for other in names], 1, 0)[0]
+            nearest = next(other for other in names if other.lower() == nearest)
+            known = getattr(cls, name, None)
+            follows = (
+                f", which follows from the others: {known.__doc__}" if isinstance(known, property) else ""
+            )
+            raise TypeError(
+                f"{caller}() got the unknown name {name!r}{follows}; the nearest is {nearest!r}, "
+                f"allowed are {', '.join(names)}"
             )
 
     @staticmethod
-    def _checked(name, value):
+    def _given(name: str, value: Any) -> float:
         if name == "max_steps":
             return validate.integer(name, value, 1)
         return validate.real(name, value, positive=name not in ("sigma_h", "sigma_V"))
 
-    def _derive(self, name):
-        if name == "sigma_p":
-            return 1 / sqrt(self.d)
-        if name == "C_p":
-            return 5 * sqrt(self.M)
+    def _derived(self, name: str) -> float:
+        rule, _ = DERIVED[name]
         try:
-            s = self.largest_norm
-            value = {
-                "eta": lambda: 0.3 * self.M / s**2,
-                "sigma_h": lambda: 0.2 * self.d_h**-0.25 / s,
-                "sigma_V": lambda: 0.01 / (self.w_O_norm * s),
-                "max_steps": lambda: (
-                    30 * self.N * self.M / (self.eta * self.epsilon * self.w_O_norm**2 * s**2)
-                ),
-            }[name]()
+            s = self.largest_norm if name not in ("sigma_p", "C_p") else None
+            value = eval(rule, {"sqrt": sqrt, "ceil": ceil, "s": s}, vars(self))  # a constant text of DERIVED
         except (OverflowError, ZeroDivisionError):
             value = inf
         if not (isfinite(value) and value > 0):
+            names = "snr", "sigma_p", "C_p", "epsilon", "w_O_norm"
             raise ValueError(
-                f"{name} cannot be derived as {DERIVED[name][0]}: it would be {value!r} at snr={self.snr!r}, sigma_p={self.sigma_p!r}, "
-                f"C_p={self.C_p!r}, epsilon={self.epsilon!r}, w_O_norm={self.w_O_norm!r}; give {name} or less extreme values"
+                f"{name} cannot be derived as {rule}: it would be {value!r} at "
+                + ", ".join(f"{other}={getattr(self, other)!r}" for other in names)
+                + f"; give {name} or less extreme values"
             )
-        return ceil(value) if name == "max_steps" else value
+        return value
 
     @property
-    def noise_norm(self):
+    def noise_norm(self) -> float:
         """sigma_p sqrt(d): the norm of a noise token i >= 3, to leading order in d."""
         return self.sigma_p * sqrt(self.d)
 
     @property
-    def mu_norm(self):
+    def mu_norm(self) -> float:
         """||mu|| = SNR sigma_p sqrt(d) [P*]."""
         return self.snr * self.noise_norm
 
     @property
-    def largest_norm(self):
+    def largest_norm(self) -> float:
         """s = max(||mu||, C_p sigma_p sqrt(d)), the norm of the longest token, which sets the stable scales
         [C].
         """
         return max(self.mu_norm, self.C_p * self.noise_norm)
 
     @property
-    def T(self):
+    def T(self) -> int:
         """Number of different tokens in the training set, 2 + N (M-1)."""
         return 2 + self.N * (self.M - 1)
 
     @property
-    def N_snr2(self):
+    def N_snr2(self) -> float:
         """N SNR^2, the quantity of T1 and T2 [P]."""
         return self.N * self.snr**2
 
     @property
-    def x(self):
+    def x(self) -> float:
         """x = N SNR^2 / C_p^2, on which the limit alone depends [D]."""
         return self.N_snr2 / self.C_p**2
 
-    def replace(self, **changes):
-        """A Setting with some values changed; every default that was not set by hand is derived afresh. None
-        derives one that was.
-        """
-        names = [f.name for f in fields(self) if f.init]
-        unknown = sorted(set(changes) - set(names))
-        if unknown:
-            raise TypeError(f"replace() got unknown name {unknown[0]!r}, allowed are {', '.join(names)}")
-        kept = {name: getattr(self, name) for name in names if name in self.given or name not in DERIVED}
-        return Setting(**{**kept, **changes})
+    def values(self) -> dict[str, Any]:
+        """Every value by name, derived ones included."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
 
-    def condition(self):
+    def replace(self, **changes: Any) -> "Setting":
+        """A Setting with some values changed; every default that was not set by hand is derived afresh. None
+        derives one that was. Raises TypeError for an unknown name, else as Setting.
+        """
+        self._refuse_unknown("replace", changes)
+        kept = {n: v for n, v in self.values().items() if n in self.sources or n not in DERIVED}
+        return Setting(**{**kept, **changes}).with_sources(
+            {name: source for name, source in self.sources.items() if name not in changes}
+        )
+
+    def with_sources(self, sources: Mapping[str, str]) -> "Setting":
+        """The same Setting, with where its values are from, by name; shown by print, kept by `replace`."""
+        same = copy(self)
+        same._store("sources", {**self.sources, **sources})
+        return same
+
+    def condition(self) -> list[Clause]:
         """The theory's Condition [P*] clause by clause, as a list of Clause: both sides, with every constant
         and logarithm set to 1.
         """
         least = min(1 / self.mu_norm, 1 / self.noise_norm)
-        width = self.d_h**-0.25
+        width, bound = self.d_h**-0.25, "min{||mu||^-1, (sigma_p sqrt d)^-1}"
         return [
             Clause("d >~ N^2 d_h / epsilon^2", self.d, ">~", self.N**2 * self.d_h / self.epsilon**2),
             Clause("N >~ polylog(d), the logarithms set to 1", self.N, ">~", 1.0),
@@ -176,47 +221,29 @@ class Setting:
             Clause("||w_O|| = Theta(1)", self.w_O_norm, "~", 1.0),
             Clause("eta <~ min{||mu||^-2, (sigma_p^2 d)^-1} d_h^(-1/2)", self.eta, "<~", least**2 * width**2),
             Clause(
-                "sigma_V <~ min{||mu||^-1, (sigma_p sqrt d)^-1} d_h^(-1/4)/||w_O||",
-                self.sigma_V,
-                "<~",
-                least * width / self.w_O_norm,
+                f"sigma_V <~ {bound} d_h^(-1/4)/||w_O||", self.sigma_V, "<~", least * width / self.w_O_norm
             ),
-            Clause(
-                "sigma_h ~ min{||mu||^-1, (sigma_p sqrt d)^-1} d_h^(-1/4), no logs",
-                self.sigma_h,
-                "~",
-                least * width,
-            ),
+            Clause(f"sigma_h ~ {bound} d_h^(-1/4), no logs", self.sigma_h, "~", least * width),
         ]
 
-    def condition_text(self):
+    def condition_text(self) -> str:
         """The clauses of `condition`, one a line, under a line that says what was set to 1."""
         return "\n".join(
             ["The theory's Condition [P*], every constant and logarithm set to 1:"]
             + [f"  {c}" for c in self.condition()]
         )
 
-    def __str__(self):
-        lines = ["Setting"]
-        for f in fields(self):
-            if not f.init:
-                continue
-            value = getattr(self, f.name)
-            note = (
-                "set by hand"
-                if f.name in self.given
-                else "= {}  {}".format(*DERIVED[f.name])
-                if f.name in DERIVED
-                else ""
-            )
-            shown = f"{value:.6g}" if isinstance(value, float) else str(value)
-            lines.append(f"  {f.name:<10} {shown:<12} {note}".rstrip())
-        lines += [
-            f"  {'||mu||':<10} {self.mu_norm:.6g}",
-            f"  {'T':<10} {self.T}",
-            f"  {'SNR':<10} {self.snr:.6g}",
-            f"  {'N SNR^2':<10} {self.N_snr2:.6g}",
-            f"  {'x':<10} {self.x:<12.6g} = N SNR^2 / C_p^2",
-            f"  {'s':<10} {self.largest_norm:<12.6g} = max(||mu||, C_p sigma_p sqrt(d))",
+    def __str__(self) -> str:
+        rules = {name: f"= {rule}  {mark}" for name, (rule, mark) in DERIVED.items()}
+        rows = [
+            (name, value, self.sources.get(name, rules.get(name, "")))
+            for name, value in self.values().items()
         ]
-        return "\n".join(lines)
+        rows += [("||mu||", self.mu_norm, ""), ("T", self.T, ""), ("SNR", self.snr, "")]
+        rows += [("N SNR^2", self.N_snr2, ""), ("x", self.x, "= N SNR^2 / C_p^2")]
+        rows += [("s", self.largest_norm, "= max(||mu||, C_p sigma_p sqrt(d))")]
+        lines = [f"  {n:<11} {f'{v:.6g}' if isinstance(v, float) else v!s:<12} {note}" for n, v, note in rows]
+        return "\n".join(["Setting", *(line.rstrip() for line in lines)])
+
+
+Setting.__signature__ = signature(Setting.__init__)  # of __init__, not of __new__, for help()

@@ -84,3 +84,21 @@ def test_the_same_seed_gives_the_same_bits_and_spawn_keys_give_others():
 def test_bad_arguments_are_named(call, match):
     with pytest.raises((TypeError, ValueError), match=match):
         call(br.Setting(N=2, M=3, d=5))
+
+
+def test_full_noise_has_the_identity_as_covariance_signals_included():
+    s = br.Setting(M=4, d=6, C_p=3.0, sigma_p=0.5, noise="full")
+    X = br.sample_dataset(s, br.make_rng(2), n=20_000).X
+    for token, sigma in ((1, 1.5), (2, 0.5), (3, 0.5)):
+        assert np.abs(X[:, token].T @ X[:, token] / len(X) / sigma**2 - np.eye(6)).max() < 0.05
+    assert set(np.unique(X[:, 0, 2:])) == {0.0}  # the signal token is the signal still
+
+
+def test_uniform_starts_have_the_stated_deviations_and_widths():
+    s = br.Setting(d=400, d_h=30, d_v=20, sigma_h=0.3, sigma_V=0.2, w_O_norm=1.7, init="uniform")
+    theta = br.init_parameters(s, br.make_rng(3))
+    for W, deviation in zip(theta, (0.3, 0.3, 0.2, 1.7 / 20**0.5)):
+        assert np.abs(W).max() <= 3**0.5 * deviation and np.abs(W).max() > 1.4 * deviation
+    assert np.allclose([W.std() for W in theta[:3]], [0.3, 0.3, 0.2], rtol=0.03)
+    squares = [np.sum(br.init_parameters(s, br.make_rng(k)).w_O ** 2) for k in range(300)]
+    assert np.isclose(np.mean(squares), 1.7**2, rtol=0.05) and np.std(squares) > 0.1

@@ -200,3 +200,52 @@ def test_data_of_another_size_are_refused(start):
         br.train(s.replace(N=5), data, theta)
     with pytest.raises(ValueError, match=r"^theta.W_Q must have shape .* d_h=7"):
         br.train(s.replace(d_h=7), data, theta)
+
+
+@pytest.mark.parametrize("engine, backend", ENGINES)
+@pytest.mark.parametrize("extra", [1, 5])
+def test_extra_steps_go_on_after_epsilon_and_parameters_are_those_after_them(start, engine, backend, extra):
+    s, data, theta = start
+    plain = br.train(s.replace(epsilon=0.5), data, theta, engine=engine, backend=backend)
+    more = br.train(s.replace(epsilon=0.5, extra_steps=extra), data, theta, engine=engine, backend=backend)
+    assert plain.converged and more.converged and more.steps == plain.steps + extra
+    assert len(more.losses) == more.steps + 1 and (more.losses[: plain.steps + 1] == plain.losses).all()
+    assert np.isclose(more.losses[-1], br.loss(more.parameters, data.X, data.y), rtol=1e-9)
+    again = br.train(
+        s.replace(epsilon=1e-9, max_steps=more.steps), data, theta, engine=engine, backend=backend
+    )
+    assert (again.losses == more.losses).all() and not again.converged
+
+
+def test_steps_and_extra_steps_together_are_at_most_max_steps(start):
+    s, data, theta = start
+    T = br.train(s.replace(epsilon=0.5), data, theta).steps
+    for most, converged, steps in ((T + 3, True, T + 3), (T, True, T), (T - 1, False, T - 1)):
+        run = br.train(s.replace(epsilon=0.5, extra_steps=9, max_steps=most), data, theta, record_every=10**6)
+        assert (run.converged, run.steps, run.records[-1].step) == (converged, steps, steps)
+
+
+class Rising:
+    """A space whose loss falls to 0.1 at once and rises above it afterwards."""
+
+    def __init__(self):
+        self.losses = iter([0.6, 0.1, 0.3, 0.9, 0.9])
+
+    def evaluate(self):
+        return next(self.losses)
+
+    def move(self, eta):
+        pass
+
+
+def test_convergence_is_judged_once_and_a_rise_in_the_extra_steps_does_not_undo_it():
+    from benign_ref.paper.descent import descend
+
+    losses, steps, converged, _ = descend(Rising(), eta=1.0, epsilon=0.2, max_steps=9, extra_steps=2)
+    assert converged and steps == 3 and losses.tolist() == [0.6, 0.1, 0.3, 0.9]
+
+
+def test_a_loss_of_exactly_0_is_warned_of(start):
+    s, data, theta = start
+    with pytest.warns(UserWarning, match="exactly 0 at step .*eta=1e[+]"):
+        br.train(s.replace(eta=1e9), data, theta)

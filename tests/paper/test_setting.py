@@ -122,3 +122,43 @@ def test_values_too_extreme_for_a_default_are_refused_with_the_default_named():
         br.Setting(snr=1e300)
     with pytest.raises(TypeError, match="replace.* 'width'"):
         br.Setting().replace(width=3)
+
+
+def test_noise_init_and_extra_steps_have_the_defaults_of_D1_and_bad_ones_are_named():
+    s = br.Setting()
+    assert (s.noise, s.init, s.extra_steps) == ("orthogonal", "gaussian", 0)
+    for name, value, error in (
+        ("noise", "projected", ValueError),
+        ("noise", None, ValueError),
+        ("init", "Uniform", ValueError),
+        ("init", 1, ValueError),
+        ("extra_steps", -1, ValueError),
+        ("extra_steps", 1.0, TypeError),
+        ("extra_steps", True, TypeError),
+    ):
+        with pytest.raises(error, match=rf"^{name} must be .*{value}"):
+            br.Setting(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "name, nearest",
+    [("n", "N"), ("mu_norm", "w_O_norm"), ("learning_rate", "eta"), ("sigmah", "sigma_h"), ("C_P", "C_p")],
+)
+def test_an_unknown_name_is_told_with_the_nearest(name, nearest):
+    for call in (br.Setting, br.Setting().replace):
+        with pytest.raises(TypeError, match=rf"unknown name '{name}'.*allowed are N, M, d") as told:
+            call(**{name: 3})
+        assert name == "learning_rate" or f"nearest is {nearest!r}" in str(told.value)
+
+
+def test_a_target_that_the_start_has_reached_is_warned_of():
+    with pytest.warns(UserWarning, match=r"epsilon=0\.7 is not below log 2"):
+        br.Setting(epsilon=0.7)
+
+
+def test_where_values_are_from_is_shown_and_kept_by_replace():
+    s = br.Setting(eta=0.5).with_sources({"M": "from a paper"})
+    assert "from a paper" in str(s) and "set by hand" in str(s)
+    assert "from a paper" in str(s.replace(N=3)) and "from a paper" not in str(s.replace(M=16))
+    assert s == br.Setting(eta=0.5) and hash(s) == hash(br.Setting(eta=0.5))
+    assert s.replace(eta=None) == br.Setting()

@@ -1,0 +1,72 @@
+"""The published experiments: their sizes and scales, where each value is from, and what is refused."""
+
+import math
+
+import numpy as np
+import pytest
+
+import benign_ref as br
+
+
+def test_figure_1_has_the_published_scales():
+    s = br.published_setting("figure1", N=10, mu=20.0)
+    assert (s.N, s.M, s.d, s.d_h, s.d_v) == (10, 16, 1024, 512, 512)
+    assert math.isclose(s.mu_norm, 20) and math.isclose(s.snr, 20 / 6.4) and s.sigma_p == 0.2
+    assert math.isclose(s.C_p * s.sigma_p, 4) and (s.eta, s.epsilon, s.max_steps, s.extra_steps) == (
+        0.1,
+        0.01,
+        1000,
+        1,
+    )
+    theta = br.init_parameters(s, br.make_rng(0))
+    widths = [np.abs(W).max() for W in theta]
+    assert np.allclose(widths, [1 / 512, 1 / 512, 1 / 512, 1 / math.sqrt(512)], rtol=0.02)
+    assert max(widths[:3]) <= 1 / 512 * (1 + 1e-12) and widths[3] <= 1 / math.sqrt(512) * (1 + 1e-12)
+    data = br.sample_dataset(s, br.make_rng(1))
+    assert (
+        data.y.sum() == 0 and np.abs(data.X[:, 1:, :2]).min() > 0
+    )  # half of each label; noise along the signals
+    assert np.allclose([data.X[:, 1].std(), data.X[:, 2:].std()], [4, 0.2], rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    "figure, N, mu, eta, x", [("figure3", 16, 25, 0.01, 4.8828125), ("figure4", 10, 15, 0.02, 1.0986328125)]
+)
+def test_figures_3_and_4_have_the_published_scales(figure, N, mu, eta, x):
+    s = br.published_setting(figure)
+    assert (s.N, s.M, s.d, s.d_h, s.d_v) == (N, 4, 2048, 1024, 256) and math.isclose(s.mu_norm, mu)
+    assert math.isclose(s.C_p * s.sigma_p, 1) and s.sigma_p == 0.05 and s.eta == eta and math.isclose(s.x, x)
+    assert s.max_steps == 500 and s.extra_steps == 0
+    theta = br.init_parameters(s, br.make_rng(0))
+    expected = [1 / math.sqrt(2048) / 64] * 3 + [1 / 16]
+    assert np.allclose([np.abs(W).max() for W in theta], expected, rtol=0.02)
+    assert br.published_setting(figure, N=4, mu=3.0).N == 4
+
+
+@pytest.mark.parametrize("figure, file", [("figure1", "vit.py"), ("figure3", "training_dynamic_benign.py")])
+def test_every_value_is_printed_with_the_file_it_is_from(figure, file):
+    text = str(br.published_setting(figure, N=4, mu=3.0))
+    for line in text.splitlines()[1:19]:
+        name = line.split()[0]
+        if name not in ("N", "snr", "epsilon"):
+            assert f"[A: {file}]" in line, line
+    assert "[A: vit.py]" not in str(br.published_setting("figure1", N=4, mu=3.0).replace(M=5)).splitlines()[2]
+
+
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        (("figure2",), "^figure must be one of 'figure1', 'figure3', 'figure4', got 'figure2'"),
+        ((1, 10, 20.0), "^figure must be"),
+        (("figure1", None, 20.0), "^N must be given .*missing"),
+        (("figure1", 10), "^mu must be given .*missing"),
+        (("figure1", 10, 20.0, 3.125), "^mu and snr exclude each other"),
+        (("figure3", None, 25.0, 1.0), "^mu and snr exclude each other"),
+        (("figure1", 10, -1.0), "^mu must be a finite number > 0, got -1"),
+        (("figure1", 10, "20"), "^mu must be"),
+        (("figure1", 0, 20.0), "^N must be"),
+    ],
+)
+def test_what_is_missing_or_too_much_is_named(arguments, match):
+    with pytest.raises((ValueError, TypeError), match=match):
+        br.published_setting(*arguments)
