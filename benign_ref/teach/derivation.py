@@ -31,40 +31,38 @@ class Check(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One screenful: the equation, why it follows from the step before, the numbers of the example, and the
-    checks of this step alone.
+    """One screenful: the equation, why it follows from the step before, the numbers of the example as pairs
+    (name, value), and the checks of this step alone.
     """
 
     title: str
     equation: str
     why: str
-    numbers: str
+    numbers: list
     checks: list
 
 
 def compare(what, claimed, found, allowed=1e-12):
     """Check that two numbers, arrays or lists of arrays are equal."""
-    flat = lambda side: (
-        np.concatenate([np.ravel(a) for a in side]) if isinstance(side, list) else np.ravel(side)
-    )  # noqa: E731
-    claimed, found = flat(claimed), flat(found)
+    claimed, found = (
+        np.concatenate([np.ravel(part) for part in (side if isinstance(side, list) else [side])])
+        for side in (claimed, found)
+    )
     largest = max(np.abs(claimed).max(), np.abs(found).max())
     return Check(what, float(np.abs(claimed - found).max() / largest) if largest > 0 else np.nan, allowed)
+
+
+def number(value, digits=5):
+    """A number in so many digits; -0 is 0."""
+    return f"{0.0 if value == 0 else value:.{digits}g}"
 
 
 def show(name, value):
     """'name = ' and a number, a row, or a matrix with one row a line; 5 digits."""
     if np.ndim(value) == 0:
-        return f"{name} = {value:.6g}"
-    rows = [
-        "[" + " ".join(f"{0.0 if x == 0 else x:>10.5g}" for x in row) + " ]" for row in np.atleast_2d(value)
-    ]
+        return f"{name} = {number(value, 6)}"
+    rows = ["[" + " ".join(f"{number(x):>10}" for x in row) + " ]" for row in np.atleast_2d(value)]
     return f"{name} = " + ("\n" + " " * len(f"{name} = ")).join(rows)
-
-
-def show_all(*pairs):
-    """`show` for each (name, value), one under the other."""
-    return "\n".join(show(name, value) for name, value in pairs)
 
 
 class Example:
@@ -104,7 +102,7 @@ class Example:
         return np.column_stack([decimals[chosen // len(decimals)], decimals[chosen % len(decimals)]])
 
     def each(self, name, values):
-        """Pairs for show_all, one for each sample: the n in name becomes 1, 2, ..."""
+        """Pairs (name, value), one for each sample: the n in name becomes 1, 2, ..."""
         return [(name.replace("_n", f"_{n + 1}"), value) for n, value in enumerate(values)]
 
 

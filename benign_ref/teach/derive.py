@@ -5,13 +5,14 @@ Exit status 0 if every check of the walk holds, 1 if one fails, 2 for wrong argu
 """
 
 import argparse
-import html
-import re
 import sys
 import textwrap
 
+import numpy as np
+
 from .. import validate
-from . import proof_steps, weights
+from . import notation, page, proof_steps, weights
+from .derivation import number, show
 
 WIDTH = 96
 TARGETS = {
@@ -73,92 +74,55 @@ def step_as_text(number, count, step):
     parts = [
         f"{head}\n{'-' * len(head)}\n{indent(step.equation).rstrip()}",
         filled(step.why, "  "),
-        indent(step.numbers),
+        indent("\n".join(show(*pair) for pair in step.numbers)),
         checks,
     ]
     return "\n\n".join(parts) + "\n"
 
 
-GREEK = {
-    "sum": "Σ", "mu": "μ", "eta": "η", "phi": "φ", "xi": "ξ", "alpha": "α", "grad": "∇", "ell": "ℓ", "theta": "θ", "sigma": "σ", "epsilon": "ε",
-    "Pi": "Π", "Gamma": "Γ", "Theta": "Θ", "Omega": "Ω", "kappa": "κ",
-}  # fmt: skip
+def matrix(value):
+    """A number, a row or a matrix as HTML, 5 digits."""
+    if np.ndim(value) == 0:
+        return f"<span>{number(value, 6)}</span>"
+    rows = ["".join(f"<td>{number(x)}</td>" for x in row) for row in np.atleast_2d(value)]
+    return f'<table class="matrix">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
 
 
-def as_html(math):
-    """An equation in plain text as HTML: _{...}, ^{...}, _x and ^x as indices, the names of Greek letters as
-    letters.
-    """
-    found = re.search(r"[_^](\{|[A-Za-z0-9]+|[+-])", math)
-    if not found:
-        text = re.sub(
-            r"(?<![A-Za-z])(d?)(" + "|".join(GREEK) + r")(?![A-Za-z])",
-            lambda m: m[1] + GREEK[m[2]],
-            html.escape(math),
-        )
-        return text.replace("||", "‖").replace("ℓ&#x27;", "ℓ′").replace("&gt;=", "≥")
-    start = end = found.end()
-    if found[1] == "{":
-        depth = 1
-        while depth:
-            depth += {"{": 1, "}": -1}.get(math[end], 0)
-            end += 1
-        index = math[start : end - 1]
-    else:
-        index = found[1]
-    tag = "sub" if math[found.start()] == "_" else "sup"
-    return f"{as_html(math[: found.start()])}<{tag}>{as_html(index)}</{tag}>{as_html(math[end:])}"
-
-
-def prose_as_html(prose):
-    """Prose with its equations between dollar signs."""
-    return "".join(
-        f"<i>{as_html(part)}</i>" if k % 2 else html.escape(part)
-        for k, part in enumerate(" ".join(prose.split()).split("$"))
+def step_as_html(number, step):
+    """One step as a section of a page."""
+    equation = "\n".join(
+        f"<p>{notation.mathml(line, display=True)}</p>"
+        for line in textwrap.dedent(step.equation).strip("\n ").split("\n")
     )
-
-
-STYLE = """ :root { color-scheme: light dark; --line: #bbb; --soft: #f4f4f1; --good: #14663a; --bad: #b00020;
-} @media (prefers-color-scheme: dark) { :root { --line: #555; --soft: #22252a; --good: #6fcf97; --bad:
-#ff7b8a; } } body { font: 17px/1.55 Georgia, serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem; } h1
-{ font-size: 1.6rem; } h2 { font-size: 1.2rem; border-top: 1px solid var(--line); padding-top: 1.2rem;
-margin-top: 2.2rem; } .equation { padding: .6rem 1rem; border-left: 3px solid var(--line); overflow-x: auto;
-white-space: pre; } pre { background: var(--soft); padding: .7rem 1rem; overflow-x: auto; font-size: .8rem;
-line-height: 1.4; } sub, sup { font-size: .72em; line-height: 0; } table { border-collapse: collapse;
-font-size: .88rem; } td { padding: .1rem .9rem .1rem 0; vertical-align: top; } .ok { color: var(--good); }
-.FAIL { color: var(--bad); font-weight: bold; }
-"""
-
-
-def page(name, seed, steps):
-    """The whole walk as one self-contained HTML page."""
-    body = [
-        f"<h1>{prose_as_html('From the loss $L_S$ to $' + name.replace('_plus', '_+') + '$')}</h1>",
-        f"<p>{prose_as_html(PREFACE)}</p>",
-    ]
-    body.append(f"<p>The example is drawn from seed {seed}.</p><ol>")
-    body += [
-        f'<li><a href="#step{k}">{prose_as_html(step.title)}</a></li>' for k, step in enumerate(steps, 1)
-    ] + ["</ol>"]
-    for k, step in enumerate(steps, 1):
-        equation = "\n".join(
-            as_html(line) for line in textwrap.dedent(step.equation).strip("\n ").split("\n")
-        )
-        body.append(
-            f'<h2 id="step{k}">{k}. {prose_as_html(step.title)}</h2>\n<div class="equation">{equation}</div>'
-        )
-        body.append(f"<p>{prose_as_html(step.why)}</p>\n<pre>{html.escape(step.numbers)}</pre>\n<table>")
-        for check in step.checks:
-            word = "ok" if check.passed else "FAIL"
-            numbers = f"<td>{check.residual:.1e}</td><td>allowed {check.allowed:.0e}</td>"
-            body.append(f'<tr><td class="{word}">{word}</td>{numbers}<td>{html.escape(check.what)}</td></tr>')
-        body.append("</table>")
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title_of(name))}</title>'
+    numbers = "\n".join(
+        f"<div><span>{notation.mathml(name + ' =')}</span>{matrix(value)}</div>"
+        for name, value in step.numbers
+    )
+    rows = []
+    for check in step.checks:
+        word = "ok" if check.passed else "FAIL"
+        found = [(word, word), ("n", f"{check.residual:.1e}"), ("n", f"{check.allowed:.0e}")]
+        rows.append([*found, notation.mathml(check.what)])
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>\n'
-        + "\n".join(body)
-        + "\n</body></html>\n"
+        f'<section id="step{number}"><h2>{number}. {notation.prose(step.title)}</h2>\n'
+        f'<div class="equation" tabindex="0">{equation}</div>\n<p>{notation.prose(step.why)}</p>\n'
+        f'<div class="numbers" tabindex="0">{numbers}</div>\n'
+        f"{page.table(['', 'residual', 'allowed', 'compared'], rows, f'checks of step {number}')}</section>"
     )
+
+
+def walk_as_html(name, seed, steps):
+    """The whole walk as one self-contained HTML page."""
+    titles = [
+        f'<li><a href="#step{k}">{notation.prose(step.title)}</a></li>' for k, step in enumerate(steps, 1)
+    ]
+    body = [
+        f"<h1>{notation.prose('From the loss $L_S$ to $' + name.replace('_plus', '_+') + '$')}</h1>",
+        f"<p>{notation.prose(PREFACE)}</p>\n<p>The example is drawn from seed {seed}.</p>",
+        '<nav aria-label="steps"><ol>' + "\n".join(titles) + "</ol></nav>",
+        *(step_as_html(k, step) for k, step in enumerate(steps, 1)),
+    ]
+    return page.page(title_of(name), "\n".join(body))
 
 
 def wait():
@@ -176,7 +140,7 @@ def arguments(argv):
     parser = argparse.ArgumentParser(
         prog="python -m benign_ref derive",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Walk through the derivation from the loss to a parameter, every step checked on numbers:\n"
+        description="Walk through a derivation from the loss on, every step checked on numbers:\n"
         + "\n".join(lines),
     )
     parser.add_argument("name", choices=list(TARGETS), help="where the walk leads")
@@ -200,7 +164,7 @@ def main(argv=None):
     if chosen.html:
         try:
             with open(chosen.html, "w", encoding="utf-8") as file:
-                file.write(page(chosen.name, chosen.seed, steps))
+                file.write(walk_as_html(chosen.name, chosen.seed, steps))
         except OSError as error:
             print(f"cannot write {chosen.html}: {error.strerror}", file=sys.stderr)
             return 2

@@ -12,7 +12,7 @@ from ..paper.gradients import gradients
 from ..paper.model import loss
 from ..paper.proof import different_tokens
 from . import weights as weights
-from .derivation import Example, Step, compare, show_all
+from .derivation import Example, Step, compare
 
 ETA = 0.5  # nothing below needs a small step: P1-P3 are exact
 
@@ -44,7 +44,7 @@ class ProofExample(Example):
         self.plus = np.flatnonzero(self.y > 0)
 
     def tokens(self, name, values):
-        """Pairs for show_all: name_+, name_-, name_{1,2}, ... of the tokens."""
+        """Pairs: name_+, name_-, name_{1,2}, ... of the tokens."""
         return [(f"{name}_{{{token}}}", value) for token, value in zip(self.names, values)]
 
 
@@ -58,10 +58,10 @@ def tokens_step(ex):
         G_{ab} = <z_a, z_b>
         G_{++} = G_{--} = ||mu||^2,   G_{+b} = 0 for every b other than +,   likewise for -       (D1)
         """,
-        """All samples of one label share their first token; every noise token is its own. The signals are orthogonal to each other, and
-        noise is drawn orthogonal to both (D1), so the rows of $mu_+$ and $mu_-$ in the Gram matrix $G$ hold one entry each. Between
-        noise tokens nothing vanishes.""",
-        show_all(*ex.tokens("z", ex.Z), ("G", ex.G)),
+        """All samples of one label share their first token; every noise token is its own. The signals are
+        orthogonal to each other, and noise is drawn orthogonal to both (D1), so the rows of $mu_+$ and
+        $mu_-$ in the Gram matrix $G$ hold one entry each. Between noise tokens nothing vanishes.""",
+        [*ex.tokens("z", ex.Z), ("G", ex.G)],
         [
             compare("E_n Z against X_n", ex.E @ ex.Z, ex.X),
             compare(
@@ -82,9 +82,9 @@ def values_step(ex):
         V_a = w_O^T W_V^T z_a,   so   V_+ = w_O^T W_V^T mu_+
         c_n = E_n V
         """,
-        """The model never sees $W_V$ but through the numbers $w_O^T W_V^T x$ of the tokens $x$ (the proof's "scalarised V"). Sample $n$
-        of label +1 has $c_n = (V_+, V_{n,2}, ..., V_{n,M})$.""",
-        show_all(*ex.tokens("V", ex.V), *ex.each("c_n", ex.c)),
+        """The model never sees $W_V$ but through the numbers $w_O^T W_V^T x$ of the tokens $x$ (the
+        proof's "scalarised V"). Sample $n$ of label +1 has $c_n = (V_+, V_{n,2}, ..., V_{n,M})$.""",
+        [*ex.tokens("V", ex.V), *ex.each("c_n", ex.c)],
         [compare("E_n V against c_n = X_n W_V w_O", ex.E @ ex.V, ex.c)],
     )
 
@@ -104,14 +104,14 @@ def projected_values_step(ex):
         W_V(t+1) = W_V(t) - eta grad_{W_V} L_S = W_V(t) - eta sum_n g_n X_n^T a_n w_O^T   (GD, G3)
         V_+(t+1) - V_+(t) = mu_+^T (W_V(t+1) - W_V(t)) w_O = -eta ||w_O||^2 sum_n g_n (X_n mu_+)^T a_n
         """,
-        """Multiply the step from the left by $mu_+^T$ and from the right by $w_O$, which is not trained. $w_O^T w_O = ||w_O||^2$ is a
-        number and comes out in front; $mu_+^T X_n^T = (X_n mu_+)^T$.""",
-        show_all(
+        """Multiply the step from the left by $mu_+^T$ and from the right by $w_O$, which is not trained.
+        $w_O^T w_O = ||w_O||^2$ is a number and comes out in front; $mu_+^T X_n^T = (X_n mu_+)^T$.""",
+        [
             ("eta", ETA),
             ("||w_O||^2", ex.w_O_square),
             *ex.each("X_n mu_+", ex.X @ ex.mu_plus),
             ("move of V_+", move),
-        ),
+        ],
         [
             compare(
                 "against a real step: V_+ from W_V(t+1) minus V_+ from W_V(t)",
@@ -138,9 +138,10 @@ def all_values_step(ex):
         b = sum_n g_n E_n^T a_n   (T)
         V(t+1) = V(t) - eta ||w_O||^2 G b       (P1)
         """,
-        """The same with any token $z_a$ in place of $mu_+$: $z_a^T X_n^T a_n = z_a^T Z^T E_n^T a_n$, which is row $a$ of $G$ times
-        $E_n^T a_n$. The dimension $d$ has gone: tokens enter by their inner products alone.""",
-        show_all(("b", ex.b), ("move of V: by P1, by a real step", np.column_stack([move, found]))),
+        """The same with any token $z_a$ in place of $mu_+$: $z_a^T X_n^T a_n = z_a^T Z^T E_n^T a_n$, which
+        is row $a$ of $G$ times $E_n^T a_n$. The dimension $d$ has gone: tokens enter by their inner
+        products alone.""",
+        [("b", ex.b), ("move of V: by P1, by a real step", np.column_stack([move, found]))],
         [compare("P1 against a real step, all tokens", move, found)],
     )
 
@@ -154,14 +155,15 @@ def closed_values_step(ex):
         """
         V_+(t+1) - V_+(t) = -(eta ||mu||^2 ||w_O||^2 / NM) sum_{n in S_+} ell'_n sum_l S_n[l,1]   (P1)
         """,
-        """Row + of $G$ holds $||mu||^2$ alone, so only $b_+$ is needed: the samples of label +1, which are the set $S_+$, and their
-        token 1. There $g_n a_n[1] = (y_n ell'_n / N) (1/M) sum_l S_n[l,1]$ with $y_n = 1$. As $ell'_n < 0$ and attention is positive,
-        $V_+$ always grows, and the faster the more attention the signal gets.""",
-        show_all(
+        """Row + of $G$ holds $||mu||^2$ alone, so only $b_+$ is needed: the samples of label +1, which are
+        the set $S_+$, and their token 1. There $g_n a_n[1] = (y_n ell'_n / N) (1/M) sum_l S_n[l,1]$
+        with $y_n = 1$. As $ell'_n < 0$ and attention is positive, $V_+$ always grows, and the faster
+        the more attention the signal gets.""",
+        [
             ("ell'_n, n in S_+", ex.slope[ex.plus]),
             ("sum_l S_n[l,1], n in S_+", attended),
             ("move of V_+", move),
-        ),
+        ],
         [compare("against a real step", move, ex.mu_plus @ (ex.after.W_V - ex.theta.W_V) @ ex.theta.w_O)],
     )
 
@@ -176,9 +178,9 @@ def queries_step(ex):
         q_a = W_Q^T z_a,   k_a = W_K^T z_a:   rows of Q = Z W_Q and K = Z W_K
         P_n = E_n Q K^T E_n^T,   that is   P_n[l,j] = <q, k> of tokens l and j
         """,
-        """The model sees $W_Q$ and $W_K$ only through these vectors (the proof's "vectorised Q & K"). $q_+ = W_Q^T mu_+$ is the query of
-        every sample of label +1 at its token 1.""",
-        show_all(*ex.tokens("q", ex.Q), *ex.tokens("k", ex.K), ("P_1", ex.P[0])),
+        """The model sees $W_Q$ and $W_K$ only through these vectors (the proof's "vectorised Q & K"). $q_+
+        = W_Q^T mu_+$ is the query of every sample of label +1 at its token 1.""",
+        [*ex.tokens("q", ex.Q), *ex.tokens("k", ex.K), ("P_1", ex.P[0])],
         [
             compare(
                 "E_n Q K^T E_n^T against P_n = X_n W_Q W_K^T X_n^T",
@@ -205,14 +207,14 @@ def projected_queries_step(ex):
         W_Q(t+1) = W_Q(t) - eta grad_{W_Q} L_S = W_Q(t) - eta sum_n g_n X_n^T D_n X_n W_K   (GD, G1)
         q_+(t+1) - q_+(t) = (W_Q(t+1) - W_Q(t))^T mu_+ = -eta sum_n g_n (X_n W_K)^T D_n^T (X_n mu_+)
         """,
-        """Transpose the step and multiply it with $mu_+$. The rows of $X_n W_K$ are the keys of the sample's tokens, so $q_+$ moves
-        along a combination of keys.""",
-        show_all(
+        """Transpose the step and multiply it with $mu_+$. The rows of $X_n W_K$ are the keys of the
+        sample's tokens, so $q_+$ moves along a combination of keys.""",
+        [
             ("eta", ETA),
             *ex.each("X_n mu_+", ex.X @ ex.mu_plus),
             *ex.each("term of X_n", terms),
             ("move of q_+", move),
-        ),
+        ],
         [
             compare(
                 "against a real step: q_+ from W_Q(t+1) minus q_+ from W_Q(t)",
@@ -236,9 +238,9 @@ def all_queries_step(ex):
         B = sum_n g_n E_n^T D_n E_n   (T,T)
         Q(t+1) = Q(t) - eta G B K(t)       (P2)
         """,
-        """With $X_n = E_n Z$, $grad_{W_Q} L_S = Z^T B Z W_K = Z^T B K$. Multiplied with $Z$ from the left it is $Z Z^T B K = G B K$.
-        Again $d$ has gone.""",
-        show_all(("B", ex.B), ("move of Q: by P2, by a real step", np.hstack([move, found]))),
+        """With $X_n = E_n Z$, $grad_{W_Q} L_S = Z^T B Z W_K = Z^T B K$. Multiplied with $Z$ from the left
+        it is $Z Z^T B K = G B K$. Again $d$ has gone.""",
+        [("B", ex.B), ("move of Q: by P2, by a real step", np.hstack([move, found]))],
         [compare("P2 against a real step, all tokens", move, found)],
     )
 
@@ -270,15 +272,16 @@ def first_row_step(ex):
         alpha_{+,+}   = (eta ||mu||^2 / NM) sum_{n in S_+} (-ell'_n) S_n[1,1] (V_+ - (S_n c_n)[1])
         alpha_{n,+,i} = (eta ||mu||^2 / NM) (-ell'_n) S_n[1,i] (V_{n,i} - (S_n c_n)[1])       (P2)
         """,
-        """$X_n mu_+$ is $||mu||^2$ in place 1 and 0 elsewhere if $n$ is in $S_+$, and 0 otherwise: only row 1 of $D_n$ is left. By M3,
-        $D_n[1,j] = (1/M) S_n[1,j] (c_n[j] - (S_n c_n)[1])$ and $g_n = ell'_n / N$, $c_n[1] = V_+$, $c_n[i] = V_{n,i}$. Call the
-        coefficient of $k_+$, which all samples of $S_+$ share, $alpha_{+,+}$, and that of $k_{n,i}$ $alpha_{n,+,i}$. A token whose
+        """$X_n mu_+$ is $||mu||^2$ in place 1 and 0 elsewhere if $n$ is in $S_+$, and 0 otherwise: only
+        row 1 of $D_n$ is left. By M3, $D_n[1,j] = (1/M) S_n[1,j] (c_n[j] - (S_n c_n)[1])$ and $g_n =
+        ell'_n / N$, $c_n[1] = V_+$, $c_n[i] = V_{n,i}$. Call the coefficient of $k_+$, which all
+        samples of $S_+$ share, $alpha_{+,+}$, and that of $k_{n,i}$ $alpha_{n,+,i}$. A token whose
         value is above what the signal's row collects draws $q_+$ towards its key; the others repel it.""",
-        show_all(
+        [
             *((f"-eta ||mu||^2 g_{n + 1} D_{n + 1}[1,:]", row) for n, row in zip(ex.plus, plain)),
             ("alpha_{+,+}", signal),
             *((f"alpha_{{{n + 1},+,i}}, i = 2..M", row) for n, row in zip(ex.plus, noise)),
-        ),
+        ],
         [
             compare("alpha_{+,+} against the sum of -eta ||mu||^2 g_n D_n[1,1]", signal, plain[:, 0].sum()),
             compare("alpha_{n,+,i} against -eta ||mu||^2 g_n D_n[1,i]", noise, plain[:, 1:]),
@@ -296,13 +299,13 @@ def closed_queries_step(ex):
         """
         q_+(t+1) - q_+(t) = alpha_{+,+} k_+ + sum_{n in S_+} sum_{i >= 2} alpha_{n,+,i} k_{n,i}   (P2)
         """,
-        """The sum of the step before, sorted by key. It is exact for every step size $eta$: $W_Q$ moves by a multiple of a gradient that
-        is fixed while it moves.""",
-        show_all(
+        """The sum of the step before, sorted by key. It is exact for every step size $eta$: $W_Q$ moves by
+        a multiple of a gradient that is fixed while it moves.""",
+        [
             ("alpha_{+,+} k_+", parts[0]),
             ("sum of alpha_{n,+,i} k_{n,i}", parts[1]),
             ("move of q_+", sum(parts)),
-        ),
+        ],
         [compare("against a real step", sum(parts), (ex.after.W_Q - ex.theta.W_Q).T @ ex.mu_plus)],
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..checks.gradient import check_gradient, derivative
 from ..paper.gradients import gradients, softmax_jacobian
 from ..paper.model import Parameters, logistic, loss, softmax
-from .derivation import Check, Example, Step, by_loops, compare, show_all
+from .derivation import Check, Example, Step, by_loops, compare
 
 
 def model_step(ex):
@@ -25,10 +25,11 @@ def model_step(ex):
         c_n = X_n W_V w_O               (M)     the value of each token
         f_n = (1/M) sum_l S_n[l,:] c_n          the average row of attention takes the average value
         """,
-        """A sample $X_n$ has $M$ tokens $x_1, ..., x_M$, its rows. Each token $l$ looks at all tokens $j$, the more the better they
-        match, and collects their values; the output is the mean over $l$. Reading M1 from the inside out gives the four parts, and
-        the derivation goes through them backwards.""",
-        show_all(
+        """A sample $X_n$ has $M$ tokens $x_1, ..., x_M$, its rows. Each token $l$ looks at all tokens $j$,
+        the more the better they match, and collects their values; the output is the mean over $l$.
+        Reading M1 from the inside out gives the four parts, and the derivation goes through them
+        backwards.""",
+        [
             *ex.each("X_n", ex.X),
             ("y", ex.y),
             *zip(Parameters._fields, ex.theta),
@@ -36,7 +37,7 @@ def model_step(ex):
             ("S_1", ex.S[0]),
             ("c_1", ex.c[0]),
             ("f", ex.f),
-        ),
+        ],
         [
             compare(
                 "the four parts against M1 in loops over single numbers", outputs, by_loops(ex.theta, ex.X)
@@ -54,10 +55,11 @@ def loss_step(ex):
         """
         L_S = (1/N) sum_n ell(y_n f_n),   ell(z) = log(1 + e^{-z})       (M2)
         """,
-        """The label $y_n$ is +1 or -1, so $z = y_n f_n$ is positive when the output has the right sign. $ell$ falls with $z$: about $-z$
-        far on the wrong side, about $e^{-z}$ far on the right one. To be found is $grad L_S$ in a parameter $W$: the array $G$ of the
-        shape of $W$ with $dL_S = <G, dW>$ for every small change $dW$, where $<A, B> = sum_{ij} A_{ij} B_{ij} = tr(A^T B)$.""",
-        show_all(("y", ex.y), ("f", ex.f), ("z", z), ("ell(z)", logistic(z)), ("L_S", L)),
+        """The label $y_n$ is +1 or -1, so $z = y_n f_n$ is positive when the output has the right sign.
+        $ell$ falls with $z$: about $-z$ far on the wrong side, about $e^{-z}$ far on the right one. To
+        be found is $grad L_S$ in a parameter $W$: the array $G$ of the shape of $W$ with $dL_S = <G,
+        dW>$ for every small change $dW$, where $<A, B> = sum_{ij} A_{ij} B_{ij} = tr(A^T B)$.""",
+        [("y", ex.y), ("f", ex.f), ("z", z), ("ell(z)", logistic(z)), ("L_S", L)],
         [
             compare(
                 "L_S against -(1/N) log of the product of all 1/(1 + e^{-z})",
@@ -77,10 +79,11 @@ def output_step(ex):
         g_n = dL_S/df_n = y_n ell'(y_n f_n) / N,   ell'(z) = -1/(1 + e^z)
         so that   dL_S = sum_n g_n df_n
         """,
-        """$L_S$ is a mean of $N$ terms, and only the $n$-th holds $f_n$. The derivative of $log(1 + e^{-z})$ is $-e^{-z}/(1 + e^{-z}) =
-        -1/(1 + e^z)$; the inner derivative of $y_n f_n$ is $y_n$. $ell'$ is always negative, so $g_n$ has the sign of $-y_n$, and
-        descent moves $f_n$ towards $y_n$. From here each sample is treated alone; a later step sums them with weights $g_n$.""",
-        show_all(("ell'(y f)", ex.slope), ("g", ex.g)),
+        """$L_S$ is a mean of $N$ terms, and only the $n$-th holds $f_n$. The derivative of $log(1 +
+        e^{-z})$ is $-e^{-z}/(1 + e^{-z}) = -1/(1 + e^z)$; the inner derivative of $y_n f_n$ is $y_n$.
+        $ell'$ is always negative, so $g_n$ has the sign of $-y_n$, and descent moves $f_n$ towards
+        $y_n$. From here each sample is treated alone; a later step sums them with weights $g_n$.""",
+        [("ell'(y f)", ex.slope), ("g", ex.g)],
         [compare("g against the derivative of L_S as a function of f, by complex step", ex.g, found)],
     )
 
@@ -94,9 +97,9 @@ def values_step(ex):
         f_n = (1/M) sum_l sum_j S_n[l,j] c_n[j] = sum_j a_n[j] c_n[j],   a_n[j] = (1/M) sum_l S_n[l,j]
         df_n/dc_n[j] = a_n[j]
         """,
-        """Neither $W_V$ nor $w_O$ is in $S_n$, so attention is a constant here. $a_n[j]$ is the attention that token $j$ gets on
-        average; the rows of $S_n$ sum to 1, hence so does $a_n$.""",
-        show_all(*ex.each("S_n", ex.S), *ex.each("a_n", ex.a)),
+        """Neither $W_V$ nor $w_O$ is in $S_n$, so attention is a constant here. $a_n[j]$ is the attention
+        that token $j$ gets on average; the rows of $S_n$ sum to 1, hence so does $a_n$.""",
+        [*ex.each("S_n", ex.S), *ex.each("a_n", ex.a)],
         [
             compare("a_n against the derivative of f_n in c_n, by complex step", list(ex.a), found),
             compare("each a_n sums to 1", ex.a.sum(axis=1), np.ones(ex.N)),
@@ -114,9 +117,9 @@ def attention_step(ex):
         f_n = (1/M) sum_l sum_j S_n[l,j] c_n[j]
         df_n/dS_n[l,j] = c_n[j] / M
         """,
-        """$W_Q$ and $W_K$ are in $S_n$ only, so here the values $c_n$ are constants. $f_n$ is linear in the entries of $S_n$, and the
-        coefficient of entry $[l,j]$ is $c_n[j]/M$, the same in every row.""",
-        show_all(*ex.each("S_n", ex.S), *ex.each("c_n", ex.c), *ex.each("c_n/M", ex.c / ex.M)),
+        """$W_Q$ and $W_K$ are in $S_n$ only, so here the values $c_n$ are constants. $f_n$ is linear in
+        the entries of $S_n$, and the coefficient of entry $[l,j]$ is $c_n[j]/M$, the same in every row.""",
+        [*ex.each("S_n", ex.S), *ex.each("c_n", ex.c), *ex.each("c_n/M", ex.c / ex.M)],
         [compare("c_n/M in every row against the derivative of f_n in S_n, by complex step", claimed, found)],
     )
 
@@ -131,10 +134,10 @@ def softmax_step(ex):
         phi_j = e^{p_j} / sum_i e^{p_i}
         d phi_j / d p_i = phi_j (1[i=j] - phi_i),   that is   J(phi) = diag(phi) - phi phi^T       (M3)
         """,
-        """Quotient rule: the numerator $e^{p_j}$ depends on $p_i$ only if $i = j$, which gives $phi_j 1[i=j]$; the denominator always
-        does, which gives $-phi_j phi_i$. $J$ is symmetric, and its rows sum to 0, since adding one number to all logits changes no
-        softmax.""",
-        show_all(("p = P_1[1,:]", ex.P[0, 0]), ("phi = S_1[1,:]", ex.S[0, 0]), ("J(phi)", J)),
+        """Quotient rule: the numerator $e^{p_j}$ depends on $p_i$ only if $i = j$, which gives $phi_j
+        1[i=j]$; the denominator always does, which gives $-phi_j phi_i$. $J$ is symmetric, and its rows
+        sum to 0, since adding one number to all logits changes no softmax.""",
+        [("p = P_1[1,:]", ex.P[0, 0]), ("phi = S_1[1,:]", ex.S[0, 0]), ("J(phi)", J)],
         [compare("J against the derivatives of the softmax at P_1[1,:], by complex step", J, found)],
     )
 
@@ -148,10 +151,11 @@ def coupling_step(ex):
         D_n = df_n/dP_n,   D_n[l,:] = (1/M) J(S_n[l,:]) c_n       (M3)
         entry by entry:   D_n[l,j] = (1/M) S_n[l,j] (c_n[j] - sum_i S_n[l,i] c_n[i])
         """,
-        """Chain rule over the two steps before: row $l$ of $P_n$ feeds row $l$ of $S_n$ and no other, so $D_n[l,:]$ is $J(S_n[l,:])^T$
-        times $c_n/M$, and $J$ is symmetric. In words: to raise a logit helps if that token's value is above the average that the row
-        now collects. The rows of $D_n$ sum to 0 (I1).""",
-        show_all(*ex.each("c_n", ex.c), *ex.each("D_n", ex.D)),
+        """Chain rule over the two steps before: row $l$ of $P_n$ feeds row $l$ of $S_n$ and no other, so
+        $D_n[l,:]$ is $J(S_n[l,:])^T$ times $c_n/M$, and $J$ is symmetric. In words: to raise a logit
+        helps if that token's value is above the average that the row now collects. The rows of $D_n$
+        sum to 0 (I1).""",
+        [*ex.each("c_n", ex.c), *ex.each("D_n", ex.D)],
         [compare("D_n against the derivative of f_n in P_n, by complex step", list(ex.D), found)],
     )
 
@@ -164,32 +168,37 @@ def into(ex, name):
     X, D, a = ex.X, ex.D, ex.a
     if name == "W_Q":
         return (
-            "dP_n = X_n dW_Q W_K^T X_n^T\ndf_n = <D_n, dP_n> = tr(D_n^T X_n dW_Q W_K^T X_n^T) = <X_n^T D_n X_n W_K, dW_Q>",
-            """$P_n$ is linear in $W_Q$. Turning the factors of the trace around until $dW_Q$ stands last gives $tr(W_K^T X_n^T D_n^T X_n
-            dW_Q)$, and what stands before $dW_Q$ is the transpose of $X_n^T D_n X_n W_K$.""",
+            "dP_n = X_n dW_Q W_K^T X_n^T\n"
+            "df_n = <D_n, dP_n> = tr(D_n^T X_n dW_Q W_K^T X_n^T) = <X_n^T D_n X_n W_K, dW_Q>",
+            """$P_n$ is linear in $W_Q$. Turning the factors of the trace around until $dW_Q$ stands last
+            gives $tr(W_K^T X_n^T D_n^T X_n dW_Q)$, and what stands before $dW_Q$ is the transpose of
+            $X_n^T D_n X_n W_K$.""",
             [X_n.T @ D_n @ X_n @ W_K for X_n, D_n in zip(X, D)],
             lambda W, n: (D[n] * (X[n] @ W @ W_K.T @ X[n].T)).sum(),
         )
     if name == "W_K":
         return (
-            "dP_n = X_n W_Q dW_K^T X_n^T\ndf_n = <D_n, dP_n> = tr(D_n^T X_n W_Q dW_K^T X_n^T) = <X_n^T D_n^T X_n W_Q, dW_K>",
-            """Like $W_Q$, but $W_K$ enters transposed. Turning the trace around gives $tr(X_n^T D_n^T X_n W_Q dW_K^T)$, and $tr(A
-            dW_K^T) = <A, dW_K>$. So $D_n$ is transposed here and not for $W_Q$: queries belong to the rows of $P_n$, keys to its
-            columns.""",
+            "dP_n = X_n W_Q dW_K^T X_n^T\n"
+            "df_n = <D_n, dP_n> = tr(D_n^T X_n W_Q dW_K^T X_n^T) = <X_n^T D_n^T X_n W_Q, dW_K>",
+            """Like $W_Q$, but $W_K$ enters transposed. Turning the trace around gives $tr(X_n^T D_n^T X_n
+            W_Q dW_K^T)$, and $tr(A dW_K^T) = <A, dW_K>$. So $D_n$ is transposed here and not for $W_Q$:
+            queries belong to the rows of $P_n$, keys to its columns.""",
             [X_n.T @ D_n.T @ X_n @ W_Q for X_n, D_n in zip(X, D)],
             lambda W, n: (D[n] * (X[n] @ W_Q @ W.T @ X[n].T)).sum(),
         )
     if name == "W_V":
         return (
             "dc_n = X_n dW_V w_O\ndf_n = a_n^T dc_n = a_n^T X_n dW_V w_O = <X_n^T a_n w_O^T, dW_V>",
-            """$c_n$ is linear in $W_V$. A row times a matrix times a column, $u^T dW v = sum_{ij} u_i dW_{ij} v_j$, is $<u v^T, dW>$,
-            here with $u = X_n^T a_n$, the token that average attention sees, and $v = w_O$.""",
+            """$c_n$ is linear in $W_V$. A row times a matrix times a column, $u^T dW v = sum_{ij} u_i
+            dW_{ij} v_j$, is $<u v^T, dW>$, here with $u = X_n^T a_n$, the token that average attention
+            sees, and $v = w_O$.""",
             [np.outer(X_n.T @ a_n, w_O) for X_n, a_n in zip(X, a)],
             lambda W, n: a[n] @ X[n] @ W @ w_O,
         )
     return (
         "dc_n = X_n W_V dw_O\ndf_n = a_n^T X_n W_V dw_O = <W_V^T X_n^T a_n, dw_O>",
-        """$c_n$ is linear in $w_O$. The row $a_n^T X_n W_V$ stands before $dw_O$, so the gradient is that row written as a column.""",
+        """$c_n$ is linear in $w_O$. The row $a_n^T X_n W_V$ stands before $dw_O$, so the gradient is that
+        row written as a column.""",
         [W_V.T @ X_n.T @ a_n for X_n, a_n in zip(X, a)],
         lambda w, n: a[n] @ X[n] @ W_V @ w,
     )
@@ -203,7 +212,7 @@ def parameter_step(ex, name):
         f"From there into ${name}$",
         equation,
         why,
-        show_all(*ex.each(f"gradient of f_n in {name}", per_sample)),
+        [*ex.each(f"gradient of f_n in {name}", per_sample)],
         [
             compare(
                 f"against the derivative of <D_n, P_n> in {name}, by complex step"
@@ -261,9 +270,10 @@ def sum_step(ex, name):
     return Step(
         f"Sum over the samples: {label}",
         f"grad_{{{name}}} L_S = {short}       ({label})\ngrad_{{{name}}} L_S = {long}",
-        f"""$dL_S = sum_n g_n df_n$: each sample's gradient counts with its $g_n$. The second line puts back what $g_n$ and
-        ${"D_n" if name in ("W_Q", "W_K") else "a_n"}$ stand for: a sum over samples and, in each, over the tokens $l$ that look.""",
-        show_all(("g", ex.g), (f"gradient of L_S in {name}", total)),
+        f"""$dL_S = sum_n g_n df_n$: each sample's gradient counts with its $g_n$. The second line puts back
+        what $g_n$ and ${"D_n" if name in ("W_Q", "W_K") else "a_n"}$ stand for: a sum over samples and,
+        in each, over the tokens $l$ that look.""",
+        [("g", ex.g), (f"gradient of L_S in {name}", total)],
         [
             Check(
                 "against the derivative of L_S in the whole model, by complex step", by["complex_step"], 1e-10
@@ -282,14 +292,15 @@ def descent_step(ex, name):
     square, sizes = (G * G).sum(), np.array([0.0, 0.1, 0.2])
     return Step(
         "What it is for: gradient descent",
-        f"{name}(t+1) = {name}(t) - eta grad_{{{name}}} L_S       (GD)\ndL_S/d eta = -||grad_{{{name}}} L_S||^2   at eta = 0",
-        """A step against the gradient $G$ is $dW = -eta G$, and it changes $L_S$ by $<G, -eta G>$ to first order: $-eta$ times the sum
-        of the squares of all entries of $G$. Downhill, unless $G = 0$.""",
-        show_all(
+        f"{name}(t+1) = {name}(t) - eta grad_{{{name}}} L_S       (GD)\n"
+        f"dL_S / d eta = -||grad_{{{name}}} L_S||^2   at eta = 0",
+        """A step against the gradient $G$ is $dW = -eta G$, and it changes $L_S$ by $<G, -eta G>$ to first
+        order: $-eta$ times the sum of the squares of all entries of $G$. Downhill, unless $G = 0$.""",
+        [
             ("eta", sizes),
             ("L_S after a step", np.array([after(eta) for eta in sizes])),
             ("-||G||^2", -square),
-        ),
+        ],
         [
             compare(
                 "-||G||^2 against the derivative of L_S in eta, by complex step",

@@ -142,8 +142,11 @@ class Balance(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.seen.append(tag)
         self.addresses += [value for key, value in attributes if key in ("href", "src")]
-        if tag != "meta":
+        if tag not in ("meta", "wbr", "mspace"):
             self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.seen.append(tag)
 
     def handle_endtag(self, tag):
         if tag != "li":
@@ -166,20 +169,7 @@ def test_the_page_is_one_file_with_every_step(name, tmp_path, capsys):
         steps
     )
     assert page.count('class="ok"') == sum(len(step.checks) for step in steps) and 'class="FAIL"' not in page
-    body = re.sub(r"<pre>.*?</pre>|<table>.*?</table>", "", page[page.index("<body>") :], flags=re.S)
-    equations = "".join(re.findall(r'<div class="equation">.*?</div>', body, flags=re.S))
-    assert not re.search(r"[$_^{}]", re.sub(r"<[^>]*>", "", body)) and not re.search(
-        r"\b(sum|alpha|eta|phi|mu)\b|\|\|", equations
-    )
-
-
-def test_equations_become_indices_and_letters():
-    assert derive.as_html("grad_{W_Q} L = sum_n x_l^T <a, mu_+>") == (
-        "∇<sub>W<sub>Q</sub></sub> L = Σ<sub>n</sub> x<sub>l</sub><sup>T</sup> &lt;a, μ<sub>+</sub>&gt;"
-    )
-    assert derive.as_html("ell'(z) + e^{-z} d phi_j, ||v||^2, beta") == (
-        "ℓ′(z) + e<sup>-z</sup> d φ<sub>j</sub>, ‖v‖<sup>2</sup>, beta"
-    )
+    assert reader.seen.count("math") > 10 * len(steps)
 
 
 def test_step_waits_after_each_step_and_stops_when_asked(monkeypatch, capsys):
