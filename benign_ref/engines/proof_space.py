@@ -59,3 +59,23 @@ class ProofSpace:
         if self.O is not None:
             C_Q, C_K = C_Q @ self.O.T, C_K @ self.O.T
         return C_Q, C_K, self.C_V if self.train_w_O else np.outer(self.C[:, -1], self.w_O)
+
+
+class ColumnSpace:
+    """GD with w_O fixed from tokens Z (T,d), sample n being Z[index[n]], and the columns W(0) = [W_Q | W_K |
+    W_V w_O] (d,2d_h+1), which are all of theta that f sees. W(t) = W(0) + Z^T C(t).
+    """
+
+    def __init__(self, Z, W, w_O_norm, index, y):
+        self.Z, self.W, self.w_O_norm, h = Z, W, w_O_norm, W.shape[1] // 2
+        rows = Z @ W
+        V, w_O = rows[:, -1:] / w_O_norm, np.array([w_O_norm])  # as if d_v = 1
+        self.space = ProofSpace(Z @ Z.T, rows[:, :h], rows[:, h:-1], V, w_O, index, y, False)
+        self.evaluate, self.move, self.tokens = self.space.evaluate, self.space.move, self.space.tokens
+
+    def columns(self):
+        """W(t) (d,2d_h+1)."""
+        C_Q, C_K, C_V = self.space.coefficients()
+        W = self.Z.T @ np.concatenate([C_Q, C_K, self.w_O_norm * C_V], axis=1)
+        W += self.W
+        return W

@@ -1,72 +1,27 @@
 """Grids over SNR x N x seeds: every cell a pure function of the settings, its place and its seed; kept, gone
 on with, on any workers.
 
-The streams of a cell come from SeedSequence(entropy=seed, spawn_key=(N, bits of SNR, …)), not from its place
-in the grid. So a grid that is extended, reordered, resumed, or computed by other workers gives the same bits,
+The streams of a cell come from the seed, N and SNR (cell.py), not from its place in the grid. So a grid that is extended, reordered, resumed, or computed by other workers gives the same bits,
 as long as NumPy's version, the processor's kind and the number of BLAS threads are the same (another one of
 these may change the last digits).
 """
 
 import contextlib
-import struct
 from functools import partial
 from math import isfinite, nan
 
 import numpy as np
 
-from .. import api, validate
-from ..derived.law import train_in_law
-from ..paper import data, model
-from ..paper.descent import DivergenceError
+from .. import validate
 from ..paper.setting import DERIVED, Setting
 from ..runtime import workers
 from ..runtime.resume import say, versions
 from ..runtime.store import Store
-from .diagram import CONVERGED, DIVERGED, LOST, NOT_CONVERGED, Cell, CellResult, PhaseDiagram
+from .cell import run_cell
+from .diagram import LOST, Cell, CellResult, PhaseDiagram
 
 ENGINES = ("proof", "law")
 MOST_CELLS = 10**7
-
-
-def streams(snr, N, seed):
-    """Three independent Generators of a cell: data, initialisation, test. Four words of 32 bits, so that no
-    two cells share a key.
-    """
-    bits = struct.unpack("<Q", struct.pack("<d", snr))[0]
-    key = N >> 32, N & 0xFFFFFFFF, bits >> 32, bits & 0xFFFFFFFF
-    return [data.make_rng(seed, (*key, stream)) for stream in range(3)]
-
-
-def run_cell(snr, N, seed, *, base, engine, n_test):
-    """Train the cell's draw and test it on n_test fresh samples; a CellResult. Importable, so that any
-    process can compute it.
-
-    engine "proof": real draws, gradient descent in the proof's coordinates. "law": the same experiment drawn
-    in law.
-    """
-    s = base.replace(snr=snr, N=N)
-    for_data, for_start, for_test = streams(snr, N, seed)
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told by its loss
-            if engine == "law":
-                run = train_in_law(s, for_data)
-            else:
-                run = api.train(
-                    s, data.sample_dataset(s, for_data), data.init_parameters(s, for_start), engine="proof"
-                )
-    except DivergenceError as error:
-        return CellResult(DIVERGED, error.step, error.loss)
-    if not run.converged:
-        return CellResult(NOT_CONVERGED, run.steps, float(run.losses[-1]))
-    if engine == "law":
-        y, f = run.model.sample_outputs(n_test, for_test)
-    else:
-        fresh = data.sample_dataset(s, for_test, n_test)
-        y, f = fresh.y, api.forward(run.parameters, fresh.X, "numba")
-    z = y * f  # test_loss and error_rate are means over it: drawn and computed once for both
-    return CellResult(
-        CONVERGED, run.steps, float(run.losses[-1]), float(model.logistic(z).mean()), float(np.mean(z <= 0))
-    )
 
 
 def fingerprint(base, engine, n_test):

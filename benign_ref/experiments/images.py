@@ -10,22 +10,21 @@ sigma_p sqrt(d) to leading order, and SNR, C_p and N SNR^2 keep their meaning. T
 for any tokens: here T = N M, no two shared.
 """
 
-import functools
 import gzip
 import hashlib
 import zipfile
 import zlib
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from .. import api, validate
-from ..paper.data import Dataset, init_parameters, sample_labels
-from ..paper.descent import DivergenceError
+from .. import validate
+from ..paper.data import Dataset, sample_labels
+from ..paper.descent import own_rows
 from ..paper.setting import Setting
-from .diagram import CONVERGED, DIVERGED, NOT_CONVERGED, CellResult
-from .grid import streams
+from . import cell
 
 PIXELS = 28 * 28
 EXTRACT = Path(__file__).resolve().parent.parent / "mnist" / "mnist_subset.npz"
@@ -210,7 +209,7 @@ def sample_images(s, images, classes, rng, n=None):
     return Dataset(X, y, None, None)
 
 
-@functools.lru_cache(maxsize=1)
+@lru_cache(maxsize=1)
 def loaded(path):
     """`load`, once a process; path a str or None."""
     return load(path)
@@ -224,24 +223,15 @@ def fingerprint(mnist):
     return whole.hexdigest()[:32]
 
 
-def run_cell(digit_plus, digit_minus, snr, N, seed, *, base, path, n_test):
-    """Train at (SNR, N) on a draw of images of two digits, and test on n_test held-out images with fresh
-    noise: a diagram.CellResult.
+def draw_digits(s, rng, n, fresh, *, classes, path):
+    """The cell's Source of images with noise: training images, or (fresh) held-out ones."""
+    sample = sample_images(s, loaded(path).held_out if fresh else loaded(path).training, classes, rng, n)
+    yield sample.y, sample.X.reshape(-1, s.d), own_rows(n, s.M)
 
-    A function of its arguments and the images alone; draws come from the cell's streams as in grid.py. path:
-    as in `load`.
+
+def run_cell(digit_plus, digit_minus, snr, N, seed, *, base, path, n_test):
+    """cell.run_cell at (SNR, N) on images of two digits; path as in `load`. A function of its arguments and
+    the images alone.
     """
-    s, mnist, classes = (base.replace(snr=snr, N=N), loaded(path), (digit_plus, digit_minus))
-    for_data, for_start, for_test = streams(snr, N, seed)
-    try:
-        run = api.train(s, sample_images(s, mnist.training, classes, for_data), init_parameters(s, for_start))
-    except DivergenceError as error:
-        return CellResult(DIVERGED, error.step, error.loss)
-    train_loss = float(run.losses[-1])
-    if not run.converged:
-        return CellResult(NOT_CONVERGED, run.steps, train_loss)
-    fresh = sample_images(s, mnist.held_out, classes, for_test, n_test)
-    z = fresh.y * api.forward(run.parameters, fresh.X, "numba")
-    return CellResult(
-        CONVERGED, run.steps, train_loss, float(np.logaddexp(0, -z).mean()), float(np.mean(z <= 0))
-    )
+    source = partial(draw_digits, classes=(digit_plus, digit_minus), path=path)
+    return cell.run_cell(snr, N, seed, base=base, engine="proof", n_test=n_test, source=source)

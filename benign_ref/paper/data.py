@@ -58,12 +58,12 @@ def sample_labels(s: Setting, rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.permutation(y)
 
 
-def sample_noise(s: Setting, rng: np.random.Generator, n: int) -> np.ndarray:
+def sample_noise(s: Setting, rng: np.random.Generator, n: int, out: np.ndarray | None = None) -> np.ndarray:
     """xi_2, ..., xi_M of n samples, (n,M-1,d): xi_2 ~ N(0, (C_p sigma_p)^2 Pi), xi_i ~ N(0, sigma_p^2 Pi),
     independent, with Pi = I - (mu_plus mu_plus^T + mu_minus mu_minus^T)/||mu||^2 (D1 [P*]), or Pi = I for
-    noise="full" [A].
+    noise="full" [A]. Written into `out` (C-contiguous) if given.
     """
-    xi = rng.standard_normal((n, s.M - 1, s.d))
+    xi = rng.standard_normal((n, s.M - 1, s.d), out=out)
     xi *= s.sigma_p
     xi[:, 0] *= s.C_p  # the paper's token 2
     for mu in signals(s) if s.noise == "orthogonal" else ():

@@ -10,29 +10,26 @@ import pytest
 from grids import BASE, SMALL, Inline, bits, grid, started, undisturbed
 
 import benign_ref as br
+from benign_ref.experiments.cell import run_cell, streams
 from benign_ref.experiments.diagram import Cell, PhaseDiagram
-from benign_ref.experiments.grid import phase_diagram, run_cell, streams
+from benign_ref.experiments.grid import phase_diagram
 from benign_ref.runtime import resume
 
 
-def test_a_cell_is_the_public_functions_on_spawned_streams():
-    s = BASE.replace(snr=2.5, N=3)
-    words = [
-        0,
-        3,
-        *(int(w) for w in np.array([2.5]).view(np.uint32)[::-1]),
-    ]  # N and the float's bits, the upper word first
+@pytest.mark.parametrize("base", [BASE, BASE.replace(noise="full", init="uniform", extra_steps=3, d_h=40)])
+@pytest.mark.parametrize("N, n_test", [(3, 50), (4, 70), (1, 32)])
+def test_a_cell_is_the_public_functions_on_spawned_streams(base, N, n_test):
+    s = base.replace(snr=2.5, N=N)
+    words = [0, N, *(int(w) for w in np.array([2.5]).view(np.uint32)[::-1])]  # the upper word first
     key = np.random.SeedSequence(entropy=5, spawn_key=words)
     for_data, for_start, for_test = map(np.random.default_rng, key.spawn(3))
     run = br.train(s, br.sample_dataset(s, for_data), br.init_parameters(s, for_start), engine="proof")
-    fresh = br.sample_dataset(s, for_test, 50)
-    got = run_cell(2.5, 3, 5, base=BASE.replace(snr=1.0, N=7), engine="proof", n_test=50)
-    assert 0 < got.error_rate < 1 and got == (
-        "converged",
-        run.steps,
-        run.losses[-1],
-        *(f(run.parameters, fresh.X, fresh.y) for f in (br.test_loss, br.error_rate)),
-    )
+    fresh = br.sample_dataset(s, for_test, n_test)
+    assert n_test % 2 or fresh.y.sum() == 0  # half of each label
+    got = run_cell(2.5, N, 5, base=base.replace(snr=1.0, N=7), engine="proof", n_test=n_test)
+    assert got[:2] == ("converged", run.steps) and np.isclose(got.train_loss, run.losses[-1], rtol=1e-9)
+    assert np.isclose(got.test_loss, br.test_loss(run.parameters, fresh.X, fresh.y), rtol=1e-9)
+    assert got.error_rate == br.error_rate(run.parameters, fresh.X, fresh.y)
 
 
 def test_a_cell_of_the_law_engine_is_train_in_law_on_the_same_streams():
@@ -61,7 +58,7 @@ def test_no_two_cells_share_a_stream():
 
 
 GOLDEN = {
-    "1": ('converged', 185, 0.049785707674495736, 0.2066723523125893, 0.0)
+    "1": ("converged", 185, 0.049785707674495736, 0.2066723523125893, 0.0)
 }  # MATHEMATICS: what a cell gave then
 
 

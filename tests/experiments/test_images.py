@@ -9,7 +9,7 @@ import pytest
 
 import benign_ref as br
 from benign_ref.experiments import images
-from benign_ref.experiments.grid import streams
+from benign_ref.experiments.cell import streams
 
 SMALL = br.Setting(N=6, M=5, d=images.PIXELS + 400, d_h=4, d_v=3, snr=7.0, C_p=3.0, sigma_p=0.05)
 

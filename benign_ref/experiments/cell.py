@@ -1,0 +1,111 @@
+"""One cell of a grid: draw a training set and a start, run gradient descent, test on fresh samples.
+
+A cell is a pure function of the setting, its place (SNR, N) and its seed: its three streams come from
+SeedSequence(entropy=seed, spawn_key=(N, bits of SNR, stream)). What is drawn is what `sample_dataset` and
+`init_parameters` draw, in the same order; but as w_O is fixed, only the columns W = [W_Q | W_K | W_V w_O]
+matter, and the tokens that samples share are projected once. So neither data nor parameters are put together
+whole.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..derived.law import token_places, train_in_law
+from ..engines import kernels
+from ..engines.proof_space import ColumnSpace
+from ..paper import data
+from ..paper.descent import DivergenceError, descend, side_by_side
+from ..paper.model import logistic
+from ..paper.setting import Setting
+from .diagram import CONVERGED, DIVERGED, NOT_CONVERGED, CellResult
+
+# A source of samples: (s, rng, n, fresh) -> parts of them, each (y (n',), tokens Z (T,d), index (n',M)), the
+# samples being X[n,l] = Z[index[n,l]]. A training set (fresh=False) comes in one part.
+Source = Callable[[Setting, np.random.Generator, int, bool], Iterator[tuple[np.ndarray, ...]]]
+CHUNK = 32  # fresh samples that are in memory at a time
+
+
+def streams(snr: float, N: int, seed: int) -> list[np.random.Generator]:
+    """Three independent Generators of a cell: data, initialisation, test. Four words of 32 bits, so that no
+    two cells share a key.
+    """
+    bits = struct.unpack("<Q", struct.pack("<d", snr))[0]
+    key = N >> 32, N & 0xFFFFFFFF, bits >> 32, bits & 0xFFFFFFFF
+    return [data.make_rng(seed, (*key, stream)) for stream in range(3)]
+
+
+def draw_D1(s: Setting, rng: np.random.Generator, n: int, fresh: bool) -> Iterator[tuple[np.ndarray, ...]]:
+    """The Source of D1: the draws of `sample_dataset`, as the two signals and the noise tokens."""
+    labels = data.sample_labels(s, rng, n)
+    for start in range(0, n, CHUNK if fresh else n):
+        y = labels[start : start + CHUNK] if fresh else labels
+        Z = np.empty((2 + len(y) * (s.M - 1), s.d))
+        Z[:2] = data.signals(s)
+        data.sample_noise(s, rng, len(y), out=Z[2:].reshape(len(y), s.M - 1, s.d))
+        yield y, Z, token_places(y, s.M)
+
+
+def run_on_draws(s: Setting, rngs: list[np.random.Generator], n_test: int, source: Source):
+    """GD from real draws, w_O fixed, in the proof's coordinates: (losses, steps, converged, test), where
+    test() gives z = y f (n_test,) on fresh samples.
+    """
+    for_data, for_start, for_test = rngs
+    ((y, Z, index),) = source(s, for_data, s.N, False)
+    theta = data.init_parameters(s, for_start)
+    space = ColumnSpace(Z, side_by_side(theta), float(np.linalg.norm(theta.w_O)), index, y)
+    losses, steps, converged, _ = descend(
+        space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, extra_steps=s.extra_steps
+    )
+
+    def test() -> np.ndarray:
+        W, z = space.columns(), []
+        for y, Z, index in source(s, for_test, n_test, True):
+            f = np.empty(len(y))
+            kernels.outputs(Z @ W, index, f)
+            z.append(y * f)
+        return np.concatenate(z)
+
+    return losses, steps, converged, test
+
+
+def run_in_law(s: Setting, rngs: list[np.random.Generator], n_test: int):
+    """The same, drawn in law."""
+    run = train_in_law(s, rngs[0])
+    return (
+        run.losses,
+        run.steps,
+        run.converged,
+        lambda: np.prod(run.model.sample_outputs(n_test, rngs[2]), axis=0),
+    )
+
+
+def run_cell(
+    snr: float,
+    N: int,
+    seed: int,
+    *,
+    base: Setting,
+    engine: str,
+    n_test: int,
+    source: Source = draw_D1,
+) -> CellResult:
+    """Train the cell's draw at base.replace(snr=snr, N=N) and test it on n_test fresh samples. Importable, so
+    that any process can compute it.
+
+    engine "proof": real draws from `source`, gradient descent in the proof's coordinates. "law": D1 drawn in
+    law.
+    """
+    s, rngs = base.replace(snr=snr, N=N), streams(snr, N, seed)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told by its loss
+            losses, steps, converged, test = (
+                run_in_law(s, rngs, n_test) if engine == "law" else run_on_draws(s, rngs, n_test, source)
+            )
+    except DivergenceError as error:
+        return CellResult(DIVERGED, error.step, error.loss)
+    if not converged:
+        return CellResult(NOT_CONVERGED, steps, float(losses[-1]))
+    z = test()
+    return CellResult(CONVERGED, steps, float(losses[-1]), float(logistic(z).mean()), float(np.mean(z <= 0)))
