@@ -19,18 +19,18 @@ from .small_steps import measure as measured_cells
 
 TITLE = "the phase diagram computed from the limit, and its error against d and d_h"
 CAPTION = """
-Boundary. (a) Test loss over SNR and N computed from the limit of large d and d_h (L1-L5 [D]),
-nothing fitted and nothing random; odd and fractional N by continuing n = N/2, samples a class [C]. Dots: the
-measured cells of the figure small_steps (gradient descent at d = 1024, mean over seeds) in the same colour scale: a dot of
-which only the rim can be seen agrees. White, dashed: the computed crossing of 0.2; red: the paper's curve N
-SNR^2 = 1000 [P]. (b) Computed against measured test loss, cell by cell of Figure 1; bars: standard deviation
-over seeds, wide at the step, where a draw falls on one side or the other. (c) Error of the limit against d at
-M = 8, N = 6, d_h = WIDE, and (d) against d_h at d = 1e7: root mean square over draws in law of (measured -
-computed)/computed test loss, at two x = N SNR^2 / C_p^2 below the step (near 2.2) and two above. In both
-sigma_h^2 d_h is held, at its default for d_h = 64, as the limit has it: with the default sigma_h ~ d_h^(-1/4)
-the logits of the start would not shrink as d_h grows. Grey: d^(-1/2) and d_h^(-1/2). In (c) the fall ends at
-the error that d_h = WIDE leaves. Nearer to the step errors grow, as a draw may turn over at another x. All of
-it is ours, [C] where not [D].
+Boundary. (a) Test loss over SNR and $N$ computed from the limit of large $d$ and $d_h$ (L1-L5 [D]), nothing
+fitted and nothing random; odd and fractional $N$ by continuing $n = N/2$, samples a class [C]. Dots: the
+measured cells of the figure small_steps (gradient descent on real draws at $d$ = {d}, mean over {cell_seeds}
+seeds) in the same colour scale: a dot of which only the rim can be seen agrees. White, dashed: the computed
+crossing of {level:g}; red: the paper's curve $N SNR^2 = 1000$ [P]. (b) Computed against measured test loss,
+cell by cell; bars: standard deviation over seeds, wide at the step, where a draw falls on one side or the
+other; grey: equality. (c) Error of the limit against $d$ at $M$ = 8, $N$ = 6, $d_h$ = {wide}, and (d) against
+$d_h$ at $d = 10^7$: root mean square over {seeds} draws in law of (measured - computed)/computed test loss,
+at $x = N SNR^2/C_p^2$ = {xs}, below and above the step near 2.2. In both $sigma_h^2 d_h$ is held, at its
+default for $d_h$ = 64, as the limit has it: with the default $sigma_h ~ d_h^{{-1/4}}$ the logits of the start
+would not shrink as $d_h$ grows. Grey: the slope -1/2, for comparison. Nearer to the step errors grow, as a
+draw may turn over at another $x$. All of it is ours, [C] where not [D].
 """
 XS = (1.2, 1.8, 2.7, 4.0)  # of (c) and (d): 0.3 and more away from the step
 LOOKS = (("C0", "-", "o"), ("C1", "--", "s"), ("C2", "-.", "^"), ("C3", ":", "v"))
@@ -113,7 +113,16 @@ def draw_map(axes, snrs, Ns, losses, cells):
     curve(axes, 1000.0, color=PAPER_RED, label=r"paper: $N\,\mathrm{SNR}^2=1000$")
     x, y = np.meshgrid(cells.snrs, cells.Ns, indexing="ij")
     axes.scatter(
-        x, y, c=cells.mean("test_loss"), vmin=0, vmax=1, s=16, edgecolors="white", linewidths=0.5, zorder=3
+        x,
+        y,
+        c=cells.mean("test_loss"),
+        vmin=0,
+        vmax=1,
+        s=16,
+        edgecolors="white",
+        linewidths=0.8,
+        zorder=3,
+        path_effects=WHITE["path_effects"],
     )
     axes.set_yticks(cells.Ns)
     return mesh
@@ -133,7 +142,8 @@ def draw_scatter(axes, cells, computed):
         elinewidth=0.5,
         capsize=0,
     )
-    axes.plot([0, 0.8], [0, 0.8], color="0.6", linewidth=0.8, zorder=0)
+    axes.plot([0, 0.8], [0, 0.8], color="0.6", linewidth=0.8, zorder=0, label="equal")
+    axes.legend(loc="upper left")
     axes.set(
         xlabel="measured test loss",
         ylabel="computed",
@@ -157,7 +167,8 @@ def draw_errors(axes, along, values, name, xs, title):
             label=f"$x={x:g}$",
         )
     ends = np.array([along[0], along[-1]], dtype=float)
-    axes.plot(ends, 1.5 * values[0].max() * (ends / ends[0]) ** -0.5, color="0.6", linewidth=0.8)
+    guide = 1.5 * values[0].max() * (ends / ends[0]) ** -0.5
+    axes.plot(ends, guide, color="0.6", linewidth=0.8, label="slope $-1/2$")
     axes.set(yscale="log", ylabel="relative error", title=title)
     axes.set_xscale("log") if name == "$d$" else log_axis(axes, along, name)
     axes.set_xlabel(name)
@@ -168,9 +179,12 @@ def draw_errors(axes, along, values, name, xs, title):
 
 
 def slopes(along, values):
-    """The exponents of errors (len(along), k) fitted on logarithms, as text, a column each."""
+    """The exponents of errors (len(along), k) fitted on logarithms, as text, a column each; none is told
+    where its 95% interval is wider than 1.
+    """
     fits = [br.fit_power_law(along, column) for column in values.T]
-    return ", ".join(f"{fit.exponent:.2f} [{fit.low:.2f}, {fit.high:.2f}]" for fit in fits)
+    told = (f"{fit.exponent:.2f} [{fit.low:.2f}, {fit.high:.2f}]" for fit in fits)
+    return ", ".join(text if fit.high - fit.low <= 1 else "undetermined" for fit, text in zip(fits, told))
 
 
 def report(size, cells, map_, computed, values):
@@ -224,7 +238,9 @@ def make(options):
         ["map", "", "", snr, N, losses[i, j], ""] for i, snr in enumerate(snrs) for j, N in enumerate(Ns)
     ] + rows
     header = ["what", "d", "d_h", "snr or x", "N or measured", "computed", "relative error"]
-    files = save(figure, "boundary", CAPTION.replace("WIDE", str(size["wide"])), header, rows, options)
+    filled = {"cell_seeds": len(cells.seeds), "level": LEVEL, "xs": ", ".join(f"{x:g}" for x in size["xs"])}
+    caption = CAPTION.format(d=BASE.d, wide=size["wide"], seeds=size["seeds"], **filled)
+    files = save(figure, "boundary", caption, header, rows, options)
     return Result(
         files, report(size, cells, (snrs, Ns, losses), computed, values), {"base": settings_of(BASE), **size}
     )

@@ -14,7 +14,9 @@ matplotlib.use("Agg")  # headless, always
 import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
 from matplotlib import patheffects  # noqa: E402
 
-WIDTH = 7.0  # inches: a text width; a single panel takes half of it
+from benign_ref import plots  # noqa: E402
+
+WIDTH = plots.WIDTH
 PAPER_RED = "#d62728"
 WHITE = {
     "color": "white",
@@ -22,11 +24,8 @@ WHITE = {
 }  # to be seen on yellow too
 MARKS = "Marks: [P] the paper's abstract or a caption; [P*] the paper as summarised elsewhere; [D] derived here; [C] our choice."
 
-plt.rcParams.update({
-    "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8, "legend.fontsize": 7, "xtick.labelsize": 7.5, "ytick.labelsize": 7.5,
-    "lines.linewidth": 1.3, "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
-    "savefig.dpi": 200, "pdf.fonttype": 42, "legend.frameon": False, "image.cmap": "viridis", "hatch.linewidth": 0.6,
-})  # fmt: skip
+plt.rcParams.update(plots.LOOK)
+plt.rcParams["axes.prop_cycle"] = plt.cycler(color=plots.COLOURS)
 
 
 class Progress:

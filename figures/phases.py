@@ -4,37 +4,37 @@ import numpy as np
 from matplotlib.ticker import NullLocator
 
 from benign_ref.experiments import dynamics
+from benign_ref.plots import BLUE, GREEN, PURPLE, VERMILLION, shade_phases
 from benign_ref.runtime.resume import compute
 
 from .common import WIDTH, Result, plt, save, settings_of
 
 TITLE = "training dynamics at small steps, benign and harmful, with the three phases of T3"
 CAPTION = """
-Phases. Training dynamics, benign (left, SNR = {snr_benign:g}, N SNR^2 = {benign:g}) and harmful (right, SNR =
-{snr_harmful:g}, N SNR^2 = {harmful:g}): gradient descent on synthetic data, N = {N}, M = {M}, drawn in law with
-d = {d}, d_h = {d_h}, C_p = {C_p:g}, until the training loss is <= epsilon = {epsilon:g}. Panels, bands, sizes,
-epsilon and step size are ours [C]; the paper's own dynamics are fig3 and fig4. Lines: mean over {seeds}
-seeds; bands: mean -+ 2 sigma over seeds; for the losses, V and the ratio both are taken of the logarithm.
-Step 0 is off the logarithmic axis. Runs differ in length ({shortest} to {longest} steps): mean and band end
-where the shortest run ends, nothing is held or extrapolated; the tick marks at the bottom of (a) are the ends
-of the runs. Dashed: the limit of large d and d_h (L1-L5 [D]), the same setting, nothing fitted. Colours tell
-the token (in (c) to (e): whose row, that is whose query), line styles in (c) to (e) the token attended: solid
-the signal, dash-dotted xi_2. (a) Losses. (b) V of the signals, and mean |V| of the noise tokens. (c)
-Attention of the signal's row and (d) of the rows of xi_2 and of the small tokens xi_i, i >= 3, on the
-training data, mean over samples; dotted: 1/M. (e) <q, k>, mean over samples. (f) max |ell'| / min |ell'| over
-the training samples. Bands are cut by the axes where they leave what is possible (attention in [0,1], ratio
->= 1). |V_(n,i)| lies above its limit, which it approaches as d grows: noise tokens have products of order
-d^(-1/2), through which the large V_(n,2) reach V_(n,i); its flat beginning is V(0), which the limit takes to
-be 0. Shaded: the theory's phases I, II, III [P*], bounded by a rule of ours [C] (phases.py): II begins when
-the first of the rows of the signal and of xi_2 has come a tenth of the way from 1/M to attending only to the
-winner (the token that the signal's row ends on), III when both have come nine tenths. Drawn at the geometric
-mean over seeds.
+Phases. Training dynamics, benign (left, SNR = {snr_benign:g}, $N SNR^2$ = {benign:g}) and harmful (right, SNR
+= {snr_harmful:g}, $N SNR^2$ = {harmful:g}): gradient descent on synthetic data, $N$ = {N}, $M$ = {M}, drawn
+in law with $d$ = {d}, $d_h$ = {d_h}, $C_p$ = {C_p:g}, until the training loss is $<= epsilon$ = {epsilon:g}.
+Panels, bands, sizes, $epsilon$ and step size are ours [C]; the paper's own dynamics are fig3 and fig4. Lines:
+mean over {seeds} seeds; bands: mean -+ 2 standard deviations over seeds; for the losses, $V$ and the ratio
+both are taken of the logarithm. Step 0 is off the logarithmic axis. Runs differ in length ({shortest} to
+{longest} steps): mean and band end where the shortest run ends, nothing is held or extrapolated; the tick
+marks at the bottom of (a) are the ends of the runs. Dashed, black: the limit of large $d$ and $d_h$ (L1-L5
+[D]), the same setting, nothing fitted. Colours tell the token (in (c) to (e): whose row, that is whose
+query), line styles in (c) to (e) the token attended: solid the signal, dash-dotted $xi_2$. (a) Losses. (b)
+$V$ of the signals, and mean $|V|$ of the noise tokens. (c) Attention of the signal's row and (d) of the rows
+of $xi_2$ and of the small tokens $xi_i$, $i >= 3$, on the training data, mean over samples; dotted: $1/M$.
+(e) $<q, k>$, mean over samples. (f) $max |ell'| / min |ell'|$ over the training samples. Bands are cut by the
+axes where they leave what is possible (attention in [0,1], ratio $>= 1$). $|V_{{n,i}}|$ lies above its limit,
+which it approaches as $d$ grows: noise tokens have products of order $d^{{-1/2}}$, through which the large
+$V_{{n,2}}$ reach $V_{{n,i}}$; its flat beginning is $V(0)$, which the limit takes to be 0. Shaded: the
+theory's phases I, II, III [P*], bounded by a rule of ours [C] (phases.py): II begins when the first of the
+rows of the signal and of $xi_2$ has come a tenth of the way from $1/M$ to attending only to the winner (the
+token that the signal's row ends on), III when both have come nine tenths. Drawn at the geometric mean over
+seeds.
 """
-BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # of Okabe and Ito's palette
 ROW_COLOURS = {"s": BLUE, "2": VERMILLION, "i": GREEN}
 STYLES = {"s": "-", "2": (0, (6, 1.5, 1, 1.5))}
 NAMES = {"s": r"\mu", "2": r"\xi_2", "i": r"\xi_i"}
-GREYS = {"I": "1.0", "II": "0.86", "III": "0.94"}
 LIMIT = {"color": "black", "linewidth": 0.7, "linestyle": (0, (3, 2)), "zorder": 3}
 
 
@@ -53,26 +53,6 @@ def pair_line(axes, average, limit, letter, pair, label):
     line(
         axes, average, limit, f"{letter}_{pair}", label, color=ROW_COLOURS[pair[0]], linestyle=STYLES[pair[1]]
     )
-
-
-def shade(axes, bounds):
-    """The three phases as grey levels, their names on top."""
-    if np.isnan(bounds).any():
-        return
-    left, right = axes.get_xlim()
-    marks = [left, *bounds, right]
-    for name, a, b in zip(GREYS, marks, marks[1:]):
-        axes.axvspan(a, b, facecolor=GREYS[name], zorder=-2, linewidth=0)
-        axes.text(
-            np.sqrt(a * b),
-            1.0,
-            name,
-            transform=axes.get_xaxis_transform(),
-            ha="center",
-            va="bottom",
-            fontsize=7,
-            color="0.25",
-        )
 
 
 def draw_panels(panels, average, limit, M, winner):
@@ -124,7 +104,7 @@ def paint(panels, trajectories, average, limit, s, bounds):
     draw_panels(panels, average, limit, s.M, winner)
     for place, axes in enumerate(panels):
         axes.set(xscale="log", xlim=(1, 1.05 * max(ends)))
-        shade(axes, bounds)
+        shade_phases(axes, bounds)
         if axes is not panels[5]:
             box = {"frameon": True, "framealpha": 0.75, "edgecolor": "none", "borderpad": 0.2}
             axes.legend(

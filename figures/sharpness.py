@@ -22,29 +22,18 @@ from .common import WIDTH, Result, log_axis, plt, save
 
 TITLE = "how sharp the boundary is, against x = N SNR^2 / C_p^2"
 CAPTION = """
-Sharpness. Gradient descent stopped at training loss epsilon = 0.01 unless said otherwise, drawn
-in law, against x = N SNR^2 / C_p^2; C_p = 5 sqrt(M), d_h = 32. Markers are means over draws; lines in (a),
-(c), (e), (f) are the limit of large d and d_h at the same sigma_h^2 d_h (L1-L5 [D]), nothing fitted. All of
-it is ours [C]. (a) Test loss for several (M, N), legend in (c), d = 1e5. (b) Test loss at M = 8, N = 6: mean,
-and one standard deviation over draws, for several d. (c) Attention of the signal on itself at the end of the
-runs of (a), mean over the training set, near the step. (d) Spread over draws against d, as standard
-deviations of logarithms: of x_c, the x at which the attention of one draw rises through 0.5, for two d_h, and
-of the test loss at x = 1 and x = 4 for d_h = 32; grey: d^(-1/2). (e) Critical x_c where the test loss falls
-through 0.2 and where the attention rises through 0.5, against M at N = 6 and against N at M = 8. (f) The same
-at M = 8, N = 6 with sigma_h or epsilon multiplied by a factor. Bars in (e), (f): standard errors.
-
-What is sharp: the attention, for M = 8 and more. In the limit it goes from 0.1 to 0.9 within half a per cent
-of x or less (at M = 3 it rises over a range), and the x_c of single draws gather as d and d_h grow: their
-spread falls about like d^(-1/2), to a floor that d_h sets. What is not sharp: the test loss. Below the step,
-where the attention settles on the noise, it falls slowly with x; at the step it drops; beyond, it falls
-slowly again. So the x_c of the test loss is the place of the step only where the step takes it through 0.2:
-at small M, and at small epsilon, the slow fall gets there first. Collapse: at given M the curves of different
-N and d agree away from the step; curves of different M differ in height, as the output on fresh data depends
-on M, and step at nearly the same x. Is x_c a constant? No, though it varies little: it rises slowly with M,
-with N and with sigma_h; with epsilon the x_c of the attention does not move and that of the test loss does;
-with C_p it does not move, so x is the right variable; with d it only gathers. At three times the default
-sigma_h the draws lie below the limit, and come nearer to it as d_h grows. The paper's N SNR^2 = 1000 is x =
-2.5 at M = 16 and C_p = 20: a round number a little above the step.
+Sharpness. Gradient descent stopped at training loss $epsilon$ = 0.01 unless said otherwise, drawn in law,
+against $x = N SNR^2/C_p^2$; $C_p = 5 sqrt(M)$, $d_h$ = {d_h}. Markers are means over draws; lines in (a),
+(c), (e), (f) are the limit of large $d$ and $d_h$ at the same $sigma_h^2 d_h$ (L1-L5 [D]), nothing fitted.
+All of it is ours [C]. (a) Test loss for several $(M, N)$, legend in (c), $d$ = {curve_d:g}. (b) Test loss at
+$M$ = 8, $N$ = 6: mean, and one standard deviation over draws, for several $d$. Grey in (a), (b): {level:g}.
+(c) Attention of the signal on itself at the end of the runs of (a), mean over the training set, near the
+step. (d) Spread over draws against $d$, as standard deviations of logarithms: of $x_c$, the $x$ at which the
+attention of one draw rises through {attention:g}, for two $d_h$, and of the test loss at $x$ = 1 and $x$ = 4
+for $d_h$ = {d_h}; grey: the slope -1/2, for comparison. (e) Critical $x_c$ where the test loss falls through
+{level:g} and where the attention rises through {attention:g}, against $M$ at $N$ = 6 and against $N$ at $M$ =
+8. (f) The same at $M$ = 8, $N$ = 6 with $sigma_h$ or $epsilon$ multiplied by a factor. Bars in (e), (f):
+standard errors. What was found is printed with this run's numbers.
 """
 D_H = 32
 WHERE = {"test_loss": "test loss 0.2", "attention": "attention 0.5"}
@@ -152,7 +141,8 @@ def draw_curves(loss_axes, attention_axes, found, size):
             "markerfacecolor": "none",
         }
         attention_axes.plot([], [], **look, label=f"M={M}, N={N}")
-    loss_axes.axhline(LEVELS["test_loss"], color="0.6", linewidth=0.7)
+    loss_axes.axhline(LEVELS["test_loss"], color="0.6", linewidth=0.7, label=f"{LEVELS['test_loss']:g}")
+    loss_axes.legend(loc="upper right")
     loss_axes.set(ylabel="test loss", title="(a) test loss", ylim=(0, 0.72))
     attention_axes.set(ylabel=r"attention $S_{11}$", title="(c) attention on the signal")
     attention_axes.legend(loc="center right", handlelength=2.6, borderaxespad=0.1)
@@ -169,7 +159,7 @@ def draw_near(axes, found, size):
             np.array(size["near"]) * shift, loss.mean(axis=1), loss.std(axis=1, ddof=1), color=colour, linestyle=style, marker=marker,
             markersize=2.5, linewidth=1, elinewidth=0.8, capsize=1.5, label=f"$d=10^{round(np.log10(d))}$",
         )  # fmt: skip
-    axes.axhline(LEVELS["test_loss"], color="0.6", linewidth=0.7)
+    axes.axhline(LEVELS["test_loss"], color="0.6", linewidth=0.7, label=f"{LEVELS['test_loss']:g}")
     axes.set(ylabel="test loss", title="(b) near the step, M=8, N=6", ylim=(0, 0.72))
     axes.legend(handlelength=2.6)
     log_axis(axes, [0.5, 1, 2, 4], r"$x$")
@@ -198,7 +188,7 @@ def draw_spreads(axes, values, size):
         axes.plot(size["d"], spread, color=colour, linestyle=style, marker=marker, markersize=3, label=label)
     ends = np.array([size["d"][0], size["d"][-1]], dtype=float)
     top = 1.3 * max(max(spread) for spread in values.values())
-    axes.plot(ends, top * (ends / ends[0]) ** -0.5, color="0.6", linewidth=0.8)
+    axes.plot(ends, top * (ends / ends[0]) ** -0.5, color="0.6", linewidth=0.8, label="slope $-1/2$")
     axes.set(
         xscale="log",
         yscale="log",
@@ -344,5 +334,7 @@ def make(options):
     table = [
         [*task, *(value if isinstance(value, list) else [value])] for task, value in found.results.items()
     ]
-    files = save(figure, "sharpness", CAPTION, header, table, options)
+    filled = {"d_h": D_H, "curve_d": drawn().d, "level": LEVELS["test_loss"]}
+    caption = CAPTION.format(attention=LEVELS["attention"], **filled)
+    files = save(figure, "sharpness", caption, header, table, options)
     return Result(files, report(rows, values, size), {**settings, **size, "draw": drawn()._asdict()})

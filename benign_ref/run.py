@@ -1,0 +1,232 @@
+"""python -m benign_ref run: one experiment of your own, from real draws, drawn in law, or in the limit."""
+
+import argparse
+import csv
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import api, plots
+from .derived.boundary import critical_x
+from .derived.law import train_in_law
+from .derived.limit import train_in_limit
+from .experiments.phases import Phases, find_phases
+from .experiments.published import FIGURES, published_setting
+from .paper.data import init_parameters, make_rng, sample_dataset
+from .paper.descent import DivergenceError, log_spaced_steps
+from .paper.model import logistic
+from .paper.setting import Setting
+from .runtime.store import digest
+
+LEVEL = 0.2  # the test loss of the paper's cut
+KINDS = {"int": int, "float": float, "str": str}
+NO_FLAG = ("balanced",)
+
+
+class Outcome(NamedTuple):
+    """What a run showed: the steps recorded with losses, attention and values (see plots.draw_run), its
+    phases, and on fresh data the test loss, its standard error (None where it is exact) and the error rate.
+    """
+
+    steps: int
+    converged: bool
+    history: dict
+    phases: Phases
+    test_loss: float
+    standard_error: float | None
+    error_rate: float
+
+
+def arguments(argv):
+    """The parsed command line; argparse leaves with status 2 on a wrong one."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benign_ref run",
+        description="Run gradient descent once and say what came of it. Every size and scale of Setting by its name.",
+        epilog="exit status: 0 done, 1 the run diverged or could not be written, 2 wrong arguments",
+    )
+    for one in fields(Setting):
+        if one.init and one.name not in NO_FLAG:
+            kind = KINDS[str(one.type).split(" ")[0]]
+            parser.add_argument(
+                f"--{one.name}", type=kind, metavar=one.name.upper(), help=f"Setting's {one.name}"
+            )
+    parser.add_argument("--unbalanced", action="store_true", help="draw each label, instead of half of each")
+    parser.add_argument("--mu", type=float, help="||mu||, instead of --snr")
+    parser.add_argument(
+        "--published", choices=FIGURES, help="the published experiment's values [A] for all else"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--law", action="store_true", help="draw the run in law, whatever d")
+    how.add_argument("--limit", action="store_true", help="the limit of large d and d_h: nothing drawn")
+    parser.add_argument("--seed", type=int, default=0, help="an integer >= 0 (default %(default)s)")
+    parser.add_argument("--n_test", type=int, default=1000, help="fresh samples (default %(default)s)")
+    parser.add_argument(
+        "--out", default="out", metavar="DIR", help="folder of the picture (default %(default)s)"
+    )
+    asked = parser.parse_args(argv)
+    if asked.snr is not None and asked.mu is not None:
+        parser.error("--mu and --snr exclude each other: ||mu|| = SNR sigma_p sqrt(d)")
+    try:
+        make_rng(asked.seed)
+        asked.setting, asked.notes = setting_of(asked)
+    except (ValueError, TypeError) as error:
+        parser.error(str(error))
+    return asked
+
+
+def setting_of(asked):
+    """(Setting, what must be said about it) of a command line. Raises ValueError or TypeError."""
+    names = [one.name for one in fields(Setting) if one.init and one.name not in NO_FLAG]
+    given = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    if asked.unbalanced:
+        given["balanced"] = False
+    notes = []
+    if asked.published:
+        N, snr = given.pop("N", None), given.pop("snr", None)
+        if snr is not None:
+            raise ValueError("--published takes --mu, not --snr: its noise level is fixed")
+        s = published_setting(asked.published, N=N, mu=asked.mu).replace(**given)
+        if given:
+            notes.append(f"changed from the published experiment: {', '.join(given)}")
+    else:
+        s = Setting(**given)
+        if asked.mu is not None:
+            s = s.replace(snr=asked.mu / s.noise_norm)
+    if asked.law and s.init == "uniform":
+        s = s.replace(init="gaussian")
+        notes.append("--law changes the start: Gaussian of the same standard deviations, not uniform")
+    if asked.limit:
+        notes.append(
+            "--limit ignores d, d_h (but for sigma_h^2 d_h), the law of noise and start, sigma_V and the seed"
+        )
+    return s, notes
+
+
+def history_of(records, losses):
+    """What plots.draw_run takes, from the Records of a run; record.observed is the test loss there."""
+    mean = {name: [float(r.attention[:, l, j].mean()) for r in records] for name, l, j in ROWS}
+    size = {
+        name: [float(np.abs(r.values[:, l]).mean()) for r in records] for name, l in (("V_s", 0), ("V_2", 1))
+    }
+    found = {
+        "step": [r.step for r in records],
+        "train_loss": [losses[r.step] for r in records],
+        "test_loss": [r.observed for r in records],
+    }
+    return {name: np.array(values) for name, values in {**found, **mean, **size}.items()}
+
+
+ROWS = (
+    ("S_ss", 0, 0),
+    ("S_s2", 0, 1),
+    ("S_2s", 1, 0),
+    ("S_22", 1, 1),
+)  # the row that looks, the token it sees
+
+
+def phases_of(history, M):
+    """The Phases of a history."""
+    return find_phases(history["step"], *(history[name] for name, _, _ in ROWS), M)
+
+
+def run_drawn(s, seed, n_test, law):
+    """The Outcome of a run on real draws, or drawn in law."""
+    start, test = make_rng(seed, (0,)), (seed, (1,))
+    wanted = log_spaced_steps(s.max_steps, 24)
+    if law:
+        run = train_in_law(
+            s, start, record_every=wanted, observe=lambda at: at.test_loss(n_test, make_rng(*test))
+        )
+        loss, error = run.test_loss(n_test, make_rng(*test), return_se=True)
+        wrong = run.error_rate(n_test, make_rng(*test))
+    else:
+        data, theta, fresh = (
+            sample_dataset(s, start),
+            init_parameters(s, start),
+            sample_dataset(s, make_rng(*test), n_test),
+        )
+        at = lambda theta: fresh.y * api.forward(theta, fresh.X, "numba")  # noqa: E731 - the margins on fresh data
+        run = api.train(
+            s, data, theta, record_every=wanted, observe=lambda theta: float(logistic(at(theta)).mean())
+        )
+        margins = at(run.parameters)
+        losses = logistic(margins)
+        loss, wrong = float(losses.mean()), float(np.mean(margins <= 0))
+        error = float(losses.std(ddof=1) / np.sqrt(n_test)) if n_test > 1 else float("nan")
+    history = history_of(run.records, run.losses)
+    return Outcome(run.steps, run.converged, history, phases_of(history, s.M), loss, error, wrong)
+
+
+def run_limit(s):
+    """The Outcome in the limit."""
+    run = train_in_limit(s, record_every=log_spaced_steps(s.max_steps, 24))
+    at = run.history
+    history = {name: at.attention[name[2:]] for name, _, _ in ROWS}
+    history |= {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}
+    history |= {"V_s": np.abs(at.V_s), "V_2": np.abs(at.V_2)}
+    return Outcome(
+        run.steps, run.converged, history, phases_of(history, s.M), run.test_loss, None, run.error_rate
+    )
+
+
+def boundary_line(s):
+    """Where a Setting lies to the limit's boundary at its N, as one line."""
+    here = f"N SNR^2 = {s.N_snr2:.4g}"
+    try:
+        there = critical_x(s.M, s.N, level=LEVEL, base=s) * s.C_p**2
+    except (ValueError, DivergenceError) as error:
+        return f"{here}; the limit has no boundary to compare with here ({error})"
+    side = "benign" if s.N_snr2 > there else "harmful"
+    return f"{here}, {s.N_snr2 / there:.2f} times the limit's boundary {there:.0f} (test loss {LEVEL}) at this N: {side} side"
+
+
+def report(s, outcome, engine):
+    """The lines that say what came of a run."""
+    ended = f"L_S <= {s.epsilon:g} reached" if outcome.converged else f"L_S <= {s.epsilon:g} NOT reached"
+    spread = "" if outcome.standard_error is None else f" +- {outcome.standard_error:.2g} (standard error)"
+    return [
+        f"run      {engine}: {outcome.steps} steps, {ended}",
+        f"losses   training {outcome.history['train_loss'][0]:.4g} to {outcome.history['train_loss'][-1]:.4g}",
+        f"test     loss {outcome.test_loss:.4g}{spread}, error rate {outcome.error_rate:.3g}",
+        f"phases   {outcome.phases}",
+        f"boundary {boundary_line(s)}",
+    ]
+
+
+def write(folder, name, outcome, s, engine):
+    """NAME.png and NAME.csv in the folder, which is made if it is not there; returns the paths. Raises
+    OSError.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = folder / f"{name}.png", folder / f"{name}.csv"
+    title = f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}, {engine}; grey: phases I, II, III"
+    plots.draw_run(paths[0], outcome.history, outcome.phases, s.M, title)
+    with open(paths[1], "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(outcome.history)
+        writer.writerows(zip(*(values.tolist() for values in outcome.history.values())))
+    return paths
+
+
+def main(argv=None):
+    """Run and report; returns the exit status."""
+    asked = arguments(argv)
+    s = asked.setting
+    engine = "in law" if asked.law else "the limit" if asked.limit else "real draws"
+    print(s)
+    for note in asked.notes:
+        print(f"note: {note}")
+    try:
+        outcome = run_limit(s) if asked.limit else run_drawn(s, asked.seed, asked.n_test, asked.law)
+        print("\n".join(report(s, outcome, engine)))
+        kind = engine.replace(" ", "-")
+        name = f"run-N{s.N}-snr{s.snr:g}-{kind}-seed{asked.seed}-{digest([str(s), asked.n_test])[:6]}"
+        print("written  " + ", ".join(str(path) for path in write(asked.out, name, outcome, s, engine)))
+    except (DivergenceError, ValueError, OSError) as error:
+        print(f"run: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,91 @@
+"""index.html: one page with everything a run made: claims, figures, what was found, the ledger, the walks."""
+
+import base64
+import csv
+import html
+
+from benign_ref.teach.notation import prose
+from benign_ref.teach.page import page
+
+from benign_ref.teach import derive
+
+from . import NAMES, explore
+
+FIRST = "claims"
+STYLE = """
+figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; background: #fff; }
+figcaption, .found { font-size: .92rem; } .found { white-space: pre-wrap; overflow-wrap: anywhere; }
+section { border-top: 1px solid var(--line); padding-top: .6rem; margin-top: 1.6rem; }
+.wide { overflow-x: auto; }
+"""
+PREFACE = """Numbers, pictures and pages of one run of run_all.py. Everything was computed here, from real gradient descent on
+real draws or from the limit; each caption says what this run did."""
+
+
+def picture(path, title):
+    """An image as part of the page, so that the page can be carried alone."""
+    if not path.exists():
+        return ""
+    coded = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f'<figure><img alt="{html.escape(title)}" src="data:image/png;base64,{coded}"></figure>'
+
+
+def caption_of(out, name, entry):
+    """The caption as HTML, its mathematics typeset; from the run's record, else from NAME.txt."""
+    text = entry.get("caption") or (out / f"{name}.txt").read_text(encoding="utf-8")
+    return "".join(f"<p>{prose(part)}</p>" for part in text.strip().split("\n\n"))
+
+
+def table(path):
+    """A CSV file as an HTML table."""
+    with open(path, newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    cells = lambda row, tag: "".join(f"<{tag}>{prose(cell)}</{tag}>" for cell in row)  # noqa: E731
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
+    return f'<div class="wide"><table><tr>{cells(header, "th")}</tr>{body}</table></div>'
+
+
+def section(out, name, title, entry):
+    """One figure: picture, caption, what was found, its files and settings."""
+    files = "".join(f'<a href="{html.escape(file)}">{html.escape(file)}</a> ' for file in entry["files"])
+    found = html.escape("\n".join(entry["lines"]))
+    claims = table(out / "claims.csv") if name == FIRST and (out / "claims.csv").exists() else ""
+    settings = html.escape("\n".join(f"{key}: {value}" for key, value in entry["settings"].items()))
+    return (
+        f'<section id="{name}"><h2>{name}: {prose(title)}</h2>{claims}{picture(out / f"{name}.png", title)}'
+        f"<details><summary>Caption</summary>{caption_of(out, name, entry)}</details>"
+        f'<h3>What this run found</h3><div class="found">{found}</div><p>{files}</p>'
+        f'<details><summary>Settings, {entry["seconds"]} s</summary><div class="found">{settings}</div></details></section>'
+    )
+
+
+def walks(out, seed):
+    """The walk-throughs as pages in `out`; returns their links as HTML."""
+    links = []
+    for name, (what, _) in derive.TARGETS.items():
+        path = out / f"derive-{name}.html"
+        path.write_text(derive.page(name, seed, derive.walk(name, seed)), encoding="utf-8")
+        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {prose(what)}</li>')
+    return f"<ul>{''.join(links)}</ul>"
+
+
+def make(out, entries, titles, seed=0):
+    """Write index.html, explore.html and the walk-throughs into `out`; returns the path of index.html.
+
+    entries: {figure: what run_all.py noted of it}, titles: {figure: its line}. Raises OSError.
+    """
+    explore.write(out / "explore.html", entries.get("fig1", {}).get("settings", {}).get("crossings", {}))
+    known = [name for name in dict.fromkeys((FIRST, *NAMES)) if name in entries]
+    contents = "".join(f'<li><a href="#{name}">{name}</a>: {prose(titles[name])}</li>' for name in known)
+    ledger = '<a href="ledger.html">The ledger</a>: every statement beside its code and residual. '
+    body = [
+        "<h1>What this run found</h1>",
+        f"<p>{PREFACE}</p>",
+        f"<p>{ledger if (out / 'ledger.html').exists() else ''}"
+        '<a href="explore.html">The phase diagram to be played with</a>.</p>',
+        f"<nav><h2>Figures</h2><ul>{contents}</ul><h2>Walk-throughs</h2>{walks(out, seed)}</nav>",
+        *(section(out, name, titles[name], entries[name]) for name in known),
+    ]
+    path = out / "index.html"
+    path.write_text(page("benign_ref: what this run found", "\n".join(body), style=STYLE), encoding="utf-8")
+    return path
