@@ -13,9 +13,9 @@ python -m benign_ref COMMAND --help says more."""
 
 def main(argv):
     """Hand over to the command's own main; returns the exit status."""
-    if argv and argv[0] in ("audit", "derive"):
+    if argv and argv[0] in ("audit", "derive", "run"):
         return importlib.import_module(
-            {"audit": ".audit", "derive": ".teach.derive"}[argv[0]], __package__
+            {"audit": ".audit", "derive": ".teach.derive", "run": ".run"}[argv[0]], __package__
         ).main(argv[1:])
     asked = not argv or argv[0] in ("-h", "--help")
     print(

@@ -5,14 +5,14 @@ import csv
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from . import api, plots
 from .derived.boundary import critical_x
 from .derived.law import train_in_law
-from .derived.limit import train_in_limit
+from .derived.limit_run import train_in_limit
 from .experiments.phases import Phases, find_phases
 from .experiments.published import FIGURES, published_setting
 from .paper.data import init_parameters, make_rng, sample_dataset
@@ -22,7 +22,8 @@ from .paper.setting import Setting
 from .runtime.store import digest
 
 LEVEL = 0.2  # the test loss of the paper's cut
-KINDS = {"int": int, "float": float, "str": str}
+PER_DECADE = 12  # steps recorded on the logarithmic axis
+ON_THE_WAY = 200  # fresh samples behind a test loss on the way
 NO_FLAG = ("balanced",)
 
 
@@ -49,7 +50,7 @@ def arguments(argv):
     )
     for one in fields(Setting):
         if one.init and one.name not in NO_FLAG:
-            kind = KINDS[str(one.type).split(" ")[0]]
+            kind = next(k for k in (int, float, str) if k in (one.type, *get_args(one.type)))
             parser.add_argument(
                 f"--{one.name}", type=kind, metavar=one.name.upper(), help=f"Setting's {one.name}"
             )
@@ -85,10 +86,8 @@ def setting_of(asked):
         given["balanced"] = False
     notes = []
     if asked.published:
-        N, snr = given.pop("N", None), given.pop("snr", None)
-        if snr is not None:
-            raise ValueError("--published takes --mu, not --snr: its noise level is fixed")
-        s = published_setting(asked.published, N=N, mu=asked.mu).replace(**given)
+        place = {name: given.pop(name, None) for name in ("N", "snr")}
+        s = published_setting(asked.published, mu=asked.mu, **place).replace(**given)
         if given:
             notes.append(f"changed from the published experiment: {', '.join(given)}")
     else:
@@ -133,36 +132,39 @@ def phases_of(history, M):
 
 
 def run_drawn(s, seed, n_test, law):
-    """The Outcome of a run on real draws, or drawn in law."""
-    start, test = make_rng(seed, (0,)), (seed, (1,))
-    wanted = log_spaced_steps(s.max_steps, 24)
+    """The Outcome of a run on real draws, or drawn in law. The curve of the test loss is over ON_THE_WAY
+    samples.
+    """
+    wanted, few = log_spaced_steps(s.max_steps, PER_DECADE), min(n_test, ON_THE_WAY)
+    start, test = make_rng(seed, (0,)), lambda: make_rng(seed, (1,))  # the same fresh samples at every step
     if law:
-        run = train_in_law(
-            s, start, record_every=wanted, observe=lambda at: at.test_loss(n_test, make_rng(*test))
-        )
-        loss, error = run.test_loss(n_test, make_rng(*test), return_se=True)
-        wrong = run.error_rate(n_test, make_rng(*test))
+        run = train_in_law(s, start, record_every=wanted, observe=lambda at: at.test_loss(few, test()))
+        loss, error = run.test_loss(n_test, test(), return_se=True)
+        wrong = run.error_rate(n_test, test())
     else:
         data, theta, fresh = (
             sample_dataset(s, start),
             init_parameters(s, start),
-            sample_dataset(s, make_rng(*test), n_test),
+            sample_dataset(s, test(), n_test),
         )
-        at = lambda theta: fresh.y * api.forward(theta, fresh.X, "numba")  # noqa: E731 - the margins on fresh data
-        run = api.train(
-            s, data, theta, record_every=wanted, observe=lambda theta: float(logistic(at(theta)).mean())
-        )
-        margins = at(run.parameters)
-        losses = logistic(margins)
-        loss, wrong = float(losses.mean()), float(np.mean(margins <= 0))
-        error = float(losses.std(ddof=1) / np.sqrt(n_test)) if n_test > 1 else float("nan")
+
+        def losses(theta, count):
+            """Losses and errors on the first `count` fresh samples."""
+            margins = fresh.y[:count] * api.forward(theta, fresh.X[:count], "numba")
+            return logistic(margins), margins <= 0
+
+        observe = lambda theta: float(losses(theta, few)[0].mean())  # noqa: E731
+        run = api.train(s, data, theta, record_every=wanted, observe=observe)
+        each, errors = losses(run.parameters, n_test)
+        loss, wrong = float(each.mean()), float(errors.mean())
+        error = float(each.std(ddof=1) / np.sqrt(n_test)) if n_test > 1 else float("nan")
     history = history_of(run.records, run.losses)
     return Outcome(run.steps, run.converged, history, phases_of(history, s.M), loss, error, wrong)
 
 
 def run_limit(s):
     """The Outcome in the limit."""
-    run = train_in_limit(s, record_every=log_spaced_steps(s.max_steps, 24))
+    run = train_in_limit(s, record_every=log_spaced_steps(s.max_steps, PER_DECADE))
     at = run.history
     history = {name: at.attention[name[2:]] for name, _, _ in ROWS}
     history |= {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}

@@ -8,7 +8,7 @@ from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page
 
 from benign_ref.derived.boundary import critical_x
-from benign_ref.derived.limit import train_in_limit
+from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.phases import find_phases
 from benign_ref.paper.descent import log_spaced_steps
 
