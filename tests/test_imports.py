@@ -32,7 +32,7 @@ MAY_SEE = {  # folder or module of benign_ref: what it may import, besides itsel
         "teach",
     },
     "__init__": {"paper", "derived", "experiments", "api", "checks"},
-    "run": {"paper", "derived", "experiments", "api", "plots"},
+    "run": {"paper", "derived", "experiments", "api", "plots", "runtime"},
     "__main__": {"audit", "teach", "run"},
 }
 
