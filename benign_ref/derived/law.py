@@ -1,46 +1,33 @@
 """LAW [D]: a whole experiment of D1 drawn in law, gradient descent and its test loss without ever holding a
 vector of length d.
 
-    m = d-2   dimensions beside the two signals      n = N(M-1)   noise tokens of the training set      T = 2+n <= d
-    p = 2d_h+1   columns of W = [W_Q | W_K | v], v = W_V w_O (d,), side by side as in kernels.py
+    m = d-2         dimensions beside the two signals          n = N(M-1)   noise tokens of the training set
+    T = 2+n <= d    tokens                                     p = 2d_h+1   columns of W = [W_Q | W_K | v],
+                                                               v = W_V w_O (d,), as in engines/kernels.py
+    A (T,T)         tokens Z = A F, with orthonormal rows of F (T,d); G = Z Z^T = A A^T
+    U (T,p)         F W, the coordinates of W in the tokens' span      R (.,p)   root of the rest's Gram Gamma = R^T R
 
-Why d enters only through degrees of freedom (rotations change nothing, I6):
-1. Write xi_i = sigma_i x_i, x_i ~ N(0, I_m) in the complement of the signals. Gram-Schmidt (Bartlett's
-decomposition):
-   x_i = sum_j L_ij omega_j with orthonormal omega_1..omega_n and L lower triangular. Given
-   omega_1..omega_{i-1}, the part of x_i beyond them is Gaussian in m-i+1 dimensions, so L_ii ~ chi with m-i+1
-   degrees of freedom; the coordinates L_ij, j < i, are N(0,1); all independent, of the omegas too. With the
-   two signals first, the tokens are Z = A F with A = diag(||mu||, ||mu||, sigma L) (T,T) and orthonormal rows
-   of F (T,d); G = Z Z^T = A A^T.
-2. The entries of W(0) are independent Gaussians: sigma_h in W_Q, W_K; sigma_V w_O_norm in v, whatever w_O's
-direction. In an orthonormal
-   basis made from the tokens, of which W(0) is independent, they have that law again. So U(0) = F W(0) (T,p),
-   the coordinates in the tokens' span, and the residual in the other m-n dimensions are such Gaussians,
-   independent of each other and of A. Rows at the start: [Q | K | V] = A U(0).
-3. GD moves W inside the span of the tokens only (proof.py): U(t) = U(0) + A^T C(t), and the residual stays.
-So a run sees A and U(0) alone.
-4. A fresh noise token is sigma x, x ~ N(0, I_m), independent of all that: given W(t), its (q,k,V) = sigma
-W(t)^T x is
-   N(0, sigma^2 (U_n^T U_n + Gamma)), with U_n the rows of U(t) beyond the signals' and Gamma (p,p) the Gram
-   of the residual: Wishart with m-n degrees of freedom; when these are fewer than p, the Gram of a Gaussian
-   of that many rows (none if m = n). Fresh signal tokens are the signals: rows ||mu|| U(t)[:2].
-
-Equal in distribution to GD on a direct draw, at a cost of O(T^2 d_h) a step whatever d. w_O is fixed (GD's
-default): v alone matters.
+d enters only through degrees of freedom, because rotations change nothing (I6): each step of the argument
+stands beside the function that takes it. The result is equal in distribution to GD on a direct draw, at a cost
+of O(T^2 d_h) a step whatever d. w_O is fixed (GD's default): v alone matters. The start is Gaussian: no other
+has independent coordinates in every orthonormal basis.
 """
 
+from collections.abc import Callable
 from math import nan, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import validate
-from ..engines import kernels
 from ..engines.proof_space import ProofSpace
 from ..paper import descent
 from ..paper.data import sample_labels
-from ..paper.model import logistic
+from ..paper.model import logistic, softmax
 from ..paper.setting import Setting
+
+
+TOKENS_AT_ONCE = 2048  # fresh tokens held together; it bounds the memory a test takes
 
 
 def noise_levels(s, n):
@@ -55,6 +42,14 @@ def column_scales(s):
     return np.array([s.sigma_h] * (2 * s.d_h) + [s.sigma_V * s.w_O_norm])
 
 
+# 1. The tokens. Write xi_i = sigma_i x_i, x_i ~ N(0, I_m) in the complement of the signals. Gram-Schmidt
+# (Bartlett's decomposition): x_i = sum_j L_ij omega_j with orthonormal omega_1..omega_n and L lower triangular.
+# Given omega_1..omega_{i-1}, the part of x_i beyond them is Gaussian in m-i+1 dimensions, so L_ii ~ chi with
+# m-i+1 degrees of freedom; the coordinates L_ij, j < i, are N(0,1); all independent, of the omegas too. Full
+# noise has a coordinate N(0,1) along each signal besides, independent of the rest. With the two signals first,
+# A = [diag(||mu||, ||mu||), 0; sigma (X_s, L)], X_s (n,2) Gaussian or (noise projected off the signals) 0.
+
+
 def bartlett(size, degrees, rng):
     """L (size,size), lower triangular: L L^T has the law of x x^T, x (size,degrees) standard Gaussian. Needs
     size <= degrees.
@@ -67,13 +62,22 @@ def bartlett(size, degrees, rng):
 
 
 def token_root(s, rng):
-    """A (T,T), lower triangular, with G = A A^T the Gram matrix of the tokens mu_plus, mu_minus, xi_{1,2},
-    ..., xi_{N,M}.
+    """A (T,T), lower triangular, with G = A A^T the Gram matrix of the tokens mu_plus, mu_minus, xi_{1,2}, ...,
+    xi_{N,M}.
     """
     A = np.zeros((s.T, s.T))
     A[0, 0] = A[1, 1] = s.mu_norm
-    A[2:, 2:] = noise_levels(s, s.N)[:, None] * bartlett(s.T - 2, s.d - 2, rng)
+    sigma = noise_levels(s, s.N)[:, None]
+    A[2:, 2:] = sigma * bartlett(s.T - 2, s.d - 2, rng)
+    if s.noise == "full":
+        A[2:, :2] = sigma * rng.standard_normal((s.T - 2, 2))
     return A
+
+
+# 2. The start. The entries of W(0) are independent Gaussians: sigma_h in W_Q, W_K; sigma_V w_O_norm in v, whatever
+# w_O's direction. In an orthonormal basis made from the tokens, of which W(0) is independent, they have that law
+# again. So U(0) = F W(0), and the residual in the other d-T dimensions, are such Gaussians, independent of each
+# other and of A. Of the residual only its Gram Gamma (p,p) is ever seen: Wishart with d-T degrees of freedom.
 
 
 def span_coordinates(s, rng):
@@ -98,8 +102,17 @@ def token_places(y, M):
     return np.concatenate([np.where(y > 0, 0, 1)[:, None], noise], axis=1).astype(np.int64)
 
 
+# 4. Fresh data. A fresh noise token is sigma x, x ~ N(0, I), independent of all that: given W(t), its
+# (q,k,V) = sigma W(t)^T x is N(0, sigma^2 C), with C = U_n^T U_n + Gamma and U_n the rows of U(t) that noise sees:
+# those beyond the signals', or (full noise) all. Fresh signal tokens are the signals: rows ||mu|| U(t)[:2].
+# With C = root^T root a fresh token is sigma z root, z standard Gaussian. Only logits and values are wanted, and
+# root = [root_q | root_k | root_v] is upper triangular: q sees the first d_h coordinates of z alone, z_q. So
+#     <q_l, k_j> = sigma_l sigma_j z_q,l (root_q root_k^T) z_j
+# costs one product with a matrix of d_h rows, half of what q and k themselves would.
+
+
 class LawModel(NamedTuple):
-    """A trained model as far as fresh data can see it. U (T,2d_h+1): W(t) in the tokens' span; R: root of the
+    """A trained model as far as fresh data can see it. U (T,p): W(t) in the tokens' span; R: root of the
     residual's Gram.
     """
 
@@ -107,23 +120,40 @@ class LawModel(NamedTuple):
     U: np.ndarray
     R: np.ndarray
 
-    def sample_outputs(self, n, rng, chunk=4096):
-        """Labels y (n,) and outputs f (n,) on n fresh samples of D1, in chunks of about `chunk` tokens.
+    def noise_root(self):
+        """root (r,p), upper triangular, r <= p: root^T root is the covariance of (q,k,V) of fresh noise of level
+        1.
+        """
+        seen = self.U if self.setting.noise == "full" else self.U[2:]
+        return np.linalg.qr(np.concatenate([seen, self.R]), mode="r")
 
-        Raises TypeError or ValueError for a bad argument.
+    def outputs(self, y, z, root):
+        """M1: f (n,) of fresh samples with labels y (n,) whose noise tokens are sigma z root, z (n,M-1,r)."""
+        s, h = self.setting, self.setting.d_h
+        signal = s.mu_norm * self.U[np.where(y > 0, 0, 1)]  # (n,p), [q | k | V] of each sample's signal
+        q, k, V = signal[:, :h], signal[:, h:-1], signal[:, -1]
+        root_q, root_k, root_v = root[:h, :h], root[:, h:-1], root[:, -1]
+        x = z * noise_levels(s, 1)[:, None]  # (n,M-1,r)
+        x_q = np.ascontiguousarray(x[:, :, :h])
+        P = np.empty((len(y), s.M, s.M))  # logits
+        P[:, 0, 0] = np.einsum("nh,nh->n", q, k)
+        P[:, 0, 1:] = ((q @ root_k.T)[:, None] @ x.swapaxes(1, 2))[:, 0]
+        P[:, 1:, 0] = (x_q @ (k @ root_q.T)[:, :, None])[:, :, 0]
+        P[:, 1:, 1:] = (x_q.reshape(-1, x_q.shape[2]) @ (root_q @ root_k.T)).reshape(x.shape) @ x.swapaxes(1, 2)
+        c = np.concatenate([V[:, None], x @ root_v], axis=1)  # values
+        return (softmax(P) @ c[:, :, None])[:, :, 0].mean(axis=1)
+
+    def sample_outputs(self, n, rng):
+        """Labels y (n,) and outputs f (n,) on n fresh samples of D1. Raises TypeError or ValueError for a bad
+        argument.
         """
         n, rng, s = validate.integer("n", n, 1), validate.generator("rng", rng), self.setting
-        root = np.linalg.qr(np.concatenate([self.U[2:], self.R]), mode="r")  # root^T root = U_n^T U_n + Gamma
-        y, f = sample_labels(s, rng, n), np.empty(n)
-        step = max(1, chunk // s.M)
-        for start in range(0, n, step):
-            part = slice(start, start + step)
-            sigma = noise_levels(s, len(y[part]))
-            noise = sigma[:, None] * (rng.standard_normal((len(sigma), len(root))) @ root)
-            rows = np.concatenate(
-                [s.mu_norm * self.U[:2], noise]
-            )  # [q | k | V] of the two signals and of the fresh noise tokens
-            kernels.outputs(rows, token_places(y[part], s.M), f[part])
+        root, y = self.noise_root(), sample_labels(s, rng, n)
+        f, at_once = np.empty(n), max(1, TOKENS_AT_ONCE // s.M)
+        for first in range(0, n, at_once):
+            part = y[first : first + at_once]
+            z = rng.standard_normal((len(part), s.M - 1, len(root)))
+            f[first : first + at_once] = self.outputs(part, z, root)
         return y, f
 
     def test_loss(self, n, rng, return_se=False):
@@ -149,11 +179,15 @@ class LawModel(NamedTuple):
         return float(values.mean()), float(values.std(ddof=1) / sqrt(n)) if n > 1 else nan
 
 
+# 3. The run. GD moves W inside the span of the tokens only (paper/proof.py): U(t) = U(0) + A^T C(t), and the
+# residual stays. So a run sees A and U(0) alone: it starts from the rows [Q | K | V] = A U(0).
+
+
 class LawSpace:
     """GD from a start drawn in law, run in the proof's coordinates; `model()` is what fresh data see. Needs T
     <= d.
 
-    A (T,T), U (T,2d_h+1) = U(0) and R as the top of this file calls them. When d_h > 2T the run itself uses
+    A, U = U(0) and R as the top of this file calls them. When d_h > 2T the run itself uses
     2T columns (proof.py).
     """
 
@@ -161,23 +195,28 @@ class LawSpace:
         self.setting, self.y = s, sample_labels(s, rng, s.N)
         self.A, self.U, self.R = token_root(s, rng), span_coordinates(s, rng), residual_root(s, rng)
         rows, h = self.A @ self.U, s.d_h
-        V, w_O = (
-            rows[:, -1:] / s.w_O_norm,
-            np.array([s.w_O_norm]),
-        )  # only v = W_V w_O matters, so d_v = 1 will do
+        V, w_O = rows[:, -1:] / s.w_O_norm, np.array([s.w_O_norm])  # v alone matters, so d_v = 1 will do
         self.space = ProofSpace(
             self.A @ self.A.T, rows[:, :h], rows[:, h:-1], V, w_O, token_places(self.y, s.M), self.y, False
         )
-        self.evaluate, self.move, self.tokens = self.space.evaluate, self.space.move, self.space.tokens
+
+    def evaluate(self):
+        """L_S at the present point."""
+        return self.space.evaluate()
+
+    def move(self, eta):
+        """One step of GD, by P1-P3."""
+        self.space.move(eta)
+
+    def tokens(self):
+        """Rows [q | k | c] (T,p) and tokens (N,M)."""
+        return self.space.tokens()
 
     def model(self):
         """The LawModel at the present point: U(t) = U(0) + A^T C(t)."""
         C_Q, C_K, C_V = self.space.coefficients()
-        return LawModel(
-            self.setting,
-            self.U + self.A.T @ np.concatenate([C_Q, C_K, C_V * self.setting.w_O_norm], axis=1),
-            self.R,
-        )
+        C = np.concatenate([C_Q, C_K, C_V * self.setting.w_O_norm], axis=1)
+        return LawModel(self.setting, self.U + self.A.T @ C, self.R)
 
 
 class LawRun(NamedTuple):
@@ -200,34 +239,53 @@ class LawRun(NamedTuple):
         return self.model.error_rate(n, rng, return_se)
 
 
-def train_in_law(s, rng, *, record_every=None, observe=None):
-    """Draw an experiment in law and run GD on it, step s.eta, until L_S <= s.epsilon or s.max_steps. Returns
-    a LawRun.
-
-    Equal in distribution to `train` on `sample_dataset` and `init_parameters` with w_O fixed [D]; d may be
-    anything from T up to 2**53. When d_h > 2T the run itself uses 2T columns (proof.py): the same to
-    rounding. record_every: as in `train`. observe(model), if given, is called at the recorded steps with the
-    LawModel there, and its value kept. Raises ValueError or TypeError for a bad argument, DivergenceError at
-    a loss that is not finite.
-    """
+def checked_for_law(s):
+    """The Setting; ValueError or TypeError for one that cannot be drawn in law."""
     validate.instance("s", s, Setting)
-    validate.generator("rng", rng)
-    if observe is not None and (record_every is None or not callable(observe)):
-        raise TypeError(
-            f"observe must be a function of a LawModel, with record_every, got {observe!r}, record_every={record_every!r}"
+    if s.init != "gaussian":
+        raise ValueError(
+            f"init must be 'gaussian' to draw in law, as only a Gaussian start has independent coordinates in every "
+            f"orthonormal basis, got {s.init!r}; use s.replace(init=\"gaussian\") or br.train"
         )
-    descent.steps_to_record(record_every)  # refuses a bad one before any work
     if s.T > s.d:
         raise ValueError(
             f"d must be at least T = 2 + N (M-1) = {s.T} to draw N={s.N}, M={s.M} in law, got d={s.d}"
         )
     p = 2 * s.d_h + 1
-    validate.fits_memory(
-        "T" if s.T > p else "d_h", s.T if s.T > p else s.d_h, 3 * s.T**2 + 6 * s.T * p + 3 * p**2
-    )
+    name, size = ("T", s.T) if s.T > p else ("d_h", s.d_h)
+    validate.fits_memory(name, size, 3 * s.T**2 + 6 * s.T * p + 3 * p**2)
+    return s
+
+
+def train_in_law(
+    s: Setting, rng: np.random.Generator, *, record_every=None, observe: Callable[[LawModel], Any] | None = None
+) -> LawRun:
+    """Draw an experiment in law and run GD on it, step s.eta, until L_S <= s.epsilon (and s.extra_steps more) or
+    s.max_steps. Returns a LawRun.
+
+    Equal in distribution to `train` on `sample_dataset` and `init_parameters` with w_O fixed [D]; d may be
+    anything from T up to 2**53. When d_h > 2T the run itself uses 2T columns (paper/proof.py): the same to
+    rounding. record_every: as in `train`. observe(model), if given, is called at the recorded steps with the
+    LawModel there, and its value kept. Raises ValueError or TypeError for a bad argument, an init other than
+    "gaussian" among them, DivergenceError at a loss that is not finite.
+    """
+    checked_for_law(s)
+    validate.generator("rng", rng)
+    if observe is not None and (record_every is None or not callable(observe)):
+        raise TypeError(
+            f"observe must be a function of a LawModel, with record_every, got {observe!r}, "
+            f"record_every={record_every!r}"
+        )
+    descent.steps_to_record(record_every)  # refuses a bad one before any work
     space = LawSpace(s, rng)
     watch = (lambda at: observe(at.model())) if observe else None
     losses, steps, converged, records = descent.descend(
-        space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, record_every=record_every, observe=watch
+        space,
+        eta=s.eta,
+        epsilon=s.epsilon,
+        max_steps=s.max_steps,
+        extra_steps=s.extra_steps,
+        record_every=record_every,
+        observe=watch,
     )
     return LawRun(losses, steps, converged, records, space.model())

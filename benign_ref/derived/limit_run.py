@@ -107,7 +107,7 @@ class LimitRun(NamedTuple):
             f"LimitRun: {self.steps} steps, L_S {self.losses[-1]:.4g} ({reached} epsilon = {s.epsilon:g}), "
             f"L_D {self.test_loss:.4g}, attention of the signal on itself {self.attention['ss']:.4g}\n"
             f"  of d, d_h and sigma_h only sigma_p sqrt(d) and sigma_h^2 d_h enter; ignored: "
-            f"noise={getattr(s, 'noise', None)!r}, init={getattr(s, 'init', None)!r}, sigma_V={s.sigma_V:.4g}, d_v={s.d_v}"
+            f"noise={s.noise!r}, init={s.init!r}, sigma_V={s.sigma_V:.4g}, d_v={s.d_v}"
         )
 
 
