@@ -1,1 +1,3 @@
-"""What follows from the paper's equations: the run drawn in law, the limit of large d and d_h, its boundary."""
+"""What follows from the paper's equations: the run drawn in law, the limit of large d and d_h, its
+boundary.
+"""

@@ -1,16 +1,16 @@
 """LAW [D]: a whole experiment of D1 drawn in law, gradient descent and its test loss without ever holding a
 vector of length d.
 
-    m = d-2         dimensions beside the two signals          n = N(M-1)   noise tokens of the training set
-    T = 2+n <= d    tokens                                     p = 2d_h+1   columns of W = [W_Q | W_K | v],
-                                                               v = W_V w_O (d,), as in engines/kernels.py
-    A (T,T)         tokens Z = A F, with orthonormal rows of F (T,d); G = Z Z^T = A A^T
-    U (T,p)         F W, the coordinates of W in the tokens' span      R (.,p)   root of the rest's Gram Gamma = R^T R
+    m = d-2         dimensions beside the two signals n = N(M-1)   noise tokens of the training set
+    T = 2+n <= d    tokens                            p = 2d_h+1   columns of W = [W_Q | W_K | v], v = W_V w_O
+    A (T,T)         root of the tokens' Gram: Z = A F with orthonormal rows of F (T,d), G = Z Z^T = A A^T
+    U (T,p)         F W: the coordinates of W in the tokens' span
+    R (.,p)         root of the Gram of the rest of W: Gamma = R^T R
 
 d enters only through degrees of freedom, because rotations change nothing (I6): each step of the argument
-stands beside the function that takes it. The result is equal in distribution to GD on a direct draw, at a cost
-of O(T^2 d_h) a step whatever d. w_O is fixed (GD's default): v alone matters. The start is Gaussian: no other
-has independent coordinates in every orthonormal basis.
+stands beside the function that takes it. The result is equal in distribution to GD on a direct draw, at a
+cost of O(T^2 d_h) a step whatever d. w_O is fixed (GD's default): v alone matters. The start is Gaussian: no
+other has independent coordinates in every orthonormal basis.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,6 @@ from ..paper import descent
 from ..paper.data import sample_labels
 from ..paper.model import logistic, softmax
 from ..paper.setting import Setting
-
 
 TOKENS_AT_ONCE = 2048  # fresh tokens held together; it bounds the memory a test takes
 
@@ -43,11 +42,12 @@ def column_scales(s):
 
 
 # 1. The tokens. Write xi_i = sigma_i x_i, x_i ~ N(0, I_m) in the complement of the signals. Gram-Schmidt
-# (Bartlett's decomposition): x_i = sum_j L_ij omega_j with orthonormal omega_1..omega_n and L lower triangular.
-# Given omega_1..omega_{i-1}, the part of x_i beyond them is Gaussian in m-i+1 dimensions, so L_ii ~ chi with
-# m-i+1 degrees of freedom; the coordinates L_ij, j < i, are N(0,1); all independent, of the omegas too. Full
-# noise has a coordinate N(0,1) along each signal besides, independent of the rest. With the two signals first,
-# A = [diag(||mu||, ||mu||), 0; sigma (X_s, L)], X_s (n,2) Gaussian or (noise projected off the signals) 0.
+# (Bartlett's decomposition): x_i = sum_j L_ij omega_j with orthonormal omega_1..omega_n and L lower
+# triangular. Given omega_1..omega_{i-1}, the part of x_i beyond them is Gaussian in m-i+1 dimensions, so L_ii
+# ~ chi with m-i+1 degrees of freedom; the coordinates L_ij, j < i, are N(0,1); all independent, of the omegas
+# too. Full noise has a coordinate N(0,1) along each signal besides, independent of the rest. With the two
+# signals first, A = [diag(||mu||, ||mu||), 0; sigma (X_s, L)], X_s (n,2) Gaussian or (noise projected off the
+# signals) 0.
 
 
 def bartlett(size, degrees, rng):
@@ -62,8 +62,8 @@ def bartlett(size, degrees, rng):
 
 
 def token_root(s, rng):
-    """A (T,T), lower triangular, with G = A A^T the Gram matrix of the tokens mu_plus, mu_minus, xi_{1,2}, ...,
-    xi_{N,M}.
+    """A (T,T), lower triangular, with G = A A^T the Gram matrix of the tokens mu_plus, mu_minus, xi_{1,2},
+    ..., xi_{N,M}.
     """
     A = np.zeros((s.T, s.T))
     A[0, 0] = A[1, 1] = s.mu_norm
@@ -74,10 +74,11 @@ def token_root(s, rng):
     return A
 
 
-# 2. The start. The entries of W(0) are independent Gaussians: sigma_h in W_Q, W_K; sigma_V w_O_norm in v, whatever
-# w_O's direction. In an orthonormal basis made from the tokens, of which W(0) is independent, they have that law
-# again. So U(0) = F W(0), and the residual in the other d-T dimensions, are such Gaussians, independent of each
-# other and of A. Of the residual only its Gram Gamma (p,p) is ever seen: Wishart with d-T degrees of freedom.
+# 2. The start. The entries of W(0) are independent Gaussians: sigma_h in W_Q, W_K; sigma_V w_O_norm in v,
+# whatever w_O's direction. In an orthonormal basis made from the tokens, of which W(0) is independent, they
+# have that law again. So U(0) = F W(0), and the residual in the other d-T dimensions, are such Gaussians,
+# independent of each other and of A. Of the residual only its Gram Gamma (p,p) is ever seen: Wishart with d-T
+# degrees of freedom.
 
 
 def span_coordinates(s, rng):
@@ -102,13 +103,21 @@ def token_places(y, M):
     return np.concatenate([np.where(y > 0, 0, 1)[:, None], noise], axis=1).astype(np.int64)
 
 
-# 4. Fresh data. A fresh noise token is sigma x, x ~ N(0, I), independent of all that: given W(t), its
-# (q,k,V) = sigma W(t)^T x is N(0, sigma^2 C), with C = U_n^T U_n + Gamma and U_n the rows of U(t) that noise sees:
+# 4. Fresh data. A fresh noise token is sigma x, x ~ N(0, I), independent of all that: given W(t), its (q,k,V)
+# = sigma W(t)^T x is N(0, sigma^2 C), with C = U_n^T U_n + Gamma and U_n the rows of U(t) that noise sees:
 # those beyond the signals', or (full noise) all. Fresh signal tokens are the signals: rows ||mu|| U(t)[:2].
-# With C = root^T root a fresh token is sigma z root, z standard Gaussian. Only logits and values are wanted, and
-# root = [root_q | root_k | root_v] is upper triangular: q sees the first d_h coordinates of z alone, z_q. So
+# With C = root^T root a fresh token is sigma z root, z standard Gaussian. Only logits and values are wanted,
+# and root = [root_q | root_k | root_v] is upper triangular: q sees the first d_h coordinates of z alone, z_q.
+# So the logits
 #     <q_l, k_j> = sigma_l sigma_j z_q,l (root_q root_k^T) z_j
-# costs one product with a matrix of d_h rows, half of what q and k themselves would.
+# cost one product with a matrix of d_h rows, half of what q and k themselves would.
+
+
+class FreshNoise(NamedTuple):
+    """root (r,p), upper triangular, r <= p, with root^T root = C; logits (min(r,d_h),r) = root_q root_k^T."""
+
+    root: np.ndarray
+    logits: np.ndarray
 
 
 class LawModel(NamedTuple):
@@ -120,40 +129,40 @@ class LawModel(NamedTuple):
     U: np.ndarray
     R: np.ndarray
 
-    def noise_root(self):
-        """root (r,p), upper triangular, r <= p: root^T root is the covariance of (q,k,V) of fresh noise of level
-        1.
-        """
-        seen = self.U if self.setting.noise == "full" else self.U[2:]
-        return np.linalg.qr(np.concatenate([seen, self.R]), mode="r")
+    def fresh_noise(self):
+        """What turns standard Gaussian coordinates into logits and values of fresh noise, a FreshNoise."""
+        h, seen = self.setting.d_h, self.U if self.setting.noise == "full" else self.U[2:]
+        root = np.linalg.qr(np.concatenate([seen, self.R]), mode="r")
+        return FreshNoise(root, root[:h, :h] @ root[:, h:-1].T)
 
-    def outputs(self, y, z, root):
+    def outputs(self, y, z, noise):
         """M1: f (n,) of fresh samples with labels y (n,) whose noise tokens are sigma z root, z (n,M-1,r)."""
         s, h = self.setting, self.setting.d_h
+        root_q, root_k, root_v = noise.root[:h, :h], noise.root[:, h:-1], noise.root[:, -1]
         signal = s.mu_norm * self.U[np.where(y > 0, 0, 1)]  # (n,p), [q | k | V] of each sample's signal
-        q, k, V = signal[:, :h], signal[:, h:-1], signal[:, -1]
-        root_q, root_k, root_v = root[:h, :h], root[:, h:-1], root[:, -1]
+        q, k, V = signal[:, :h], signal[:, h:-1], signal[:, -1:]
         x = z * noise_levels(s, 1)[:, None]  # (n,M-1,r)
         x_q = np.ascontiguousarray(x[:, :, :h])
-        P = np.empty((len(y), s.M, s.M))  # logits
+        left = (x_q.reshape(-1, x_q.shape[2]) @ noise.logits).reshape(x.shape)  # one product for all samples
+        P = np.empty((len(y), s.M, s.M))
         P[:, 0, 0] = np.einsum("nh,nh->n", q, k)
         P[:, 0, 1:] = ((q @ root_k.T)[:, None] @ x.swapaxes(1, 2))[:, 0]
         P[:, 1:, 0] = (x_q @ (k @ root_q.T)[:, :, None])[:, :, 0]
-        P[:, 1:, 1:] = (x_q.reshape(-1, x_q.shape[2]) @ (root_q @ root_k.T)).reshape(x.shape) @ x.swapaxes(1, 2)
-        c = np.concatenate([V[:, None], x @ root_v], axis=1)  # values
-        return (softmax(P) @ c[:, :, None])[:, :, 0].mean(axis=1)
+        P[:, 1:, 1:] = left @ x.swapaxes(1, 2)
+        values = np.concatenate([V, x @ root_v], axis=1)  # (n,M)
+        return (softmax(P) @ values[:, :, None])[:, :, 0].mean(axis=1)
 
     def sample_outputs(self, n, rng):
         """Labels y (n,) and outputs f (n,) on n fresh samples of D1. Raises TypeError or ValueError for a bad
         argument.
         """
         n, rng, s = validate.integer("n", n, 1), validate.generator("rng", rng), self.setting
-        root, y = self.noise_root(), sample_labels(s, rng, n)
+        noise, y = self.fresh_noise(), sample_labels(s, rng, n)
         f, at_once = np.empty(n), max(1, TOKENS_AT_ONCE // s.M)
         for first in range(0, n, at_once):
-            part = y[first : first + at_once]
-            z = rng.standard_normal((len(part), s.M - 1, len(root)))
-            f[first : first + at_once] = self.outputs(part, z, root)
+            part = slice(first, first + at_once)
+            z = rng.standard_normal((len(y[part]), s.M - 1, len(noise.root)))
+            f[part] = self.outputs(y[part], z, noise)
         return y, f
 
     def test_loss(self, n, rng, return_se=False):
@@ -244,8 +253,8 @@ def checked_for_law(s):
     validate.instance("s", s, Setting)
     if s.init != "gaussian":
         raise ValueError(
-            f"init must be 'gaussian' to draw in law, as only a Gaussian start has independent coordinates in every "
-            f"orthonormal basis, got {s.init!r}; use s.replace(init=\"gaussian\") or br.train"
+            f"init must be 'gaussian' to draw in law, as only a Gaussian start has independent coordinates "
+            f'in every orthonormal basis, got {s.init!r}; use s.replace(init="gaussian") or br.train'
         )
     if s.T > s.d:
         raise ValueError(
@@ -258,10 +267,14 @@ def checked_for_law(s):
 
 
 def train_in_law(
-    s: Setting, rng: np.random.Generator, *, record_every=None, observe: Callable[[LawModel], Any] | None = None
+    s: Setting,
+    rng: np.random.Generator,
+    *,
+    record_every=None,
+    observe: Callable[[LawModel], Any] | None = None,
 ) -> LawRun:
-    """Draw an experiment in law and run GD on it, step s.eta, until L_S <= s.epsilon (and s.extra_steps more) or
-    s.max_steps. Returns a LawRun.
+    """Draw an experiment in law and run GD on it, step s.eta, until L_S <= s.epsilon (and s.extra_steps more)
+    or s.max_steps. Returns a LawRun.
 
     Equal in distribution to `train` on `sample_dataset` and `init_parameters` with w_O fixed [D]; d may be
     anything from T up to 2**53. When d_h > 2T the run itself uses 2T columns (paper/proof.py): the same to

@@ -9,27 +9,28 @@ To be redone with pencil: each step stands beside the function that takes it. Ru
 fast twin by types of tokens: limit_kernel.py. Everything here is sums, products, quotients, comparisons, e^z
 and roots of n and m: arrays of any exact numbers pass through.
 
-**What the limit does.** In the proof's coordinates (paper/proof.py) GD is Q <- Q - eta GBK,
-K <- K - eta GB^TQ, V <- V - eta ||w_O||^2 Gb. When d -> infinity the noise tokens become orthogonal to each
-other and to the signals (whether noise is projected or not): G = diag(||z_a||^2), where a token of type s, 2, i
-has squared norm ||mu||^2, C_p^2 sigma_p^2 d, sigma_p^2 d. When d_h -> infinity with kappa held, <q_a,q_b> and
-<k_a,k_b> start at kappa G_ab, and <q_a,k_b> at 0, whatever law of variance sigma_h^2 the start has. V starts at
-0: that is sigma_V -> 0 [C], as values of std sigma_V ||w_O|| ||z_a|| would differ from sample to sample. V = 0
-is no fixed point (b is not 0 there), and over any number of steps the run depends on V(0) continuously [D].
+**What the limit does.** In the proof's coordinates (paper/proof.py) GD is Q <- Q - eta GBK, K <- K - eta
+GB^TQ, V <- V - eta ||w_O||^2 Gb. When d -> infinity the noise tokens become orthogonal to each other and to
+the signals (whether noise is projected or not): G = diag(||z_a||^2), where a token of type s, 2, i has
+squared norm ||mu||^2, C_p^2 sigma_p^2 d, sigma_p^2 d. When d_h -> infinity with kappa held, <q_a,q_b> and
+<k_a,k_b> start at kappa G_ab, and <q_a,k_b> at 0, whatever law of variance sigma_h^2 the start has. V starts
+at 0: that is sigma_V -> 0 [C], as values of std sigma_V ||w_O|| ||z_a|| would differ from sample to sample. V
+= 0 is no fixed point (b is not 0 there), and over any number of steps the run depends on V(0) continuously
+[D].
 
 **One class.** No sample holds tokens of both classes and G is diagonal, so B and all inner products keep the
-classes apart. Turning (y, V) into (-y, -V) leaves gD and yf as they are: the class y = -1 mirrors y = +1, with
-the same QK, QQ, KK and V_- = -V_+. One class of n = N/2 samples is enough, with g = ell'(f)/N.
+classes apart. Turning (y, V) into (-y, -V) leaves gD and yf as they are: the class y = -1 mirrors y = +1,
+with the same QK, QQ, KK and V_- = -V_+. One class of n = N/2 samples is enough, with g = ell'(f)/N.
 
-**Symmetry.** The start does not tell the n samples of the class apart, nor the m small tokens of one sample; so
-GD does not either. An operator on the 1 + n + nm tokens that these permutations leave alone maps each of three
-mutually orthogonal spaces into itself:
+**Symmetry.** The start does not tell the n samples of the class apart, nor the m small tokens of one sample;
+so GD does not either. An operator on the 1 + n + nm tokens that these permutations leave alone maps each of
+three mutually orthogonal spaces into itself:
     mean      e_s, (1/sqrt n) sum_n e_(n,2), (1/sqrt(nm)) sum_(n,i) e_(n,i)                     one 3x3 block
     between   sum_n u_n e_(n,2), sum_n u_n (1/sqrt m) sum_i e_(n,i), with sum_n u_n = 0     n-1 times one 2x2
     within    sum_i u_i e_(n,i) for one n, with sum_i u_i = 0                            n(m-1) times one 1x1
 and 3 + 2(n-1) + n(m-1) = 1 + n + nm: these are all. (On the i's it is alpha [same token] + beta [same sample]
-+ gamma, of eigenvalues alpha + m beta + nm gamma, alpha + m beta, alpha.) The basis is orthonormal, so products
-go block by block.
++ gamma, of eigenvalues alpha + m beta + nm gamma, alpha + m beta, alpha.) The basis is orthonormal, so
+products go block by block.
     L1  QK has 9 + 4 + 1 = 14 numbers; QQ and KK, symmetric, 6 + 3 + 1 = 10 each: 34, and the values V.
 
 **Sizes.** No i where m = 0, no within where m = 1, no between where n = 1. N enters through n alone: an odd N
@@ -47,7 +48,8 @@ from ..paper.setting import Setting
 
 
 class Blocks(NamedTuple):
-    """An operator on the tokens of one class: mean (3,3) on s, 2, i; between (2,2) on 2, i; within (1,1) on i.
+    """An operator on the tokens of one class: mean (3,3) on s, 2, i; between (2,2) on 2, i; within (1,1) on
+    i.
 
     Without i (m = 0): (2,2), (1,1), (0,0). within is (0,0) for m = 1, between is (0,0) for n = 1.
     """
@@ -141,9 +143,9 @@ def evaluate(state: State, c: Constants):
     return f, logistic_slope(f) / (2 * c.n), S, coupling(S, values)
 
 
-# Coupling. B = sum_n g E_n^T D E_n. The projections of the logits, transposed; in the mean the n samples add up.
-# From QK = 0 within stays at rest: P_ii = P_ij there, so D_ii = D_ij, and its three numbers are carried, but only
-# the other 31 ever move.
+# Coupling. B = sum_n g E_n^T D E_n. The projections of the logits, transposed; in the mean the n samples add
+# up. From QK = 0 within stays at rest: P_ii = P_ij there, so D_ii = D_ij, and its three numbers are carried,
+# but only the other 31 ever move.
 
 
 def coupling_blocks(D, g, c: Constants) -> Blocks:

@@ -31,9 +31,9 @@ def row_weights(k, m):
 
 @njit
 def logits(QK, n, m, P):
-    """L2, entry by entry, into P (k,4), from the blocks of QK and with w = 1 - 1/n: P_ss = mean_ss,
-    P_s2 = mean_s2/sqrt n, P_si = mean_si/sqrt(nm), and so in the first column; P_22 = mean_22/n + w between_22,
-    P_2i = (mean_2i/n + w between_2i)/sqrt m, P_i2 alike; P_ii = (mean_ii/n + w between_ii)/m + within (1 - 1/m),
+    """L2, entry by entry, into P (k,4), from the blocks of QK and with w = 1 - 1/n: P_ss = mean_ss, P_s2 =
+    mean_s2/sqrt n, P_si = mean_si/sqrt(nm), and so in the first column; P_22 = mean_22/n + w between_22, P_2i
+    = (mean_2i/n + w between_2i)/sqrt m, P_i2 alike; P_ii = (mean_ii/n + w between_ii)/m + within (1 - 1/m),
     P_ij = ... - within/m.
     """
     k = len(QK.mean)

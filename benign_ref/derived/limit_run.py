@@ -1,4 +1,6 @@
-"""Runs of gradient descent in the limit (limit.py), by its plain form or by its fast twin (limit_kernel.py)."""
+"""Runs of gradient descent in the limit (limit.py), by its plain form or by its fast twin
+(limit_kernel.py).
+"""
 
 from math import inf
 from typing import Any, NamedTuple
@@ -33,8 +35,8 @@ def advance_numba(state, c, epsilon, losses):
 
 
 def by_pair(matrix):
-    """One sample's (M,M) matrix by pair of types: 'ss', 's2', 'si', '2s', …; 'ii' is a small token and itself,
-    'ij' and another one.
+    """One sample's (M,M) matrix by pair of types: 'ss', 's2', 'si', '2s', …; 'ii' is a small token and
+    itself, 'ij' and another one.
     """
     names = "s2ij"[: len(matrix)]  # without i if M = 2, without j if M = 3
     return {
@@ -46,9 +48,9 @@ def by_pair(matrix):
 
 
 class Snapshot(NamedTuple):
-    """The limit at one step, or (in LimitRun.history, as arrays (R,)) at R of them: logits and attention by pair
-    of types (see `by_pair`), V_s, V_2, V_i (NaN if M = 2) of the class y = +1, the output on fresh data and the
-    test loss (L5).
+    """The limit at one step, or (in LimitRun.history, as arrays (R,)) at R of them: logits and attention by
+    pair of types (see `by_pair`), V_s, V_2, V_i (NaN if M = 2) of the class y = +1, the output on fresh data
+    and the test loss (L5).
     """
 
     step: Any
@@ -78,13 +80,13 @@ def stacked(column):
 
 
 class LimitRun(NamedTuple):
-    """A run of GD in the limit, for the class y = +1; in the class y = -1 values and outputs have the other sign
-    and all else is the same.
+    """A run of GD in the limit, for the class y = +1; in the class y = -1 values and outputs have the other
+    sign and all else is the same.
 
-    losses (steps+1,): losses[t] is L_S before step t; `converged` says that one of them is <= epsilon, the last
-    one if setting.extra_steps = 0. At the end: test_loss (L5), error_rate (0.0 or 1.0, as all fresh samples are
-    alike), logits and attention (dicts by pair of types, see `by_pair`: 'ss', 's2', …) and V_s, V_2, V_i (NaN if
-    M = 2). history: a Snapshot of arrays over the recorded steps, history.step.
+    losses (steps+1,): losses[t] is L_S before step t; `converged` says that one of them is <= epsilon, the
+    last one if setting.extra_steps = 0. At the end: test_loss (L5), error_rate (0.0 or 1.0, as all fresh
+    samples are alike), logits and attention (dicts by pair of types, see `by_pair`: 'ss', 's2', …) and V_s,
+    V_2, V_i (NaN if M = 2). history: a Snapshot of arrays over the recorded steps, history.step.
     """
 
     setting: Setting
@@ -125,8 +127,8 @@ def checked_for_limit(setting):
 
 
 def steps_named(record_every, last):
-    """An iterator over the steps to record, increasing. None: 0; an integer k >= 1: 0, k, 2k, …; a sequence of
-    integers >= 0: those.
+    """An iterator over the steps to record, increasing. None: 0; an integer k >= 1: 0, k, 2k, …; a sequence
+    of integers >= 0: those.
     """
     if record_every is None:
         return iter([0])
@@ -135,9 +137,10 @@ def steps_named(record_every, last):
 
 
 def descend(setting, n, advance, named):
-    """GD for n samples a class, any real n >= 1, until L_S <= epsilon or max_steps, and setting.extra_steps more
-    after epsilon (all together at most max_steps). Returns losses, steps, converged, and a list of Snapshots: at
-    the steps named, which increase, and at the end. Raises DivergenceError at the first loss that is not finite.
+    """GD for n samples a class, any real n >= 1, until L_S <= epsilon or max_steps, and setting.extra_steps
+    more after epsilon (all together at most max_steps). Returns losses, steps, converged, and a list of
+    Snapshots: at the steps named, which increase, and at the end. Raises DivergenceError at the first loss
+    that is not finite.
     """
     c = constants_of(setting, n)
     state, step, losses = start(c, setting.d_h * setting.sigma_h * setting.sigma_h), 0, []
@@ -166,13 +169,14 @@ def descend(setting, n, advance, named):
 def train_in_limit(setting: Setting, *, backend: str = "numba", record_every=None) -> LimitRun:
     """L1-L5 [D]: GD of a Setting in the limit d, d_h -> infinity. Returns a LimitRun.
 
-    Of the setting's d, d_h, sigma_p, sigma_h only ||mu||, sigma_p sqrt(d) and kappa = sigma_h^2 d_h enter, and
-    extra_steps are taken. Ignored: noise (in the limit noise is orthogonal to the signals, projected or not),
-    init (only its variance matters), sigma_V (V(0) = 0 [C]) and d_v; w_O stays fixed, of norm w_O_norm. backend
-    "numpy": the equations of limit.py; "numba": its twin by types of tokens, 34 numbers a step. record_every:
-    None (start and end), an integer k (steps 0, k, 2k, … and the end) or a sequence of steps (those and the
-    end). Not reaching epsilon is no error (run.converged is False). Raises ValueError or TypeError for a bad
-    argument, also for N = 1 and balanced=False, DivergenceError at a loss that is not finite.
+    Of the setting's d, d_h, sigma_p, sigma_h only ||mu||, sigma_p sqrt(d) and kappa = sigma_h^2 d_h enter,
+    and extra_steps are taken. Ignored: noise (in the limit noise is orthogonal to the signals, projected or
+    not), init (only its variance matters), sigma_V (V(0) = 0 [C]) and d_v; w_O stays fixed, of norm w_O_norm.
+    backend "numpy": the equations of limit.py; "numba": its twin by types of tokens, 34 numbers a step.
+    record_every: None (start and end), an integer k (steps 0, k, 2k, … and the end) or a sequence of steps
+    (those and the end). Not reaching epsilon is no error (run.converged is False). Raises ValueError or
+    TypeError for a bad argument, also for N = 1 and balanced=False, DivergenceError at a loss that is not
+    finite.
     """
     checked_for_limit(setting)
     validate.choice("backend", backend, ("numpy", "numba"))

@@ -10,6 +10,7 @@ import pytest
 import benign_ref as br
 from benign_ref.derived import law
 from benign_ref.derived.law import train_in_law
+from benign_ref.paper import model as model_of_rows
 from benign_ref.paper import proof
 
 BASE = br.Setting(
@@ -50,7 +51,15 @@ def real_draw(monkeypatch):
 
 @pytest.mark.plain
 @pytest.mark.parametrize(
-    "change", [{}, dict(d=11), dict(d_h=30), dict(N=1, M=2, d_h=1), dict(snr=0.1, sigma_V=0.5)]
+    "change",
+    [
+        {},
+        dict(noise="full"),
+        dict(d=11),
+        dict(d_h=30, extra_steps=3, epsilon=0.5, max_steps=40),
+        dict(N=1, M=2, d_h=1),
+        dict(snr=0.1, sigma_V=0.5),
+    ],
 )
 def test_on_the_coordinates_of_a_real_draw_the_run_is_that_of_the_parameters(real_draw, worst, change):
     shape = {**dict(N=3, M=4, d=25, d_h=3, d_v=2), **change}
@@ -71,30 +80,35 @@ def test_on_the_coordinates_of_a_real_draw_the_run_is_that_of_the_parameters(rea
     assert (
         worst(s.mu_norm * np.abs(U[:2]), np.abs([data.mu_plus @ W, data.mu_minus @ W])) < 1e-9
     )  # QR leaves a sign to the signals' axes
-    assert (
-        worst(U[2:].T @ U[2:] + R.T @ R, W[2:].T @ W[2:]) < 1e-9
-    )  # the signals are the first two axes: covariance of a fresh noise token
+    off = 0 if s.noise == "full" else 2  # the signals are the first two axes: covariance of fresh noise
+    assert worst(U[off:].T @ U[off:] + R.T @ R, W[off:].T @ W[off:]) < 1e-9
 
 
-def test_fresh_tokens_have_the_moments_they_should(monkeypatch):
-    """The rows that the kernel is given: signals as they are, noise of covariance sigma_i^2 W^T Pi W, labels
-    that fit.
-    """
-    s = br.Setting(N=2, M=3, d=12, d_h=2, C_p=3.0)
-    rng = br.make_rng(7)
-    U, R, seen = rng.standard_normal((s.T, 5)), rng.standard_normal((5, 5)), []
-    monkeypatch.setattr(
-        law.kernels, "outputs", lambda rows, tokens, f: (seen.append((rows, tokens)), f.fill(1.0))
-    )
-    y, f = law.LawModel(s, U, R).sample_outputs(20001, rng, chunk=3000)
-    assert len(seen) == 21 and (f == 1).all() and abs(y.sum()) == 1
-    X = np.concatenate([rows[tokens] for rows, tokens in seen])  # (n,M,5)
-    assert (X[:, 0] == s.mu_norm * np.where(y[:, None] > 0, U[0], U[1])).all()
-    expected = s.sigma_p**2 * (U[2:].T @ U[2:] + R.T @ R)
-    for tokens, scale in ((X[:, 1], 9.0), (X[:, 2], 1.0)):
-        assert np.abs(np.cov(tokens.T) - scale * expected).max() < 0.04 * scale * np.abs(expected).max()
-        assert np.abs(tokens.mean(axis=0)).max() < 0.04 * np.sqrt(scale * expected.max())
-    assert np.abs(np.corrcoef(X[:, 1].T, X[:, 2].T)[:5, 5:]).max() < 0.04
+@pytest.mark.parametrize("noise", ["orthogonal", "full"])
+@pytest.mark.parametrize("N, M, d, d_h", [(2, 3, 12, 2), (3, 5, 40, 1), (1, 2, 3, 4), (1, 6, 30, 9)])
+def test_fresh_samples_are_the_model_on_rows_of_the_right_covariance(worst, noise, N, M, d, d_h):
+    """C = W^T Pi W (or W^T W), to rounding; and outputs, by logits alone, are those of the rows [q | k | V]."""
+    s, rng = br.Setting(N=N, M=M, d=d, d_h=d_h, C_p=3.0, noise=noise), br.make_rng(7)
+    p = 2 * d_h + 1
+    U, R = rng.standard_normal((s.T, p)), rng.standard_normal((min(d - s.T, p), p))
+    model, y = law.LawModel(s, U, R), rng.choice([-1.0, 1.0], 7)
+    fresh = model.fresh_noise()
+    seen = U if noise == "full" else U[2:]
+    assert worst(fresh.root.T @ fresh.root, seen.T @ seen + R.T @ R) < 1e-13
+    z = rng.standard_normal((7, M - 1, len(fresh.root)))
+    sigma = s.sigma_p * np.array([3.0] + [1.0] * (M - 2))
+    rows = np.concatenate([s.mu_norm * U[np.where(y > 0, 0, 1)][:, None], sigma[:, None] * z @ fresh.root], 1)
+    S = model_of_rows.softmax(rows[:, :, :d_h] @ rows[:, :, d_h:-1].swapaxes(1, 2))
+    assert worst(model.outputs(y, z, fresh), (S @ rows[:, :, -1:]).mean(axis=(1, 2))) < 1e-12
+
+
+def test_fresh_samples_in_pieces_are_those_drawn_one_by_one(monkeypatch):
+    run = train_in_law(BASE.replace(max_steps=5), br.make_rng(0))
+    whole = run.model.sample_outputs(101, br.make_rng(1))
+    monkeypatch.setattr(law, "TOKENS_AT_ONCE", 1)
+    for one, other in zip(whole, run.model.sample_outputs(101, br.make_rng(1)), strict=True):
+        assert np.allclose(one, other, rtol=1e-12)
+    assert abs(whole[0].sum()) == 1 and whole[1].std() > 0.1
 
 
 def test_wide_queries_change_nothing_but_the_last_bits(monkeypatch, worst):
@@ -180,6 +194,7 @@ def test_the_same_seed_gives_the_same_run_and_d_hardly_matters_when_large():
             r"^d must be at least T = 2 \+ N \(M-1\) = 20 to draw N=6, M=4 in law, got d=19",
         ),
         (dict(s=3), "^s must be a Setting"),
+        (dict(s=BASE.replace(init="uniform")), "^init must be 'gaussian' .*got 'uniform'.*init=\"gaussian\""),
         (dict(rng=0), "^rng must be"),
         (dict(record_every=0), "^record_every"),
         (dict(observe=print), "^observe must be a function"),

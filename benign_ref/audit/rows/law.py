@@ -160,25 +160,16 @@ def check_fresh(audited, problem, model, O, W):
     O[1].
     """
     s, n, h = model.setting, 2000, model.setting.d_h
-    rows = []
-    outputs = audited.kernels.outputs
-    audited.kernels.outputs = lambda drawn, tokens, f: (rows.append(drawn), outputs(drawn, tokens, f))
-    try:
-        labels, f = model.sample_outputs(n, audited.data.make_rng(problem.seed, (32,)), chunk=500)
-    finally:
-        audited.kernels.outputs = outputs
-    noise = np.concatenate([drawn[2:] for drawn in rows]) / np.tile(levels(s)[: s.M - 1], n)[:, None]
-    off = W - O[:2].T @ (O[:2] @ W)
-    z = noise @ np.linalg.inv(np.linalg.cholesky(off.T @ off)).T  # each entry N(0,1)
-    pairs = np.triu_indices(z.shape[1])
-    same = (pairs[0] == pairs[1]).astype(float)
-    moments = errors(z, 0, 1), errors(z[:, pairs[0]] * z[:, pairs[1]], same, 1 + same)
-    yield "fresh (q,k,V): means and covariances W^T Pi W, in standard errors", max(moments), ERRORS
-    yield (
-        "fresh (q,k,V) of the signals: products with W",
-        worst(rows[0][:2], s.snr * s.sigma_p * np.sqrt(s.d) * O[:2] @ W),
-        EXACT,
-    )
+    fresh, off = model.fresh_noise(), W - O[:2].T @ (O[:2] @ W)
+    yield "fresh noise: covariance W^T Pi W", worst(fresh.root.T @ fresh.root, off.T @ off), EXACT
+    ours, y = problem.rng(34), np.array([1.0, -1.0, 1.0])
+    z = ours.standard_normal((3, s.M - 1, len(fresh.root)))
+    signal = s.snr * s.sigma_p * np.sqrt(s.d) * (O[(y < 0).astype(int)] @ W)
+    rows = np.concatenate([signal[:, None], levels(s)[: s.M - 1, None] * (z @ fresh.root)], axis=1)
+    own = literal.outputs((np.eye(2 * h + 1)[:, :h], np.eye(2 * h + 1)[:, h : 2 * h],
+                           np.eye(2 * h + 1)[:, -1:], np.ones(1)), rows)  # fmt: skip
+    yield "outputs: the literal model on rows [q | k | V]", worst(model.outputs(y, z, fresh), own), EXACT
+    labels, f = model.sample_outputs(n, audited.data.make_rng(problem.seed, (32,)))
     rng = problem.rng(32)
     y = rng.choice([-1.0, 1.0], n)
     noise = rng.standard_normal((n, s.M - 1, s.d)) * levels(s)[: s.M - 1, None]
@@ -224,6 +215,8 @@ ROWS = [
             "derived/law.py:token_root",
             "derived/law.py:span_coordinates",
             "derived/law.py:residual_root",
+            "derived/law.py:LawModel.fresh_noise",
+            "derived/law.py:LawModel.outputs",
             "derived/law.py:LawModel.sample_outputs",
             "derived/law.py:LawModel.test_loss",
             "derived/law.py:LawModel.error_rate",
