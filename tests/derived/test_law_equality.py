@@ -24,8 +24,8 @@ WEAK_START = dict(
     SHAPE, snr=3.0, C_p=2.0, sigma_h=0.3, sigma_V=0.8, epsilon=0.1
 )  # what was learned weighs, and the Gram matrix
 OVERLAP = dict(
-    SHAPE, snr=0.35, C_p=1.5, sigma_h=0.3, sigma_V=0.8, epsilon=0.1
-)  # the small noise tokens are three times as long as the signals, and lie along them by 2 parts in d = 24
+    SHAPE, snr=0.7, C_p=1.5, sigma_h=0.3, sigma_V=0.8, epsilon=0.1
+)  # the small noise tokens are longer than the signals, and lie along them by 2 parts in d = 24
 SETTINGS = {
     "strong start, ample": br.Setting(**STRONG_START, d=64),
     "strong start, residual of 10 < 17 dimensions": br.Setting(**STRONG_START, d=30),
@@ -198,7 +198,7 @@ WRONG = {  # what: (where, what it replaces)
         dict(column_scales=lambda s: law_scales(s.replace(w_O_norm=1.0))),
     ),
     "training noise projected, full being right": (
-        "full noise, overlapping the signals",
+        "full noise, d = T",
         dict(token_root=lambda s, rng: law_root(s.replace(noise="orthogonal"), rng)),
     ),
     "fresh noise projected, full being right": (

@@ -270,3 +270,26 @@ def test_phases_are_where_attention_leaves_and_settles(snr, winner):
         np.interp(phases.settles, run.history.step, concentration) > 0.89
     )  # the other row may be the last to settle
     assert np.interp(phases.leaves, run.history.step, concentration) < 0.11  # or the first to leave
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_extra_steps_are_the_next_steps_of_the_longer_run(backend):
+    s = setting_of(6, 5, epsilon=0.1)
+    plain = train_in_limit(s, backend=backend)
+    longer = train_in_limit(s.replace(epsilon=1e-9), backend=backend, record_every=[plain.steps + 3])
+    extra = train_in_limit(s.replace(extra_steps=3), backend=backend, record_every=[plain.steps])
+    assert extra.converged and extra.steps == plain.steps + 3 and len(extra.losses) == extra.steps + 1
+    assert np.array_equal(extra.losses, longer.losses[: extra.steps + 1])
+    assert extra.test_loss == longer.history.test_loss[0] < plain.test_loss
+    assert extra.history.step.tolist() == [plain.steps, extra.steps]
+    capped = train_in_limit(s.replace(extra_steps=3, max_steps=plain.steps + 2), backend=backend)
+    assert capped.converged and capped.steps == plain.steps + 2
+    never = train_in_limit(s.replace(extra_steps=3, max_steps=plain.steps - 1), backend=backend)
+    assert not never.converged and never.steps == plain.steps - 1
+
+
+def test_a_run_says_what_the_limit_ignores():
+    s = setting_of(4, 3, noise="full", init="uniform", sigma_V=0.3)
+    run = train_in_limit(s)
+    assert np.array_equal(run.losses, train_in_limit(setting_of(4, 3)).losses)
+    assert "ignored: noise='full', init='uniform', sigma_V=0.3" in str(run)
