@@ -11,8 +11,7 @@ from .. import validate
 from ..paper.descent import DivergenceError
 from ..paper.model import logistic, softmax
 from ..paper.setting import Setting
-from . import limit_kernel
-from .limit import constants_of, evaluate, move, output_on_fresh_data, sample_logits, start
+from . import limit, limit_kernel
 
 STEPS_AT_ONCE = 4096  # taken between two looks at the loss from outside; it bounds the memory a piece takes
 
@@ -22,11 +21,11 @@ def advance_numpy(state, c, epsilon, losses):
     Returns state, steps taken.
     """
     for t in range(len(losses)):
-        f, g, S, D = evaluate(state, c)
+        f, g, S, D = limit.evaluate(state, c)
         losses[t] = logistic(f)
         if losses[t] <= epsilon or not np.isfinite(losses[t]) or t == len(losses) - 1:
             return state, t
-        state = move(state, g, S, D, c)
+        state = limit.move(state, g, S, D, c)
 
 
 def advance_numba(state, c, epsilon, losses):
@@ -65,8 +64,8 @@ class Snapshot(NamedTuple):
 
 def snapshot(step, state, c):
     """The Snapshot of a state."""
-    P, values = sample_logits(state.QK, c), state.V.tolist() + [np.nan] * (3 - len(state.V))
-    f_test = output_on_fresh_data(state.QK.mean[0, 0], values[0], c.M)
+    P, values = limit.sample_logits(state.QK, c), state.V.tolist() + [np.nan] * (3 - len(state.V))
+    f_test = limit.output_on_fresh_data(state.QK.mean[0, 0], values[0], c.M)
     return Snapshot(step, by_pair(P), by_pair(softmax(P)), *values, float(f_test), float(logistic(f_test)))
 
 
@@ -142,8 +141,8 @@ def descend(setting, n, advance, named):
     Snapshots: at the steps named, which increase, and at the end. Raises DivergenceError at the first loss
     that is not finite.
     """
-    c = constants_of(setting, n)
-    state, step, losses = start(c, setting.d_h * setting.sigma_h * setting.sigma_h), 0, []
+    c = limit.constants_of(setting, n)
+    state, step, losses = limit.start(c, setting.d_h * setting.sigma_h * setting.sigma_h), 0, []
     snapshots, next_named = [], next(named, inf)
     target, last = setting.epsilon, setting.max_steps
     while True:

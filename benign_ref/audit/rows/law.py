@@ -9,7 +9,6 @@ import numpy as np
 from .. import literal
 from ..core import Row, worst
 from ..problems import GENERIC, Problem
-from .data import errors
 
 EXACT = 1e-9  # measured on 100 seeds: at most 3.4e-12
 ERRORS = 6.0  # standard errors of the difference of two samples; measured on 100 seeds: at most 4.5
