@@ -2,7 +2,6 @@
 page.
 """
 
-import textwrap
 from dataclasses import replace
 from itertools import count
 
@@ -11,6 +10,7 @@ import numpy as np
 from benign_ref import audit
 from benign_ref.audit import page, render
 from benign_ref.audit.core import AuditedPackage
+from benign_ref.teach.notation import mathtext
 
 from .common import PAPER_RED, WIDTH, Result, plt, save
 
@@ -24,37 +24,28 @@ ledger.html shows equation, code and every residual side by side; python -m beni
 GREEN = "#14663a"
 
 
+COLUMNS = {"label": 0.0, "statement": 0.055, "how sure": 0.72, "residual": 0.9, "allowed": 0.985}
+
+
 def picture(entries):
-    """The table on the left, residual / allowed on the right, one line a row."""
+    """The table on the left, residual / allowed on the right; a row is as high as its statement has lines."""
+    statements = [mathtext(entry.row.statement, 84) for entry in entries]
+    heights = np.array([1.05 + 0.6 * text.count("\n") for text in statements])
+    places = heights / 2 - np.cumsum(heights)
     figure, (left, right) = plt.subplots(
-        1, 2, figsize=(WIDTH, 0.215 * len(entries) + 0.7), width_ratios=[4.6, 1], sharey=True
+        1, 2, figsize=(WIDTH, 0.18 * heights.sum() + 0.7), width_ratios=[4.6, 1], sharey=True
     )
-    places = -np.arange(len(entries), dtype=float)
-    left.set(xlim=(0, 1), ylim=(places[-1] - 0.6, 1.0))
+    left.set(xlim=(0, 1), ylim=(-heights.sum(), 1.0))
     left.axis("off")
-    columns = {"label": 0.0, "statement": 0.055, "how sure": 0.715, "residual": 0.9, "allowed": 0.985}
-    for name, x in columns.items():
-        left.text(x, 0.8, name, fontsize=6.5, weight="bold", ha="right" if x > 0.8 else "left", va="center")
-    for y, entry in zip(places, entries):
-        residual, allowed = render.numbers(entry)
+    for name, x in COLUMNS.items():
+        left.text(x, 0.6, name, fontsize=6.5, weight="bold", ha="right" if x > 0.8 else "left", va="center")
+    for y, entry, statement in zip(places, entries, statements):
+        texts = dict(zip(COLUMNS, [entry.row.label, statement, entry.row.mark, *render.numbers(entry)]))
         colour = "black" if entry.passed else PAPER_RED
-        statement = "\n".join(textwrap.wrap(entry.row.statement, 88, max_lines=2, placeholder=" ..."))
-        left.text(
-            columns["label"], y, entry.row.label, fontsize=6.5, weight="bold", va="center", color=colour
-        )
-        left.text(
-            columns["statement"],
-            y,
-            statement,
-            fontsize=5,
-            va="center",
-            color=colour,
-            linespacing=1.05,
-            parse_math=False,
-        )
-        left.text(columns["how sure"], y, entry.row.mark, fontsize=5.5, va="center", color=colour)
-        left.text(columns["residual"], y, residual, fontsize=6, ha="right", va="center", color=colour)
-        left.text(columns["allowed"], y, allowed, fontsize=6, ha="right", va="center", color=colour)
+        for name, text in texts.items():
+            style = {"fontsize": 6, "weight": "bold"} if name == "label" else {"fontsize": 5.5}
+            side = "right" if name in ("residual", "allowed") else "left"
+            left.text(COLUMNS[name], y, text, va="center", ha=side, color=colour, linespacing=1.15, **style)
     strain = np.array([max(entry.tightest.strain, 1e-9) if entry.found else np.inf for entry in entries])
     shown = np.minimum(strain, 1e3)
     right.scatter(
@@ -84,9 +75,11 @@ def make(options):
         files[-1].write_text(text, encoding="utf-8")
     header = ["label", "statement", "paper", "mark", "route", "scale", "residual", "allowed", "verdict"]
     rows = [
-        [row.label, row.statement, row.paper, row.mark, one.route, one.scale, one.residual, one.allowed, "holds" if one.passed else "FAILS"]
-        for entry in entries for row in [entry.row] for one in entry.found
-    ]  # fmt: skip
+        [row.label, row.statement, row.paper, row.mark, *one, "holds" if one.passed else "FAILS"]
+        for entry in entries
+        for row in [entry.row]
+        for one in entry.found
+    ]
     full = replace(options, quick=False)  # nothing here is reduced with --quick
     files += save(picture(entries), "ledger", CAPTION, header, rows, full)
     return Result(

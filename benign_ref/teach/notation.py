@@ -63,7 +63,7 @@ LEAF_FORMS = {  # kind: as MathML, as mathtext
     "upright": ('<mi mathvariant="normal">{}</mi>', "{}"),
     "number": ("<mn>{}</mn>", "{}"),
     "text": ("<mtext>{}</mtext>", r"\mathrm{{{}}}"),
-    "relation": ("<mo>{}</mo>", "{}"),
+    "relation": ("<mo>{}</mo>", "{{}}{}"),
     "sign": ("<mo>{}</mo>", "{}"),
     "mark": ("<mo>{}</mo>", "{}"),
     "sum": ('<mo movablelimits="true">{}</mo>', "{}"),
