@@ -2,12 +2,9 @@
 
 import os
 
-for _name in (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-):  # before NumPy: the same bits on any number of cores
-    os.environ.setdefault(_name, "1")
+from benign_ref.runtime import threads
+
+threads.set_default(os.environ)  # before NumPy is imported: the same bits on any number of cores
 
 import argparse  # noqa: E402
 import importlib  # noqa: E402

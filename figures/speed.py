@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from benign_ref.runtime.threads import THREAD_VARIABLES
+
 from .common import WIDTH, Result, plt, save
 
 TITLE = "time of a step against d: engines, JAX and PyTorch (if there)"
@@ -72,7 +74,7 @@ def ask(order, threads):
     """
     environment = {
         **os.environ,
-        **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
+        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
     }
     if threads == 1:
         flags = "--xla_cpu_multi_thread_eigen=false"

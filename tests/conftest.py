@@ -2,11 +2,9 @@
 
 import os
 
-for _name in (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-):  # before NumPy: the arrays are small, and threads only add noise
-    os.environ.setdefault(_name, "1")
+from benign_ref.runtime import threads
+
+threads.set_default(os.environ)  # before NumPy is imported: the arrays are small, and threads only add noise
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -25,11 +25,6 @@ class Cell(NamedTuple):
     def __str__(self):
         return f"cell snr={self.snr!r}, N={self.N}, seed={self.seed}"
 
-    @property
-    def name(self):
-        """Its name in a store; repr gives a float with all its bits."""
-        return f"snr={self.snr!r},N={self.N},seed={self.seed}"
-
 
 class CellResult(NamedTuple):
     """How the run of a cell ended: status, one of STATUSES; steps taken; train_loss, the last one (diverged:

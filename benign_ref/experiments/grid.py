@@ -1,21 +1,20 @@
-"""Grids over SNR x N x seeds: every cell a pure function of the settings, its place and its seed; kept, gone
-on with, on any workers.
+"""Grids over SNR x N x seeds: every cell a pure function of the settings, its place and its seed; stored and
+resumable, on any workers.
 
-The streams of a cell come from the seed, N and SNR (cell.py), not from its place in the grid. So a grid that is extended, reordered, resumed, or computed by other workers gives the same bits,
-as long as NumPy's version, the processor's kind and the number of BLAS threads are the same (another one of
+The streams of a cell come from the seed, N and SNR (cell.py), not from its place in the grid. So a grid that is
+extended, reordered, resumed, or computed by other workers gives the same bits, as long as NumPy's version, the processor's kind and the number of BLAS threads are the same (another one of
 these may change the last digits).
 """
 
-import contextlib
 from functools import partial
-from math import isfinite, nan
+from math import nan
 
 import numpy as np
 
 from .. import validate
 from ..paper.setting import DERIVED, Setting
 from ..runtime import workers
-from ..runtime.resume import say, versions
+from ..runtime.resume import resume, versions
 from ..runtime.store import Store
 from .cell import run_cell
 from .diagram import LOST, Cell, CellResult, PhaseDiagram
@@ -100,61 +99,11 @@ def checked_jobs(jobs, executor):
         )
 
 
-def reuse(store, cells):
-    """{cell: CellResult} of the cells that are in the store; what is damaged there is told."""
-    found = {}
-    for cell in cells:
-        record, complaint = store.read(cell.name)
-        if record is not None:
-            found[cell] = CellResult(
-                record["status"], record["steps"], *(float(record[name]) for name in CellResult._fields[2:])
-            )
-        elif complaint:
-            say(f"{complaint}: {cell} is computed again")
-    return found
-
-
-def keep(store, cell, result):
-    """Write the result of a cell; a number that is not finite as a string, as JSON has none."""
-    store.write(
-        cell.name,
-        {k: repr(v) if isinstance(v, float) and not isfinite(v) else v for k, v in result._asdict().items()},
-    )
-
-
-def take_in(source, results, total, store, progress):
-    """Add what comes from `source` to `results` and to the store, cell by cell. RuntimeError if all of it is
-    lost.
-    """
-    reused, lost, reason = len(results), 0, ""
-    try:
-        with contextlib.closing(source):  # whatever happens here ends the workers
-            progress(reused, total, None)
-            for cell, result in source:
-                if isinstance(result, workers.Lost):
-                    lost, reason = lost + 1, result.reason
-                    result = CellResult(LOST, -1, nan)
-                elif store:
-                    keep(store, cell, result)
-                results[cell] = result
-                progress(len(results), total, result)
-    except KeyboardInterrupt:
-        done = f"{len(results) - lost} of {total} cells"
-        say(
-            f"interrupted; {done} are kept in {str(store.folder)!r}: run the same again to go on"
-            if store
-            else f"interrupted; {done} are lost: give a store"
-        )
-        raise
-    computed = total - reused - lost
-    if lost and not computed:
-        raise RuntimeError(f"every cell that was to be computed was lost, {lost} of them: {reason}")
-    if store:
-        say(
-            f"computed {computed}, reused {reused} cells of {str(store.folder)!r}"
-            + (f"; {lost} were lost: a second run computes them" if lost else "")
-        )
-    return computed
+def as_result(value):
+    """What `resume` has for a cell as a CellResult; None stays None."""
+    if isinstance(value, workers.Lost):
+        return CellResult(LOST, -1, nan)
+    return value and CellResult(*value)
 
 
 def collect(snrs, Ns, seeds, results, settings, computed, reused):
@@ -202,14 +151,10 @@ def phase_diagram(
     cells = [
         Cell(snr, N, seed) for N in sorted(Ns, reverse=True) for snr in snrs for seed in seeds
     ]  # the longest runs first
-    results = reuse(store, cells) if store else {}
-    missing = [cell for cell in cells if cell not in results]
-    if store and missing:
-        store.probe()
-    compute = partial(run_cell, base=base, engine=engine, n_test=n_test)
-    if executor is None:
-        source = workers.by_processes(compute, missing, jobs, say)
-    else:
-        source = workers.by_executor(compute, missing, executor, say)
-    computed = take_in(source, results, len(cells), store, progress or (lambda done, total, result: None))
-    return collect(snrs, Ns, seeds, results, settings, computed, len(cells) - len(missing))
+    done = resume(
+        partial(run_cell, base=base, engine=engine, n_test=n_test), cells,
+        store=store, jobs=jobs, executor=executor, what="cells",
+        progress=progress and (lambda done, total, value, left: progress(done, total, as_result(value))),
+    )  # fmt: skip
+    results = {cell: as_result(value) for cell, value in done.values.items()}
+    return collect(snrs, Ns, seeds, results, settings, done.computed, done.reused)

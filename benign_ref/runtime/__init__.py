@@ -1,1 +1,1 @@
-"""Long computations: a store that survives interruptions, worker processes, tasks that are resumed. Knows no mathematics."""
+"""Long computations: a store that survives interruptions, workers, tasks that are resumed. No mathematics."""

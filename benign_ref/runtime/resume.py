@@ -1,17 +1,18 @@
-"""The independent parts of a figure that are no grid of Figure 1's kind: kept in a store, computed by the
-same workers.
+"""Tasks that are resumed: each is computed once and kept in a store, by this process, by workers of our
+own, or by any PEP 3148 executor. One engine for grids and for the parts of a figure.
 """
 
 import contextlib
-import sys
+import json
+from typing import NamedTuple
 
 import numpy as np
 
 from . import workers
+from .progress import say
 from .store import Store
 
-# of the numbers in a cell: to be raised whenever a change of the code changes any of them, in the last bit
-# even
+# Decides stored numbers: to be raised whenever a change of the code changes any of them, in the last bit even
 MATHEMATICS = "1"
 
 
@@ -22,45 +23,99 @@ def versions():
     return {"MATHEMATICS": MATHEMATICS, "numpy": ".".join(np.__version__.split(".")[:2])}
 
 
-def say(text):
-    """A line on stderr."""
-    print(f"benign_ref: {text}", file=sys.stderr, flush=True)
+class Resumed(NamedTuple):
+    """values: {task: value} in the order asked for, workers.Lost where a task was lost; how many were
+    computed, found in the store, and lost.
+    """
+
+    values: dict
+    computed: int
+    reused: int
+    lost: int
+
+
+def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks", progress=None):
+    """function(*task) for every task, a tuple of numbers and names, as a Resumed.
+
+    Values must be what JSON holds (any float may be in them) and come back as JSON gives them, tuples as
+    lists, whether computed now or found in the store. store: a Store whose settings say what, besides the
+    task, decides a value; None: nothing is kept. Tasks are begun in the order given, by `jobs` workers
+    (None: the cores available; 1: in this process, with the same bits), or by `executor`. what: what a task
+    is called in messages. progress(done, total, value, left): called first with what the store had and
+    value None, then after each task; left: seconds until the end, None while unknown.
+
+    On Ctrl-C the workers end at once, and KeyboardInterrupt goes on with a message that says what is kept.
+    Raises RuntimeError if the function raises something, or if all that was to be computed was lost;
+    OSError if the store cannot be written.
+    """
+    progress = progress or (lambda done, total, value, left: None)
+    tasks = list(dict.fromkeys(tasks))
+    values = _found(store, tasks) if store else {}
+    missing, reused, lost, reason = [task for task in tasks if task not in values], len(values), 0, ""
+    if store and missing:
+        store.probe()
+    source, at_once = workers.start(function, missing, jobs, executor, say)
+    try:
+        with contextlib.closing(source):  # whatever happens here ends the workers
+            progress(reused, len(tasks), None, None)
+            for task, value, _ in source:
+                if isinstance(value, workers.Lost):
+                    lost, reason = lost + 1, value.reason
+                else:
+                    value = json.loads(json.dumps(value))
+                    if store:
+                        store.write(file_name(task), value)
+                values[task] = value
+                progress(len(values), len(tasks), value, None)
+    except KeyboardInterrupt:
+        done = f"interrupted; {len(values) - lost} of {len(tasks)} {what} are"
+        kept = (
+            f"kept in {str(store.folder)!r}: run the same again to go on" if store else "lost: give a store"
+        )
+        raise KeyboardInterrupt(f"{done} {kept}") from None
+    if lost and lost == len(missing):
+        raise RuntimeError(f"all {what} that were to be computed were lost, {lost} of them: {reason}")
+    if store:
+        again = f"; {lost} were lost: a second run computes them" if lost else ""
+        say(f"computed {len(missing) - lost}, reused {reused} {what} of {str(store.folder)!r}{again}")
+    return Resumed({task: values[task] for task in tasks}, len(missing) - lost, reused, lost)
 
 
 def compute(name, function, tasks, options, what, **decides):
-    """{task: function(*task)} for every task, a tuple of numbers and names; the values must be what JSON
-    holds (tuples become lists).
-
-    Kept in options.store / name, of which `decides` says what, besides the tasks, decides the numbers.
-    `what`: what a task is called in the line of progress. Tasks are begun in the order given. Raises
-    RuntimeError if one fails or is lost; what is done by then is kept.
+    """{task: function(*task)} by `resume`, for a figure: kept in options.store / name with `decides` as its
+    settings, computed by options.executor or options.jobs workers, told to options.progress. RuntimeError
+    if a task is lost.
     """
     store = options.store and Store(options.store / name, {**versions(), **decides})
-    tasks, results = list(dict.fromkeys(tasks)), {}
-    for task in tasks if store else ():
-        record, complaint = store.read(file_name(task))
-        if complaint:
-            say(f"{complaint}: computed again")
-        if record is not None:
-            results[task] = record["value"]
-    missing = [task for task in tasks if task not in results]
-    if options.executor:
-        source = workers.by_executor(function, missing, options.executor, say)
-    else:
-        source = workers.by_processes(function, missing, options.jobs or workers.available_cores(), say)
-    with contextlib.closing(source):  # whatever happens here ends the workers
-        for task, value in source:
-            if isinstance(value, workers.Lost):
-                raise RuntimeError(
-                    f"{name}: the task {task} was lost ({value.reason}); run the same command again to go on"
-                )
-            results[task] = list(value) if isinstance(value, tuple) else value
-            if store:
-                store.write(file_name(task), {"value": results[task]})
-            options.progress(len(results), len(tasks), what)
-    return {task: results[task] for task in tasks}  # in the order asked for, whoever computed them and when
+    done = resume(
+        function, tasks, store=store, jobs=options.jobs, executor=options.executor, what=what,
+        progress=lambda done, total, value, left: options.progress(done, total, what),
+    )  # fmt: skip
+    lost = [(task, value.reason) for task, value in done.values.items() if isinstance(value, workers.Lost)]
+    if lost:
+        (task, reason), count = lost[0], len(lost)
+        raise RuntimeError(
+            f"{name}: {count} {what} were lost, first {task} ({reason}); run the same command again"
+        )
+    return done.values
 
 
 def file_name(task):
-    """A task as a name in a store; repr gives a float with all its bits."""
-    return ",".join(str(part) if isinstance(part, str) else repr(part) for part in task)
+    """A task as a name in a store, with the names of its parts if it has them; repr gives a float with all
+    its bits.
+    """
+    parts = [part if isinstance(part, str) else repr(part) for part in task]
+    names = getattr(task, "_fields", None)
+    return ",".join(map("{}={}".format, names, parts) if names else parts)
+
+
+def _found(store, tasks):
+    """{task: value} of the tasks that are in the store; what is damaged there is told."""
+    found = {}
+    for task in tasks:
+        value, complaint = store.read(file_name(task))
+        if complaint:
+            say(f"{complaint}: {task} is computed again")
+        elif value is not None:
+            found[task] = value
+    return found

@@ -1,8 +1,8 @@
 """A folder that keeps the finished parts of a long computation, so that it can be interrupted at any moment
-and gone on with.
+and resumed.
 
     FOLDER/settings.json      everything that decides the numbers; a store of other settings is refused
-    FOLDER/cells/NAME.json    one finished part a file, with a digest of itself and of the settings it belongs to
+    FOLDER/cells/NAME.json    one finished part a file, with a digest of itself and of its settings
 
 A file is written under a temporary name, flushed to the disk, and moved: at any moment it is there whole or
 not at all. Two computations may share a folder, as both write the same. Files are JSON; no pickle is ever
@@ -11,9 +11,13 @@ read.
 
 import hashlib
 import json
+import math
 import os
+import time
 import uuid
 from pathlib import Path
+
+REPLACE_TRIES = 20  # a twentieth of a second apart: on Windows a file that someone reads cannot be replaced
 
 
 def checked_path(name, value):
@@ -37,10 +41,52 @@ def write_whole(path, content):
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def replace(temporary, path):
+    """os.replace, with patience where another process has `path` open. Raises OSError."""
+    for left in reversed(range(REPLACE_TRIES)):
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            if os.name != "nt" or not left:
+                raise
+            time.sleep(0.05)
+
+
+def write_sealed(path, content):
+    """`write_whole` with a digest of the bytes on a line of its own in front of them. Raises OSError."""
+    write_whole(path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+
+
+def read_sealed(path):
+    """The bytes that `write_sealed` wrote. Raises ValueError if they are damaged, OSError if they cannot be
+    read.
+    """
+    seal, _, content = path.read_bytes().partition(b"\n")
+    if hashlib.sha256(content).hexdigest().encode() != seal:
+        raise ValueError(f"{str(path)!r} is damaged, or not such a file: its digest does not fit")
+    return content
+
+
+def encoded(value):
+    """`value` as JSON holds it: tuples as lists, and numbers that are not finite, which JSON has not, as
+    {"float": "nan"}.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(float(value))}
+    if isinstance(value, (list, tuple)):
+        return [encoded(part) for part in value]
+    return {name: encoded(part) for name, part in value.items()} if isinstance(value, dict) else value
+
+
+def decoded(text):
+    """The value that `encoded` gave, from its JSON text. Raises ValueError or RecursionError."""
+    return json.loads(text, object_hook=lambda d: float(d["float"]) if d.keys() == {"float"} else d)
 
 
 def digest(value):
@@ -81,7 +127,7 @@ class Store:
             self.cells.mkdir(parents=True, exist_ok=True)
             self._claim(settings)
         except OSError as error:
-            raise self._told(error, NOTHING_YET) from error
+            raise self._error(error, NOTHING_YET) from error
 
     def probe(self):
         """Try a write, before any work. Raises OSError."""
@@ -90,9 +136,9 @@ class Store:
             write_whole(path, b" " * 4096)
             path.unlink()
         except OSError as error:
-            raise self._told(error, NOTHING_YET) from error
+            raise self._error(error, NOTHING_YET) from error
 
-    def _told(self, error, what):
+    def _error(self, error, what):
         return OSError(error.errno, f"store {str(self.folder)!r} {what}: {error.strerror or error}")
 
     def _claim(self, settings):
@@ -104,7 +150,7 @@ class Store:
             try:
                 os.link(
                     fresh, path
-                )  # unlike a move, it leaves alone what another computation put there in between
+                )  # unlike a move, leaves alone what another computation put there meanwhile
             except FileExistsError:
                 pass
             except OSError:  # no hard links on this file system
@@ -115,12 +161,14 @@ class Store:
         except (ValueError, RecursionError):
             stored = None
         if not isinstance(stored, dict):
-            raise ValueError(
-                f"store {str(self.folder)!r}: its settings.json is damaged, or it is not a store; use another folder"
+            raise ValueError(  # noqa: TRY004 - the folder is wrong, not a type
+                f"store {str(self.folder)!r}: its settings.json is damaged, or it is not a store; "
+                "use another folder"
             )
         if stored != settings:
             raise ValueError(
-                f"store {str(self.folder)!r} is of another computation; use another folder\n{difference(stored, settings)}"
+                f"store {str(self.folder)!r} is of another computation; use another folder\n"
+                f"{difference(stored, settings)}"
             )
 
     def read(self, name):
@@ -136,21 +184,22 @@ class Store:
             return None, f"{path} cannot be read ({error.strerror})"
         try:
             entry = json.loads(content)
-            record, key, seal = entry["record"], entry["settings"], entry["digest"]
+            text, key, seal = entry["record"], entry["settings"], entry["digest"]
+            if key != self.key or seal != digest([name, key, text]):
+                return None, f"{path} is damaged or from another store"
+            return decoded(json.dumps(text)), None
         except (ValueError, TypeError, KeyError, RecursionError):
             return None, f"{path} is torn or no cell"
-        if key != self.key or seal != digest([name, key, record]):
-            return None, f"{path} is damaged or from another store"
-        return record, None
 
     def write(self, name, record):
-        """Keep `record` (what JSON holds) under `name`. Raises OSError that names the store; what was there
-        stays whole.
+        """Keep `record` (what JSON holds, with any float) under `name`. Raises OSError that names the
+        store; what was there stays whole.
         """
+        record = encoded(record)
         entry = {"record": record, "settings": self.key, "digest": digest([name, self.key, record])}
         try:
             write_whole(self.cells / f"{name}.json", (json.dumps(entry) + "\n").encode())
         except OSError as error:
-            raise self._told(
+            raise self._error(
                 error, "cannot be written any more; what is in it is whole, and a second run goes on from it"
             ) from error

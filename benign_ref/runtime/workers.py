@@ -1,31 +1,38 @@
-"""Independent parts of one computation on several processes: our own, or any PEP 3148 executor's.
+"""Independent parts of one computation: in this process, on processes of our own, or on any PEP 3148
+executor.
 
-A task is a tuple of hashable arguments; `by_processes` and `by_executor` yield (task, value) as the tasks
-end, in any order. The value is what function(*task) returned, or Lost where whoever computed it is gone. An
-exception of the function itself ends everything. Our own workers are fresh processes (spawn), one BLAS thread
-and one numba thread each, which end when this process ends, however it ends.
+A task is a tuple of hashable arguments; `in_process`, `by_processes` and `by_executor` yield an Ended as
+each task ends, in any order. Its value is what function(*task) returned, or Lost where whoever computed it
+is gone. An exception of the function itself ends everything. Our own workers are fresh processes (spawn),
+one BLAS thread and one numba thread each, which end when this process ends, however it ends.
 """
 
 import contextlib
+import math
 import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
+import time
 import traceback
 from collections import deque
 from concurrent.futures import Future
 from multiprocessing import connection, resource_tracker
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-THREAD_VARIABLES = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
+from .threads import THREAD_VARIABLES, one_blas_thread
+
 STARTS = 3  # workers in a row that may end before they are ready
+MOST_ON_WINDOWS = 60  # processes that one process can wait for there
+UNGUARDED = 77  # exit code of a worker that found itself importing a script which starts workers
+WORKER_NAME = "benign_ref worker"
+NO_GUARD = (
+    'a script that computes with more than one worker must do so under `if __name__ == "__main__":`, because '
+    "every worker imports the script first; or give jobs=1, which computes in the script itself"
+)
+NO_START = "{count} worker processes in a row ended before they were ready (exit code {code})"
 
 
 class Lost(NamedTuple):
@@ -40,6 +47,14 @@ class Failure(NamedTuple):
     text: str
 
 
+class Ended(NamedTuple):
+    """A task that ended: its value, or Lost, and the seconds that it took where it was computed."""
+
+    task: tuple
+    value: Any
+    seconds: float = math.nan
+
+
 def available_cores():
     """The cores this process may use."""
     if hasattr(os, "process_cpu_count"):  # Python 3.13
@@ -47,22 +62,60 @@ def available_cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def attempt(function, task):
-    """function(*task), or Failure. MemoryError is not caught: it tells of the machine, as the loss of a
-    worker does, not of the task.
+def ignore(text):
+    """A report that nobody wants."""
+
+
+def start(function, tasks, jobs, executor, report=ignore):
+    """The generator of Ended for `tasks`: by `executor` if one is given, else by `jobs` (None: the cores
+    available) workers, in this process if that is one; and how many work at once (None: the executor
+    knows).
     """
+    if executor is not None:
+        return by_executor(function, tasks, executor, report), None
+    jobs = min(jobs or available_cores(), max(len(tasks), 1))
+    if jobs == 1:
+        return in_process(function, tasks, report), 1
+    if multiprocessing.current_process().name == WORKER_NAME:  # before `serve`: still importing the script
+        os._exit(UNGUARDED)
+    if sys.platform == "win32" and jobs > MOST_ON_WINDOWS:
+        report(f"{MOST_ON_WINDOWS} workers instead of {jobs}: more cannot be waited for on Windows")
+        jobs = MOST_ON_WINDOWS
+    return by_processes(function, tasks, jobs, report), jobs
+
+
+def attempt(function, task):
+    """(function(*task) or Failure, seconds). MemoryError is not caught: it tells of the machine, as the
+    loss of a worker does, not of the task.
+    """
+    begun = time.monotonic()
     try:
-        return function(*task)
+        value = function(*task)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - whatever it is, the caller shall see it
-        return Failure(traceback.format_exc())
+        value = Failure(traceback.format_exc())
+    return value, time.monotonic() - begun
 
 
-def _checked(task, value):
+def _checked(task, value, seconds):
     if isinstance(value, Failure):
-        raise RuntimeError(f"the computation of {task} failed:\n{value.text}")  # noqa: TRY004 - the type tells how the task ended
-    return task, value
+        raise RuntimeError(f"the computation of {task} failed:\n{value.text}")  # noqa: TRY004 - of whatever type it was
+    return Ended(task, value, seconds)
+
+
+def in_process(function, tasks, report=ignore):
+    """Yield an Ended for each of `tasks`, computed here, one after the other, with the bits of a worker.
+    Raises RuntimeError if the function raised something; for lack of memory a task is Lost.
+    """
+    for task in tasks:
+        try:
+            with one_blas_thread():
+                value, seconds = attempt(function, task)
+        except MemoryError as error:
+            value, seconds = Lost(f"MemoryError: {error}"), math.nan
+            report(f"not enough memory for {task}: given up")
+        yield _checked(task, value, seconds)
 
 
 @contextlib.contextmanager
@@ -76,7 +129,7 @@ def _start_conditions():
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     mask = None
     if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # multiprocessing's own process: started later, it would unblock SIGINT here
+        resource_tracker.ensure_running()  # a process of its own: started later, it would unblock SIGINT
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
@@ -97,7 +150,8 @@ def _end_with_parent():
 
 
 def serve(channel):
-    """A worker's life: (function, task) in, the value out, until the channel is closed."""
+    """A worker's life: (function, task) in, value and seconds out, until the channel is closed."""
+    multiprocessing.current_process().name = f"{WORKER_NAME}, ready"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked from the start
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
@@ -112,7 +166,7 @@ class Worker:
     def __init__(self):
         context = multiprocessing.get_context("spawn")
         self.channel, other = context.Pipe()
-        self.process = context.Process(target=serve, args=(other,), daemon=True)
+        self.process = context.Process(target=serve, args=(other,), daemon=True, name=WORKER_NAME)
         self.task, self.ready = None, False
         try:
             with _start_conditions():
@@ -139,72 +193,78 @@ class Worker:
         return self.process.exitcode
 
 
-def by_processes(function, tasks, jobs, report=lambda text: None):
-    """Yield (task, value) for each of `tasks`, computed in the order given by `jobs` worker processes.
+class _Crew:
+    """The workers of one computation, the tasks that wait, and those that a worker died of once."""
 
-    When a worker dies, report(text) is called with its task, a new one takes its place, and the task is tried
-    once more after all others; if that one dies of it too, the value is Lost. Closing this generator kills
-    the workers at once. Raises RuntimeError if the function raised something, or if workers cannot be
-    started.
+    def __init__(self, function, tasks, jobs, report):
+        self.function, self.waiting, self.jobs, self.report = function, deque(tasks), jobs, report
+        self.workers, self.tried, self.failed_starts = [], set(), 0
+
+    def busy(self):
+        """{channel: worker} of all that have a task, idle ones given one, missing ones started."""
+        while self.waiting and len(self.workers) < self.jobs:
+            self.workers.append(Worker())
+        for worker in self.workers:
+            if worker.task is None and self.waiting:
+                worker.give(self.function, self.waiting.popleft())
+        return {worker.channel: worker for worker in self.workers if worker.task is not None}
+
+    def bury(self, worker):
+        """Put the task of a dead worker back; its Ended if that was the second time."""
+        self.workers.remove(worker)
+        task, code = worker.task, worker.end()
+        if code == UNGUARDED:
+            raise SystemExit(NO_GUARD)
+        if not worker.ready:
+            self.failed_starts += 1
+            if self.failed_starts == STARTS:
+                raise RuntimeError(NO_START.format(count=STARTS, code=code))
+            self.waiting.appendleft(task)
+            return None
+        died = f"a worker process died (exit code {code}) while computing {task}"
+        if task not in self.tried:
+            self.report(f"{died}: tried again after the others")
+            self.tried.add(task)
+            self.waiting.append(task)
+            return None
+        self.report(f"{died}, the second time: given up")
+        return Ended(task, Lost(f"two worker processes died of it, exit code {code}"))
+
+
+def by_processes(function, tasks, jobs, report=ignore):
+    """Yield an Ended for each of `tasks`, begun in the order given by `jobs` worker processes.
+
+    When a worker dies, report(text) is called with its task, a new one takes its place, and the task is
+    tried once more after all others; if that one dies of it too, the value is Lost. Closing this generator
+    kills the workers at once. Raises RuntimeError if the function raised something or if workers cannot be
+    started, and SystemExit with one sentence if the script that runs starts workers whenever it is
+    imported.
     """
-    waiting, tried, failed_starts, workers = deque(tasks), set(), 0, []
+    crew = _Crew(function, tasks, jobs, report)
     try:
-        while True:
-            for worker in workers:
-                if worker.task is None and waiting:
-                    worker.give(function, waiting.popleft())
-            while waiting and len(workers) < jobs:
-                workers.append(Worker())
-                workers[-1].give(function, waiting.popleft())
-            busy = {worker.channel: worker for worker in workers if worker.task is not None}
-            if not busy:
-                return
+        while busy := crew.busy():
             for channel in connection.wait(list(busy)):
                 worker = busy[channel]
                 try:
-                    value = channel.recv()
+                    message = channel.recv()
                 except (EOFError, OSError):  # it is dead
-                    workers.remove(worker)
-                    code = worker.end()
-                    if not worker.ready:
-                        failed_starts += 1
-                        if failed_starts == STARTS:
-                            raise RuntimeError(NO_START.format(count=STARTS, code=code)) from None
-                        waiting.appendleft(worker.task)
-                    elif worker.task not in tried:
-                        report(
-                            f"a worker process died (exit code {code}) while computing {worker.task}: tried again after the others"
-                        )
-                        tried.add(worker.task)
-                        waiting.append(worker.task)
-                    else:
-                        report(
-                            f"a worker process died (exit code {code}) while computing {worker.task}, the second time: given up"
-                        )
-                        yield worker.task, Lost(f"two worker processes died of it, exit code {code}")
+                    lost = crew.bury(worker)
+                    if lost:
+                        yield lost
                     continue
                 if not worker.ready:
-                    worker.ready, failed_starts = True, 0
+                    worker.ready, crew.failed_starts = True, 0
                     continue
                 task, worker.task = worker.task, None
-                if waiting:
-                    worker.give(
-                        function, waiting.popleft()
-                    )  # before the caller takes its time over the value
-                yield _checked(task, value)
+                crew.busy()  # it has its next task before the caller takes its time over the value
+                yield _checked(task, *message)
     finally:
-        for worker in workers:
+        for worker in crew.workers:
             worker.end()
 
 
-NO_START = (
-    "{count} worker processes in a row ended before they were ready (exit code {code}; what they wrote is above). A script that "
-    'computes with workers must do so under `if __name__ == "__main__":`, because every worker imports the script first'
-)
-
-
-def by_executor(function, tasks, executor, report=lambda text: None):
-    """Yield (task, value) for each of `tasks`, computed by a PEP 3148 executor, which stays the caller's: it
+def by_executor(function, tasks, executor, report=ignore):
+    """Yield an Ended for each of `tasks`, computed by a PEP 3148 executor, which stays the caller's: it
     is never shut down.
 
     Only submit, add_done_callback, result and, when this generator is closed early, cancel are used. function
@@ -226,13 +286,13 @@ def by_executor(function, tasks, executor, report=lambda text: None):
             future = ended.get()
             task = futures.pop(future)
             try:
-                value = future.result()
+                value, seconds = future.result()
             except Exception as error:  # noqa: BLE001 - CancelledError, BrokenExecutor, whatever the executor has for it
-                value = Lost(f"{type(error).__name__}: {error}")
+                value, seconds = Lost(f"{type(error).__name__}: {error}"), math.nan
                 lost.setdefault(value.reason, []).append(task)
                 if len(lost[value.reason]) == 1:
                     report(f"the executor lost {task}: {value.reason}")
-            yield _checked(task, value)
+            yield _checked(task, value, seconds)
         for reason, gone in lost.items():
             if len(gone) > 1:
                 report(f"the executor lost {len(gone)} in all to {reason}")

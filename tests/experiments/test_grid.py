@@ -165,7 +165,7 @@ def test_lost_cells_are_marked_left_out_of_means_and_computed_by_a_second_run(tm
     )
     with pytest.raises(
         RuntimeError,
-        match="every cell that was to be computed was lost, 4 of them: OSError: the node is gone",
+        match="all cells that were to be computed were lost, 4 of them: OSError: the node is gone",
     ):
         phase_diagram([2.0], [2, 3], executor=Inline(loses=lambda task: True), **SMALL)
 

@@ -1,4 +1,4 @@
-"""figures/tasks.py: tasks on workers, kept in a store and gone on with."""
+"""Tasks in a store: computed once, by whomever, and told when lost."""
 
 import math
 
@@ -53,7 +53,8 @@ def test_store_of_other_settings_is_refused(options):
 
 
 @pytest.mark.parametrize(
-    "name, wrong", [("gone", "the task .'gone', 1.0. was lost"), ("wrong", "no such thing")]
+    "name, wrong",
+    [("gone", "1 things were lost, first .'gone', 1.0. .MemoryError"), ("wrong", "no such thing")],
 )
 def test_failing_task_is_told_and_what_was_done_is_kept(options, name, wrong):
     with pytest.raises(RuntimeError, match=wrong):

@@ -24,7 +24,7 @@ def test_a_store_of_other_settings_is_refused_name_by_name(tmp_path, monkeypatch
         "  engine: 'proof' in the store, 'law' asked for",
         "  n_test: 20 in the store, 21 asked for",
         "  M: 3 in the store, 4 asked for",
-        "  eta: 'derived: 0.3 M / s^2' in the store, 0.5 asked for",
+        "  eta: 'derived: 0.3 * M / s**2' in the store, 0.5 asked for",
     ]
     monkeypatch.setattr(resume, "MATHEMATICS", "2")
     with pytest.raises(ValueError, match="MATHEMATICS: '1' in the store, '2' asked for"):
@@ -36,7 +36,7 @@ def test_torn_and_foreign_cells_are_computed_again_and_reported(tmp_path, capsys
     expected = phase_diagram([2.0, 3.0], [2, 3], store=here, executor=Inline(), **SMALL)
     phase_diagram([2.0], [2], store=there, executor=Inline(), **SMALL | {"n_test": 21})
     path = {
-        (snr, N, seed): here / "cells" / f"{Cell(snr, N, seed).name}.json"
+        (snr, N, seed): here / "cells" / f"{resume.file_name(Cell(snr, N, seed))}.json"
         for snr in (2.0, 3.0)
         for N in (2, 3)
         for seed in (0, 1)
@@ -45,7 +45,8 @@ def test_torn_and_foreign_cells_are_computed_again_and_reported(tmp_path, capsys
     path[2.0, 2, 0].write_bytes(content[: len(content) // 2])  # torn
     path[2.0, 2, 1].write_bytes((there / "cells" / path[2.0, 2, 1].name).read_bytes())  # from another store
     path[2.0, 3, 0].write_bytes(path[3.0, 3, 0].read_bytes())  # another cell's
-    path[2.0, 3, 1].write_text(path[2.0, 3, 1].read_text().replace('"steps": ', '"steps": 1'))  # edited
+    edited = path[2.0, 3, 1].read_text().replace('"converged", ', '"converged", 1')
+    path[2.0, 3, 1].write_text(edited)
     path[3.0, 2, 0].write_text("[]")
     path[3.0, 2, 1].write_bytes(b"")
     path[3.0, 3, 0].unlink()
