@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import validate
+from .blocks import claims, refuse_rough, unpack
 
 METHODS = ("complex_step", "central")
 TOLERANCE = {"complex_step": 1e-10, "central": 1e-5}
@@ -126,7 +127,7 @@ def check_gradient(
         directions = validate.integer("directions", directions, 1)
     tolerance = TOLERANCE[method] if tolerance is None else validate.real("tolerance", tolerance)
     rng = np.random.default_rng(0) if rng is None else validate.generator("rng", rng)
-    pack, arrays = _unpack("point", point)
+    pack, arrays = unpack("point", point)
     names = list(arrays) if blocks is None else list(blocks)
     if not names or any(name not in arrays for name in names):
         raise ValueError(f"blocks must name some of {', '.join(arrays)}, got {blocks!r}")
@@ -136,7 +137,8 @@ def check_gradient(
     start = _value(f, pack({name: a.copy() for name, a in arrays.items()}))
     if not np.isfinite(start):
         raise ValueError(f"f(point) must be finite, got {start}")
-    claimed = _claims(grad, pack, arrays, names)
+    wanted = unpack("grad(point)", grad(pack({name: a.copy() for name, a in arrays.items()})))[1]
+    claimed = claims(wanted, arrays, names)
     flat = FLAT * abs(start)
     rows = [
         _check_block(_Lines(f, pack, arrays, name), claimed[name], flat, method, directions, rng, tolerance)
@@ -151,18 +153,6 @@ def derivative(function, x):
     """
     lines = _Lines(lambda blocks: function(blocks["x"]), dict, {"x": np.asarray(x, dtype=np.float64)}, "x")
     return np.array([lines.by_complex_step(v) for v in _units(lines.here.shape)]).reshape(lines.here.shape)
-
-
-def _claims(grad, pack, arrays, names):
-    """The claimed gradients as a dict; refuses names and shapes other than the point's."""
-    claimed = _unpack("grad(point)", grad(pack({name: a.copy() for name, a in arrays.items()})))[1]
-    for name in names:
-        if name not in claimed or claimed[name].shape != arrays[name].shape:
-            got = f"shape {claimed[name].shape}" if name in claimed else f"only {', '.join(claimed)}"
-            raise ValueError(
-                f"grad(point)[{name!r}] must have the shape {arrays[name].shape} of the point, got {got}"
-            )
-    return claimed
 
 
 def _check_block(lines, claimed, flat, method, directions, rng, tolerance):
@@ -317,34 +307,5 @@ def _value(f, blocks, complex_point=False):
     if not complex_point and value.dtype.kind == "c":
         raise TypeError(f"f must be real at a real point, got {value}")
     if value.dtype.kind in "fc":
-        _refuse_rough("f", value)
+        refuse_rough("f", value)
     return value[()] if complex_point else float(value)
-
-
-def _refuse_rough(what, a):
-    if a.dtype not in (np.float64, np.complex128):
-        rounding = (
-            f", whose rounding of {np.finfo(a.dtype).eps:.1e} would hide wrong terms"
-            if a.dtype.kind in "fc"
-            else ""
-        )
-        raise TypeError(f"{what} must be float64 (double precision), got {a.dtype}{rounding}")
-
-
-def _unpack(what, blocks):
-    """(pack, dict of float64 arrays) of a dict or NamedTuple; pack(dict) gives the caller's type back."""
-    if isinstance(blocks, tuple) and hasattr(blocks, "_fields"):
-        kind, items = type(blocks), blocks._asdict()
-        pack = lambda arrays: kind(**arrays)  # noqa: E731 - two short closures
-    elif isinstance(blocks, dict):
-        items, pack = blocks, dict
-    else:
-        raise TypeError(f"{what} must be a dict or NamedTuple of arrays, got {type(blocks).__name__}")
-    arrays = {name: np.asarray(value) for name, value in items.items()}
-    for name, a in arrays.items():
-        _refuse_rough(f"{what}[{name!r}]", a)
-        if a.dtype == np.complex128:
-            raise TypeError(f"{what}[{name!r}] must be real, got {a.dtype}")
-        if a.size == 0:
-            raise ValueError(f"{what}[{name!r}] must have entries, got shape {a.shape}")
-    return pack, arrays

@@ -1,0 +1,53 @@
+"""The named arrays that both checkers take: a dict or NamedTuple, unpacked and packed again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def unpack(what: str, blocks: Any) -> tuple[Callable[[dict[str, np.ndarray]], Any], dict[str, np.ndarray]]:
+    """(pack, dict of float64 arrays) of a dict or NamedTuple; pack(dict) gives the caller's type back.
+
+    TypeError for another type and for arrays that are not float64, ValueError for empty ones; what: its name.
+    """
+    pack, arrays = split(what, blocks)
+    for name, a in arrays.items():
+        refuse_rough(f"{what}[{name!r}]", a)
+        if a.dtype == np.complex128:
+            raise TypeError(f"{what}[{name!r}] must be real, got {a.dtype}")
+        if a.size == 0:
+            raise ValueError(f"{what}[{name!r}] must have entries, got shape {a.shape}")
+    return pack, arrays
+
+
+def split(what: str, blocks: Any) -> tuple[Callable[[dict[str, np.ndarray]], Any], dict[str, np.ndarray]]:
+    """As `unpack`, whatever the entries are."""
+    if isinstance(blocks, tuple) and hasattr(blocks, "_fields"):
+        kind = type(blocks)
+        return lambda arrays: kind(**arrays), {k: np.asarray(a) for k, a in blocks._asdict().items()}
+    if isinstance(blocks, dict):
+        return dict, {name: np.asarray(a) for name, a in blocks.items()}
+    raise TypeError(f"{what} must be a dict or NamedTuple of arrays, got {type(blocks).__name__}")
+
+
+def claims(
+    claimed: dict[str, np.ndarray], arrays: dict[str, np.ndarray], names: list[str]
+) -> dict[str, np.ndarray]:
+    """The claimed gradients; ValueError for names and shapes other than the point's."""
+    for name in names:
+        if name not in claimed or claimed[name].shape != arrays[name].shape:
+            got = f"shape {claimed[name].shape}" if name in claimed else f"only {', '.join(claimed)}"
+            raise ValueError(
+                f"grad(point)[{name!r}] must have the shape {arrays[name].shape} of the point, got {got}"
+            )
+    return claimed
+
+
+def refuse_rough(what: str, a: np.ndarray) -> None:
+    """TypeError unless the array is in double precision, real or complex."""
+    if a.dtype not in (np.float64, np.complex128):
+        rounding = ""
+        if a.dtype.kind in "fc":
+            rounding = f", whose rounding of {np.finfo(a.dtype).eps:.1e} would hide wrong terms"
+        raise TypeError(f"{what} must be float64 (double precision), got {a.dtype}{rounding}")

@@ -1,0 +1,271 @@
+"""Numbers without rounding, on which a function written in NumPy is run to prove a gradient or an identity.
+
+**The numbers.** A Number is a pair of fractions, a value and a slope: the derivative of the value along one
+direction, carried by the rules of sum, product and quotient. An array of Numbers has dtype=object, and NumPy
+hands its + - * / @, comparisons, abs and max to the entries: the code under test is run as it stands.
+
+**Functions that are not rational.** np.exp of such an array calls .exp() of each entry. e^a is no fraction,
+so a fraction is drawn at random for it, E(a), once for each different argument a, from one table (a Field)
+for all that is compared; E(0) = 1, E(-a) = 1/E(a), and the slope is E(a) times that of a. log, log1p and tanh
+likewise. If an identity holds for whatever numbers stand for the e^a, it holds for the e^a themselves. The
+converse is not so: an identity that needs e^(a+b) = e^a e^b fails on drawn numbers though it is true. Such a
+one is not decided here, and must not be called wrong: a Field of true values (60 digits) tells the two apart.
+
+**Why zero on drawn fractions is proof, up to a stated probability.** Both sides are quotients of polynomials
+in the numbers drawn, so their difference is one, with a numerator of some degree at most k. If it is not
+identically zero, at most k/|R| of the points have a zero there when each coordinate is drawn independently
+and uniformly from a set R (Schwartz and Zippel: by induction over the variables, as a polynomial of degree k
+in one variable has at most k zeros). R has 2^64 members here, so a false identity passes with probability at
+most k/2^64, which is printed. A comparison (abs, max, where) cuts space into pieces; the statement then is
+about the piece in which the point lies, and the bound holds for each piece by itself.
+
+**The degree** is carried along. Write the value as n/d and the slope as s/(dt) with polynomials n, d, t of
+degree at most k and s of degree at most 2k. Then sums and products have k = k1 + k2: (s1 n2 t2 + n1 s2 t1)
+/(d1 d2 t1 t2) is the slope of a product, of degree 2k1 + 2k2 above. The slope of a quotient is (s1 t2 n2 - n1
+s2 t1) d2/(d1 n2 t1 t2 n2): k = k1 + 2 k2. e^a is one more variable E, of slope E s/(dt): k = 1 + 2 k1, and so
+for log, of slope s/(tn), and tanh, of slope (1 - T^2) s/(dt).
+
+Roots are taken of constants that are squares of fractions (4, 1/9); others are refused, as is everything that
+leaves fractions: a cast to float, np.logaddexp, np.linalg.
+"""
+
+import math
+import operator
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+DRAWN_FROM = 2**64  # how many fractions each number is drawn from
+_DIGITS = Context(prec=60, Emin=-(10**6), Emax=10**6)
+_CONSTANTS = (int, float, Fraction, np.integer, np.floating, np.bool_)
+
+
+class Field:
+    """One table of drawn numbers for all that is compared. seed: integer >= 0. With a unit, not drawn but
+    true to 60 digits: log a, tanh(unit a) and e^(unit a), which obeys the sum rule for any unit; a small one
+    tames large a.
+    """
+
+    def __init__(self, seed: int, unit: Fraction | None = None) -> None:
+        self._rng, self._unit = np.random.default_rng(seed), unit
+        self._table: dict[tuple[str, Fraction], Fraction] = {}
+
+    def fraction(self) -> Fraction:
+        """A fraction between 0 and 1, uniformly one of DRAWN_FROM."""
+        return Fraction(1 + int(self._rng.integers(DRAWN_FROM, dtype=np.uint64)), DRAWN_FROM)
+
+    def draw(self, shape: tuple[int, ...]) -> np.ndarray:
+        """An array of Numbers between -1 and 1."""
+        return self.near(np.zeros(shape))
+
+    def near(self, array: np.ndarray) -> np.ndarray:
+        """Numbers drawn at random around an array: each between a half and one and a half of its entry, and
+        between -1 and 1 where the entry is 0.
+        """
+        drawn = [
+            Number(self, Fraction(a) * (Fraction(1, 2) + u) if a else 2 * u - 1, Fraction(0), 1)
+            for a, u in ((float(a), self.fraction()) for a in np.ravel(array))
+        ]
+        return _array(drawn, np.shape(array))
+
+    def constants(self, array: Any) -> np.ndarray:
+        """An array of numbers as Numbers, each with the value that it has."""
+        array = np.asarray(array)
+        return _array([self.number(a) for a in array.ravel()], array.shape)
+
+    def number(self, a: Any) -> Any:
+        """A number as Number; NotImplemented for an array or whatever else is no real number."""
+        if isinstance(a, Number):
+            return a
+        if not isinstance(a, _CONSTANTS):
+            return NotImplemented
+        whole = isinstance(a, (int, np.integer, np.bool_))
+        return Number(
+            self, Fraction(int(a) if whole else float(a) if isinstance(a, np.floating) else a), Fraction(0), 0
+        )
+
+    def look_up(self, function: str, a: Fraction) -> Fraction:
+        """What stands for `function` ("exp", "log", "tanh") of a > 0; for "log", a > 1."""
+        if (function, a) not in self._table:
+            drawn = self.fraction() + (function == "exp")  # e^a > 1
+            if self._unit is not None:
+                drawn = Fraction(_true_value(function, a if function == "log" else a * self._unit))
+            self._table[function, a] = drawn
+        return self._table[function, a]
+
+    def with_true_values(self, seed: int) -> "Field":
+        """A Field of true values, whose unit makes the arguments seen here at most 1000."""
+        largest = max((a for function, a in self._table if function != "log"), default=Fraction(0))
+        return Field(seed, 1 / max(Fraction(1), largest / 1000))
+
+
+def _true_value(function, a):
+    """e^a, log a or tanh a as Decimal."""
+    a = _DIGITS.divide(Decimal(a.numerator), Decimal(a.denominator))
+    if function == "log":
+        return _DIGITS.ln(a)
+    if function == "exp":
+        return _DIGITS.exp(a)
+    e = _DIGITS.exp(-2 * a)
+    return _DIGITS.divide(1 - e, 1 + e)
+
+
+def _array(numbers, shape):
+    """A list of Numbers as an array of objects."""
+    array = np.empty(len(numbers), dtype=object)
+    array[:] = numbers
+    return array.reshape(shape)
+
+
+def _binary(rule):
+    """The method and its mirror image (a + b and b + a) of a rule on two Numbers."""
+
+    def method(self, other):
+        other = self.field.number(other)
+        return other if other is NotImplemented else rule(self, other)
+
+    def mirrored(self, other):
+        other = self.field.number(other)
+        return other if other is NotImplemented else rule(other, self)
+
+    return method, mirrored
+
+
+def _compare(holds):
+    """A comparison of values."""
+    return _binary(lambda a, b: holds(a.value, b.value))[0]
+
+
+class Number:
+    """A value and its slope, as fractions; `degree` as the page says. Made by a Field."""
+
+    __slots__ = ("field", "value", "slope", "degree")
+    __hash__ = None  # type: ignore[assignment]  # equal values may have different slopes
+
+    def __init__(self, field: Field, value: Fraction, slope: Fraction, degree: int) -> None:
+        self.field, self.value, self.slope, self.degree = field, value, slope, degree
+
+    def along(self, slope: Fraction) -> "Number":
+        """The same value, moving with the given slope."""
+        return Number(self.field, self.value, slope, self.degree + 1)
+
+    __add__, __radd__ = _binary(
+        lambda a, b: Number(a.field, a.value + b.value, a.slope + b.slope, a.degree + b.degree)
+    )
+    __sub__, __rsub__ = _binary(
+        lambda a, b: Number(a.field, a.value - b.value, a.slope - b.slope, a.degree + b.degree)
+    )
+    __mul__, __rmul__ = _binary(
+        lambda a, b: Number(
+            a.field, a.value * b.value, a.slope * b.value + a.value * b.slope, a.degree + b.degree
+        )
+    )
+    __truediv__, __rtruediv__ = _binary(
+        lambda a, b: Number(
+            a.field,
+            a.value / b.value,
+            (a.slope - a.value / b.value * b.slope) / b.value,
+            a.degree + 2 * b.degree,
+        )
+    )
+    __lt__, __le__, __gt__ = _compare(operator.lt), _compare(operator.le), _compare(operator.gt)
+    __ge__, __eq__, __ne__ = _compare(operator.ge), _compare(operator.eq), _compare(operator.ne)
+
+    def __neg__(self):
+        return Number(self.field, -self.value, -self.slope, self.degree)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return self if self.value >= 0 else -self
+
+    def __bool__(self):
+        return self.value != 0
+
+    def __pow__(self, exponent):
+        if isinstance(exponent, np.ndarray):
+            return NotImplemented
+        if exponent in (0.5, -0.5):
+            return self.sqrt() if exponent > 0 else 1 / self.sqrt()
+        if exponent != int(exponent):
+            raise TypeError(f"a power of a fraction needs a whole exponent, got {exponent}")
+        power = self.field.number(1)
+        for _ in range(abs(int(exponent))):
+            power = power * self
+        return power if exponent >= 0 else 1 / power
+
+    def exp(self):
+        """E(a): np.exp calls this, and so on below."""
+        a = abs(self.value)
+        E = self.field.look_up("exp", a) if a else Fraction(1)
+        E = E if self.value >= 0 else 1 / E
+        return Number(self.field, E, E * self.slope, 1 + 2 * self.degree)
+
+    def log(self):
+        """log a, with log(1/a) = -log a."""
+        a = self.value
+        if a <= 0:
+            raise ValueError(f"log of {float(a):g}")
+        up = self.field.look_up("log", max(a, 1 / a)) if a != 1 else Fraction(0)
+        return Number(self.field, up if a > 1 else -up, self.slope / a, 1 + 2 * self.degree)
+
+    def log1p(self):
+        """log(1 + a)."""
+        return (1 + self).log()
+
+    def tanh(self):
+        """tanh a, with tanh(-a) = -tanh a."""
+        T = self.field.look_up("tanh", abs(self.value)) if self.value else Fraction(0)
+        T = T if self.value >= 0 else -T
+        return Number(self.field, T, (1 - T * T) * self.slope, 1 + 2 * self.degree)
+
+    def sqrt(self):
+        """The root of a constant that is the square of a fraction."""
+        root = Fraction(math.isqrt(abs(self.value.numerator)), math.isqrt(self.value.denominator))
+        if self.degree or self.value < 0 or root * root != self.value:
+            raise TypeError("a root is no fraction, unless it is taken of a constant square such as 4 or 1/9")
+        return Number(self.field, root, Fraction(0), 0)
+
+    def conjugate(self):
+        """Itself, as Numbers are real; np.vdot asks for it."""
+        return self
+
+    real = property(conjugate)
+    imag = 0
+
+    def __float__(self):
+        raise TypeError("a cast to float rounds")
+
+    __int__ = __complex__ = __index__ = __float__
+
+    def __repr__(self):
+        return f"Number({float(self.value):g}, slope {float(self.slope):g}, degree {self.degree})"
+
+
+def values(array: Any) -> np.ndarray:
+    """The values of an array of Numbers or plain numbers, rounded to floats, to be shown."""
+    a = np.asarray(array, dtype=object)
+    return np.array([float(getattr(x, "value", x)) for x in a.ravel()]).reshape(a.shape)
+
+
+def first_difference(got: Any, expected: Any) -> tuple[int, ...] | None:
+    """The first index at which two arrays of Numbers differ in value; None if they are equal everywhere.
+
+    () for other shapes. Entries may be plain numbers too.
+    """
+    got, expected = np.asarray(got, dtype=object), np.asarray(expected, dtype=object)
+    if got.shape != expected.shape:
+        return ()
+    unequal = (i for i in np.ndindex(got.shape) if not got[i] == expected[i])
+    return next(unequal, None)
+
+
+def chance(*arrays: Any) -> float:
+    """The probability at which arrays of Numbers that are equal as drawn are not so identically: at most the
+    sum of all their degrees (of slopes: twice) over DRAWN_FROM.
+    """
+    total = sum(getattr(a, "degree", 0) for array in arrays for a in np.asarray(array, dtype=object).ravel())
+    return 2 * total / DRAWN_FROM

@@ -1,0 +1,204 @@
+"""A claimed gradient in exact arithmetic: residual zero, or not passed. No tolerance, no step, no scale.
+
+    from benign_ref import checks
+    result = checks.check_exactly(f, grad, point)     # the arguments of check_gradient
+    print(result)
+    assert result.passed
+
+One block at a time, f is run on Numbers (exact.py) drawn around the point, moving along a drawn direction v
+of the block; its slope is to equal <grad, v>. As a linear form in v that differs from 0 vanishes at few v,
+one run of f decides all entries of the block. Where they differ, halving the direction finds the first wrong
+entry.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from .. import validate
+from .blocks import claims, split, unpack
+from .exact import DRAWN_FROM, Field, Number, chance
+
+EXPLAINED = {
+    "rejected": "the claimed gradient is not the derivative of f (if claimed and found agree to 12 digits: "
+    "unless a constant was rounded on the way, such as 1/3 as a float)",
+    "not decided": "unequal as drawn, equal to 40 digits with the true e^a, log a, tanh a: it needs "
+    "e^(a+b) = e^a e^b or the like (a softmax shifted on one side only), which this cannot prove",
+}
+_EQUAL_DIGITS = Fraction(1, 10**40)  # of 60 that a Field of true values has
+_REFUSED = (TypeError, AttributeError, ValueError, ArithmeticError)
+
+
+@dataclass(frozen=True)
+class ExactBlock:
+    """One block: the verdict, the first wrong entry with what was claimed and found there (rounded, to be
+    shown), and the degree of the difference, which gives `chance`.
+    """
+
+    block: str
+    shape: tuple[int, ...]
+    verdict: str  # "residual 0", or a key of EXPLAINED
+    where: str
+    claimed: float
+    found: float
+    chance: float  # at most this: the probability that "residual 0" is said of a wrong gradient
+
+
+@dataclass(frozen=True)
+class ExactCheck:
+    """What check_exactly found; prints as a table. `passed` (also its truth value) needs "residual 0" in
+    every block.
+    """
+
+    rows: tuple[ExactBlock, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is a block, and the residual is 0 in every one."""
+        return bool(self.rows) and all(row.verdict == "residual 0" for row in self.rows)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        width = max(len("block"), *(len(row.block) for row in self.rows))
+        lines = [
+            "gradient in exact arithmetic, on fractions drawn around the point; no tolerance",
+            f"{'block':<{width}}  {'shape':<10}{'chance':>9}  {'where':<12}{'claimed':>14}{'found':>14}  "
+            "verdict",
+        ]
+        for row in self.rows:
+            shape = "x".join(map(str, row.shape)) or "number"
+            numbers = f"{row.claimed:>14.6g}{row.found:>14.6g}" if row.where else f"{'':>28}"
+            place = f"{row.chance:>9.1e}  {row.where:<12}"
+            lines.append(f"{row.block:<{width}}  {shape:<10}{place}{numbers}  {row.verdict}")
+        if any(row.verdict == "residual 0" for row in self.rows):
+            lines.append(
+                "residual 0: equal as fractions; a wrong gradient is called so with a probability of at most "
+                f"its degree over 2^{DRAWN_FROM.bit_length() - 1}, the chance"
+            )
+        for verdict in dict.fromkeys(row.verdict for row in self.rows if row.verdict in EXPLAINED):
+            lines.append(f"{verdict}: {EXPLAINED[verdict]}")
+        return "\n".join(lines + ["passed" if self.passed else "NOT passed"])
+
+
+def check_exactly(
+    f: Callable[[Any], Any],
+    grad: Callable[[Any], Any],
+    point: Any,
+    *,
+    blocks: list[str] | None = None,
+    seed: int = 0,
+) -> ExactCheck:
+    """Is grad the derivative of f, exactly? Block by block, as ExactCheck; [D], see the pages above.
+
+    f(point)     one number, from + - * /, powers, comparisons, abs, max, exp, log, log1p, tanh
+    grad(point)  the claimed derivatives, with the names and shapes of point
+    point        dict or NamedTuple of float64 arrays; each entry is drawn at random between a half and one
+                 and
+                 a half of its value (a zero between -1 and 1)
+    blocks       names of the blocks to check; None: all
+    seed         of what is drawn, an integer >= 0: the same seed, the same numbers
+
+    Raises ValueError, with the reason, where f or grad leaves exact arithmetic: np.logaddexp, np.linalg,
+    casts to float, roots and powers that are no fractions, division by 0; and for other names or shapes.
+    TypeError for arrays that are not float64.
+    """
+    seed = validate.integer("seed", seed, 0)
+    pack, arrays = unpack("point", point)
+    names = list(arrays) if blocks is None else list(blocks)
+    if not names or any(name not in arrays for name in names):
+        raise ValueError(f"blocks must name some of {', '.join(arrays)}, got {blocks!r}")
+    for name, a in arrays.items():
+        if not np.isfinite(a).all():
+            raise ValueError(f"point[{name!r}] must be finite, got {a[~np.isfinite(a)][0]}")
+    field = Field(seed)
+    route = lambda field: _Route(f, grad, pack, arrays, names, field)  # noqa: E731 - the same point for the same seed
+    drawn = route(field)
+    return ExactCheck(
+        tuple(_check_block(name, drawn, lambda: route(field.with_true_values(seed))) for name in names)
+    )
+
+
+class _Route:
+    """f and the claimed gradient at one drawn point of a Field; computed when first asked for."""
+
+    def __init__(self, f, grad, pack, arrays, names, field):
+        self.f, self.grad, self.pack, self.names, self.field = f, grad, pack, names, field
+        self.point = {name: field.near(a) for name, a in arrays.items()}
+        self.ways = {name: [2 * field.fraction() - 1 for _ in range(a.size)] for name, a in arrays.items()}
+        self._claimed = None
+
+    def claimed(self, name):
+        """The claimed block, as Numbers in a row."""
+        if self._claimed is None:
+            wanted = _follow("grad", lambda: self.grad(self.pack(_copies(self.point))))
+            self._claimed = claims(split("grad(point)", wanted)[1], self.point, self.names)
+        return [_follow("grad", lambda a=a: _as_number(self.field, a)) for a in self._claimed[name].ravel()]
+
+    def difference(self, name, start, stop):
+        """(claimed, found): the slope of f along entries start to stop of the block's direction, as Numbers
+        of value <grad, v> and of df/dv.
+        """
+        moving, v = _copies(self.point), self.ways[name][start:stop]
+        block = moving[name].ravel()
+        block[start:stop] = [a.along(way) for a, way in zip(block[start:stop], v)]
+        moving[name] = block.reshape(self.point[name].shape)
+        value = _follow("f", lambda: _one_number(self.field, self.f(self.pack(moving))))
+        wanted = sum((g * way for g, way in zip(self.claimed(name)[start:stop], v)), self.field.number(0))
+        return wanted, Number(self.field, value.slope, value.slope * 0, 2 * value.degree)
+
+
+def _check_block(name, drawn, true_route):
+    """One ExactBlock: all entries at once, and the first wrong one if they differ."""
+    shape, size = drawn.point[name].shape, drawn.point[name].size
+    claimed, found = drawn.difference(name, 0, size)
+    bound = chance(claimed, found, drawn.claimed(name))
+    if claimed == found:
+        return ExactBlock(name, shape, "residual 0", "", np.nan, np.nan, bound)
+    start, stop = 0, size
+    while stop - start > 1:
+        half = (start + stop) // 2
+        claimed, found = drawn.difference(name, start, half)
+        start, stop = (start, half) if claimed != found else (half, stop)
+    way = drawn.ways[name][start]
+    claimed, found = (float(side.value / way) for side in drawn.difference(name, start, stop))
+    wanted, got = (side.value for side in true_route().difference(name, 0, size))
+    rejected = abs(wanted - got) > _EQUAL_DIGITS * max(abs(wanted), abs(got))
+    where = str([int(i) for i in np.unravel_index(start, shape)])
+    return ExactBlock(name, shape, "rejected" if rejected else "not decided", where, claimed, found, bound)
+
+
+def _follow(what, run):
+    """run(), with whatever cannot be done on Numbers told in words."""
+    try:
+        return run()
+    except _REFUSED as error:
+        reason = "division by 0" if isinstance(error, ZeroDivisionError) else error
+        raise ValueError(
+            f"{what} cannot be followed in exact arithmetic: {reason}. Allowed are + - * / @, whole powers, "
+            "comparisons, abs, max, exp, log, log1p, tanh; not np.logaddexp (take max(-z, 0) + "
+            "log1p(exp(-abs(z))) for it), np.linalg, casts to float"
+        ) from error
+
+
+def _copies(point):
+    return {name: a.copy() for name, a in point.items()}
+
+
+def _as_number(field, a):
+    number = field.number(a)
+    if number is NotImplemented:
+        raise TypeError(f"{type(a).__name__} is no real number")
+    return number
+
+
+def _one_number(field, value):
+    """The value of f as a Number."""
+    value = np.asarray(value, dtype=object)
+    if value.ndim:
+        raise TypeError(f"one number is wanted, got an array of shape {value.shape}")
+    return _as_number(field, value.item())

@@ -1,0 +1,272 @@
+"""Exact arithmetic: the rules of the numbers against integers and closed forms, gradients that are right and
+wrong in one term at any scale, identities that it cannot decide, and what it refuses.
+"""
+
+import math
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import benign_ref as br
+from benign_ref.audit import comparison
+from benign_ref.checks import check_exactly
+from benign_ref.checks.exact import Field, Number, chance, first_difference
+from benign_ref.checks.exactly import EXPLAINED
+from benign_ref.paper.gradients import gradients
+from benign_ref.paper.model import Parameters, loss, softmax
+from benign_ref.wrong.gradients import MUTANTS
+
+POINT = {"a": np.array([0.3, -1.2, 0.0]), "B": np.array([[0.5, 2.0], [-0.7, 0.1]])}
+
+
+def f(p):
+    """e^{a_1 a_2} / (1 + a_3^2) + tr(B^T B B)."""
+    a, B = p["a"], p["B"]
+    return np.exp(a[0] * a[1]) / (1 + a[2] ** 2) + (B * (B @ B)).sum()
+
+
+def grad(p):
+    a, B = p["a"], p["B"]
+    e, q = np.exp(a[0] * a[1]), 1 + a[2] ** 2
+    return {
+        "a": np.array([a[1] * e / q, a[0] * e / q, -2 * a[2] * e / q**2]),
+        "B": B @ B + B @ B.T + B.T @ B,
+    }
+
+
+def verdicts(result):
+    return {row.block: row.verdict for row in result.rows}
+
+
+def test_the_numbers_obey_the_rules_of_arithmetic_and_of_derivatives():
+    field = Field(3)
+    x, y = (field.near(np.array(a)).item() for a in (0.7, -1.3))
+    x, y = x.along(Fraction(2)), y.along(Fraction(-3))
+    assert ((x + y) * (x - y)) == x * x - y * y and (x / y) * y == x
+    product, quotient = (x * y), x / y
+    assert product.slope == 2 * y.value - 3 * x.value
+    assert quotient.slope == (2 * y.value + 3 * x.value) / y.value**2
+    assert (x**-3).slope == -3 * 2 / x.value**4 and (x**0).value == 1
+    assert (
+        (1 - x).slope == -2
+        and (2 / x).slope == -4 / x.value**2
+        and (x + 0.5).value == x.value + Fraction(1, 2)
+    )
+    assert x.exp().slope == 2 * x.exp().value and x.exp() * (-x).exp() == 1
+    assert x.log1p().slope == 2 / (1 + x.value) and x.log() == -(1 / x).log()
+    assert x.tanh().slope == 2 * (1 - x.tanh().value ** 2) and (-x).tanh() == -x.tanh()
+    assert abs(y) == -y and abs(y).slope == 3 and max(x, y) is x and bool(x) and not bool(x - x)
+    zero = x - x
+    assert zero.exp() == 1 and zero.log1p() == 0 and zero.tanh() == 0
+    nine = field.number(Fraction(9, 4)).sqrt()
+    assert nine == Fraction(3, 2) and nine.degree == 0
+    for number in (np.float64(2), np.int64(2), np.bool_(True), 2, 0.5):
+        for a in (number * x, x * number, number + x, number / x, number - x):
+            assert isinstance(a, Number)
+    assert x.__mul__(np.ones(2)) is NotImplemented and (x * np.ones(2)).shape == (2,)
+
+
+def test_the_drawn_numbers_are_those_of_the_seed_and_one_for_each_argument():
+    one, same, other = Field(5), Field(5), Field(6)
+    a, b, c = (field.draw((3,)) for field in (one, same, other))
+    assert (a == b).all() and not (a == c).any()
+    assert (np.exp(a) == np.exp(b)).all() and (np.exp(a) == np.exp(a + 1 - 1)).all()
+    assert len({x.value for x in np.exp(a)}) == 3
+    true = Field(5, unit=Fraction(1))
+    for value in (-3.7, 1e-3, 40.0):
+        x = true.number(value)
+        assert float(x.exp().value) == pytest.approx(math.exp(value), rel=1e-15)
+        assert float(x.tanh().value) == pytest.approx(math.tanh(value), rel=1e-15)
+        assert float(abs(x).log().value) == pytest.approx(math.log(abs(value)), rel=1e-15)
+
+
+def polynomial_degree(values):
+    """The degree of a polynomial from its values at 0, 1, 2, ...: the order of the last nonzero
+    difference.
+    """
+    degree, order = 0, 0
+    while values:
+        degree = order if any(values) else degree
+        values, order = [b - a for a, b in zip(values, values[1:])], order + 1
+    return degree
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_degree_bounds_that_of_numerator_and_denominator(seed):
+    """Along a random line the numerator of value and slope are polynomials of one variable, whose degree
+    shows in their differences once all denominators are multiplied out.
+    """
+    rng = np.random.default_rng(seed)
+    points, field = range(1, 60), Field(seed)
+    p, q = ([int(k) for k in rng.integers(1, 9, 2)] for _ in range(2))
+    x, y = ([Number(field, Fraction(u + v * t), Fraction(v), 1) for t in points] for u, v in (p, q))
+    for expression, denominator in (
+        (lambda a, b: a * b + a, lambda a, b: 1),
+        (lambda a, b: a / b + b / a, lambda a, b: a * b),
+        (lambda a, b: (a + 1) / (a * b) / (b + 2), lambda a, b: a * b * (b + 2)),
+    ):
+        found = [expression(a, b) for a, b in zip(x, y)]
+        below = [Fraction(denominator(a.value, b.value)) for a, b in zip(x, y)]
+        assert polynomial_degree([z.value * d for z, d in zip(found, below)]) <= found[0].degree
+        assert polynomial_degree([z.slope * d * d for z, d in zip(found, below)]) <= 2 * found[0].degree
+    assert 0 < chance(np.array([x[0], y[0]])) == 4 / 2**64
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-8, 1e6])
+def test_a_right_gradient_has_residual_zero_and_each_wrong_entry_is_named_at_any_scale(scale):
+    point = {name: scale * a for name, a in POINT.items()}
+    assert check_exactly(f, grad, point).passed
+    for block in POINT:
+        for index in np.ndindex(POINT[block].shape):
+
+            def wrong(p, block=block, index=index):
+                claimed = grad(p)
+                claimed[block][index] *= 1 + 1e-15
+                return claimed
+
+            result = check_exactly(f, wrong, point, seed=7)
+            assert verdicts(result) == {k: "rejected" if k == block else "residual 0" for k in POINT}
+            assert next(row for row in result.rows if row.block == block).where == str(list(index))
+            assert not result and "not the derivative" in str(result)
+
+
+@pytest.mark.parametrize("scale, seed", [(1.0, 0), (1e-3, 1), (1e-9, 2), (20.0, 3), (1e4, 4)])
+def test_the_model_is_equal_as_fractions_and_every_wrong_gradient_is_rejected(scale, seed):
+    X, y, theta = comparison.point(scale, seed)
+    X, y, theta = X[:2, :, :3], y[:2], Parameters(*(W[:3, :2] for W in theta[:3]), theta.w_O)
+    right = check_exactly(lambda p: loss(p, X, y), lambda p: gradients(p, X, y), theta, seed=seed)
+    assert right.passed and max(row.chance for row in right.rows) < 1e-11, str(right)
+    for mutant in MUTANTS:
+        claim = lambda p, m=mutant: m.gradients(p, X, y)  # noqa: E731
+        found = verdicts(check_exactly(lambda p: loss(p, X, y), claim, theta, seed=seed))
+        wrong = {block for block, verdict in found.items() if verdict == "rejected"}
+        assert wrong == (set(Parameters._fields) if mutant.block == "all" else {mutant.block}), mutant
+        assert set(found.values()) <= {"rejected", "residual 0"}
+
+
+def test_one_token_has_a_gradient_of_zero_which_is_proved_and_not_vacuous():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2, 1, 3)), np.array([1.0, -1.0])
+    theta = Parameters(*(rng.standard_normal(s) for s in ((3, 2), (3, 2), (3, 1), (1,))))
+    assert check_exactly(lambda p: loss(p, X, y), lambda p: gradients(p, X, y), theta).passed
+
+
+def test_an_identity_that_needs_the_sum_rule_of_exponentials_is_not_decided_and_not_called_wrong():
+    def lopsided(p):
+        return softmax(p["a"])[0]  # shifted by the largest
+
+    def claim(p):
+        e = np.exp(p["a"])  # not shifted
+        S = e / e.sum()
+        return {"a": S[0] * (np.eye(3, dtype=int)[0] - S)}
+
+    point = {"a": np.array([0.2, 1.0, -0.5])}
+    assert br.checks.check_gradient(lopsided, claim, point).passed
+    result = check_exactly(lopsided, claim, point)
+    assert verdicts(result) == {"a": "not decided"} and not result.passed and "e^(a+b)" in str(result)
+    wrong = check_exactly(lopsided, lambda p: {"a": claim(p)["a"][::-1]}, point)
+    assert verdicts(wrong) == {"a": "rejected"}
+
+
+def test_kinks_are_decided_on_the_piece_where_the_point_lies():
+    hinge = lambda p: np.maximum(p["a"], 0).sum() + abs(p["a"]).max()  # noqa: E731
+
+    def slope(p):
+        a = p["a"]
+        largest = abs(a) == abs(a).max()
+        return {"a": np.where(a > 0, 1, 0) + np.where(largest, np.sign(a), 0)}
+
+    point = {"a": np.array([1.0, -1e-3, -7.0])}
+    assert check_exactly(hinge, slope, point).passed
+    claim = {"a": np.array([1.0, 0.5, -1.0])}
+    assert verdicts(check_exactly(hinge, lambda p: claim, point)) == {"a": "rejected"}
+
+
+def test_terms_that_are_not_holomorphic_are_seen():
+    tiny = lambda p: p["a"][0] + 2e-5 * abs(p["a"][1]) ** 2  # noqa: E731
+    point = {"a": np.array([1.0, 1.0])}
+    assert not check_exactly(tiny, lambda p: {"a": np.array([1, 0])}, point).passed
+    assert check_exactly(tiny, lambda p: {"a": np.array([1, 4e-5 * p["a"][1]])}, point).passed
+
+
+REFUSED = {
+    "logaddexp": lambda p: np.logaddexp(0, p["a"]).sum(),
+    "a cast": lambda p: p["a"].astype(float).sum(),
+    "a cast to float": lambda p: float(p["a"][0]),
+    "a cast to float rounds": lambda p: math.sin(p["a"][0]),
+    "linalg|cast to float": lambda p: np.linalg.norm(p["a"]),
+    "sin": lambda p: np.sin(p["a"]).sum(),
+    "root": lambda p: np.sqrt(p["a"] ** 2).sum(),
+    "whole exponent": lambda p: abs(p["a"][0]) ** 0.3,
+    "log of": lambda p: np.log(p["a"]).sum(),
+    "one number": lambda p: p["a"],
+    "division": lambda p: p["a"][0] / (p["a"][1] - p["a"][1]),
+    "complex": lambda p: p["a"][0] * 1j,
+    "infinity|integer ratio": lambda p: p["a"][0] * np.inf,
+}
+
+
+@pytest.mark.parametrize("says", REFUSED)
+def test_what_cannot_be_carried_is_refused_in_words(says):
+    with pytest.raises(ValueError, match=f"f cannot be followed in exact arithmetic: .*({says})"):
+        check_exactly(REFUSED[says], grad, POINT)
+
+
+def test_so_is_a_gradient_that_cannot():
+    for says in ("logaddexp", "a cast", "sin", "root", "complex"):
+        claim = lambda p, says=says: {"a": np.array([REFUSED[says](p)] * 3)}  # noqa: E731
+        with pytest.raises(ValueError, match="grad cannot be followed in exact arithmetic"):
+            check_exactly(f, claim, POINT, blocks=["a"])
+
+
+@pytest.mark.parametrize(
+    "call, kind, says",
+    [
+        (lambda: check_exactly(f, grad, {"a": np.array([1, 2, 3])}), TypeError, "float64"),
+        (lambda: check_exactly(f, grad, [np.ones(2)]), TypeError, "dict or NamedTuple"),
+        (
+            lambda: check_exactly(f, grad, {**POINT, "a": np.array([np.nan] * 3)}),
+            ValueError,
+            "finite, got nan",
+        ),
+        (lambda: check_exactly(f, lambda p: {"a": grad(p)["a"]}, POINT), ValueError, "only a"),
+        (
+            lambda: check_exactly(f, lambda p: {**grad(p), "a": np.ones(2)}, POINT),
+            ValueError,
+            r"\(3,\).*got shape \(2,\)",
+        ),
+        (lambda: check_exactly(f, grad, POINT, blocks=["c"]), ValueError, "blocks"),
+        (lambda: check_exactly(f, grad, POINT, seed=-1), ValueError, "seed"),
+        (lambda: check_exactly(f, grad, POINT, seed=0.5), TypeError, "seed"),
+    ],
+)
+def test_bad_arguments_are_named(call, kind, says):
+    with pytest.raises(kind, match=says):
+        call()
+
+
+def test_named_tuples_numbers_and_functions_that_scribble_are_taken():
+    class Pair(NamedTuple):
+        x: np.ndarray
+        s: np.ndarray
+
+    def scribbles(p):
+        value = (p.x**2).sum() * p.s
+        p.x[:] = 0
+        return value
+
+    point = Pair(np.array([1.0, 2.0]), np.array(3.0))
+    result = check_exactly(scribbles, lambda p: Pair(2 * p.x * p.s, (p.x**2).sum()), point)
+    assert result.passed and "number" in str(result) and point.x.tolist() == [1.0, 2.0]
+    text = str(check_exactly(scribbles, lambda p: Pair(2 * p.x * p.s, p.s), point))
+    assert "[]" in text and text.endswith("NOT passed") and "2^64" in text and EXPLAINED["rejected"] in text
+
+
+def test_the_public_name_and_the_helpers():
+    assert br.checks.check_exactly is check_exactly
+    field = Field(0)
+    a = field.constants([[1, 0.5], [2, 3]])
+    assert first_difference(a, np.array([[1, 0.5], [2, 3]])) is None
+    assert first_difference(a, np.array([[1, 0.5], [2.5, 4]])) == (1, 0) and first_difference(a, a[0]) == ()
