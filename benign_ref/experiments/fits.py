@@ -15,8 +15,10 @@ ORDERS = {
 }
 
 # Student's t, 97.5% quantile, by degrees of freedom 1..30; beyond, the normal 1.96 is within 2%.
-STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-             2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)  # fmt: skip
+STUDENT_T = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
 
 
 class BoundaryConstant(float):
@@ -38,7 +40,8 @@ class BoundaryConstant(float):
         return float(self), self.level, self.per_seed, self.bracket, self.rows
 
     def __repr__(self):
-        return f"BoundaryConstant({float(self):.4g}, spread={self.spread:.2g}, level={self.level}, seeds={len(self.per_seed)}, rows={self.rows})"
+        seeds = f"seeds={len(self.per_seed)}, rows={self.rows}"
+        return f"BoundaryConstant({float(self):.4g}, spread={self.spread:.2g}, level={self.level}, {seeds})"
 
 
 def crossing(x, values, level):
@@ -54,6 +57,57 @@ def crossing(x, values, level):
         return (float("nan"),) * 3
     i = falls[-1]
     return x[i] + (x[i + 1] - x[i]) * (values[i] - level) / (values[i] - values[i + 1]), x[i], x[i + 1]
+
+
+class Crossing(NamedTuple):
+    """Where the rows of one N fall through a level, in N SNR^2: the arithmetic mean and its standard error
+    over the `rows` (of `draws`) that do; of_mean: where their mean does. NaN where there is none.
+    """
+
+    mean: float
+    error: float
+    rows: int
+    draws: int
+    of_mean: float
+
+
+def log_crossings(result, level):
+    """log(N SNR^2) of the crossing of every (N, draw) of a PhaseDiagram, and of its neighbours on the axis:
+    (n,draws,3), by `crossing`; increasing SNR whatever the order of result.snrs.
+    """
+    snr2 = np.asarray(result.snrs, dtype=float) ** 2
+    order = np.argsort(snr2)
+    loss = np.asarray(result.test_loss)[order]
+    return np.array(
+        [
+            [crossing(np.log(N * snr2[order]), row, level) for row in loss[:, j].T]
+            for j, N in enumerate(result.Ns)
+        ]
+    )
+
+
+def row_crossings(result, level):
+    """A Crossing for each N: of each draw the last fall through `level`, linear in log(N SNR^2); and of the
+    mean over draws.
+    """
+    found = []
+    mean = _OneDraw(result.snrs, result.Ns, np.asarray(result.test_loss).mean(axis=2, keepdims=True))
+    for rows, (of_mean, *_) in zip(
+        np.exp(log_crossings(result, level)[:, :, 0]), log_crossings(mean, level)[:, 0]
+    ):
+        known = rows[np.isfinite(rows)]
+        error = known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else np.nan
+        mean_of_rows = known.mean() if len(known) else np.nan
+        found.append(
+            Crossing(float(mean_of_rows), float(error), len(known), len(rows), float(np.exp(of_mean)))
+        )
+    return found
+
+
+class _OneDraw(NamedTuple):
+    snrs: np.ndarray
+    Ns: np.ndarray
+    test_loss: np.ndarray
 
 
 def boundary_constant(result, level=0.2):
@@ -72,16 +126,12 @@ def boundary_constant(result, level=0.2):
             raise TypeError(
                 f"result must be a PhaseDiagram, got {type(result).__name__}, which has no {name}"
             )
-    snr2 = np.asarray(result.snrs, dtype=float) ** 2
-    order = np.argsort(snr2)
-    loss = np.asarray(result.test_loss)[order]
-    crossings = np.array([
-        [crossing(np.log(N * snr2[order]), loss[:, j, k], level) for k in range(loss.shape[2])] for j, N in enumerate(result.Ns)
-    ])  # (n, seeds, 3)  # fmt: skip
+    crossings = log_crossings(result, level)  # (n, seeds, 3)
     log_c = crossings[:, :, 0]
     if np.isnan(log_c).all(axis=0).any():
         raise ValueError(
-            f"level={level} is crossed at no N for some seed of the result; widen the grid or change the level"
+            f"level={level} is crossed at no N for some seed of the result; "
+            "widen the grid or change the level"
         )
     per_seed = np.exp(np.nanmean(log_c, axis=0))
     bracket = tuple(float(np.exp(np.nanmean(crossings[:, :, side]))) for side in (1, 2))

@@ -1,0 +1,108 @@
+"""What the authors' public data and drawing of Figure 1 say [A] (GitHub JiaruiJ/Benign_ViT at commit 01e6b62:
+matrix.npy, heatmap.py), as facts; and the comparison with the file itself, for who has it.
+
+Their matrix has 100 rows and 100 columns: row r is a draw at N = 2 floor((r + 10)/10), so ten draws of each N
+= 2, ..., 20; column i is ||mu|| = i + 1.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import validate
+from .fits import row_crossings
+from .published import published_setting
+
+NS = tuple(range(2, 21, 2))
+MUS = tuple(range(1, 101))
+DRAWS = 10  # of each (N, ||mu||)
+LEVEL = 0.2  # the cut of the paper's picture
+RED = 1000.0  # the captioned curve N SNR^2 = 1000 [P]
+# N: N SNR^2 where the rows of their data fall through 0.2, mean and standard error; where the mean of the ten
+# does. N = 2 is not there: nine of its ten rows never fall below 0.2, nor does their mean.
+CROSSINGS = {
+    4: (923, 12, 870), 6: (917, 25, 839), 8: (889, 10, 861), 10: (916, 13, 898), 12: (961, 12, 952),
+    14: (957, 8, 950), 16: (991, 7, 979), 18: (975, 10, 964), 20: (995, 8, 985),
+}  # fmt: skip
+
+
+def snr_of(mu):
+    """SNR of ||mu|| in Figure 1."""
+    return published_setting("figure1", N=2, mu=mu).snr
+
+
+def red_curve_as_drawn(N):
+    """N SNR^2 that the drawn red curve marks at the middle of the band of N: the curve is y = 204800/(i+1)^2
+    - 10 over pixel i + 1, where pixel i is ||mu|| = i + 1 and the band of N the rows 5N - 10, ..., 5N - 1.
+    """
+    i = np.sqrt(204800 / (5 * N - 5.5 + 10)) - 1
+    return N * snr_of(float(i + 2)) ** 2
+
+
+class Matrix(NamedTuple):
+    """The authors' data. losses (100,10,10): test loss at (||mu||, N, draw); the axes as in PhaseDiagram."""
+
+    snrs: np.ndarray
+    Ns: np.ndarray
+    test_loss: np.ndarray
+
+
+def read_matrix(path):
+    """The Matrix in a file, theirs (.npy) or 100 lines of 100 numbers. Raises ValueError that names the file
+    and says why it is not theirs.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            values = np.loadtxt(path, encoding="utf-8", ndmin=2)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: cannot be read as the authors' matrix: {error}") from None
+    refuse = lambda why: ValueError(f"{path}: is not the authors' matrix: {why}")  # noqa: E731
+    if not isinstance(values, np.ndarray) or values.shape != (100, 100) or values.dtype.kind not in "fiu":
+        shape = getattr(values, "shape", "none")
+        raise refuse(
+            f"it must hold 100 x 100 real numbers, got shape {shape}, {getattr(values, 'dtype', '')}"
+        )
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise refuse("test losses are finite and not negative")
+    rows = values.astype(float).reshape(len(NS), DRAWS, len(MUS))
+    matrix = Matrix(np.array([snr_of(float(mu)) for mu in MUS]), np.array(NS), rows.transpose(2, 0, 1))
+    found = row_crossings(matrix, LEVEL)[-1].mean
+    if not RED / 3 < found < RED * 3:
+        raise refuse(f"its rows of N = 20 fall through {LEVEL} at N SNR^2 = {found:.0f}, far from {RED:.0f}")
+    return matrix
+
+
+class Comparison(NamedTuple):
+    """z (S,n), two-sample, of the difference of means (theirs less ours) at every pair (SNR, N) that both
+    have; NaN where either has fewer than two draws. The rest over the pairs with N >= 4.
+    """
+
+    z: np.ndarray
+    pairs: int
+    rms: float
+    mean: float
+    largest: float
+    at: tuple  # (SNR, N) of the largest deviation
+
+
+def compare(matrix, result):
+    """The Comparison of a Matrix with a PhaseDiagram at pairs of the same experiment."""
+    validate.instance("matrix", matrix, Matrix)
+    at = [int(np.argmin(np.abs(matrix.snrs - snr))) for snr in result.snrs]
+    of = [int(np.argmin(np.abs(matrix.Ns - N))) for N in result.Ns]
+    theirs = matrix.test_loss[np.ix_(at, of)]
+    means = theirs.mean(axis=2), result.mean("test_loss")
+    count = np.count_nonzero(~result.not_ended, axis=2)
+    variance = theirs.var(axis=2, ddof=1) / theirs.shape[2] + result.spread("test_loss") ** 2 / np.maximum(
+        count, 1
+    )
+    z = (means[0] - means[1]) / np.sqrt(variance)
+    seen = np.where(np.isfinite(z) & (np.asarray(result.Ns) >= 4), z, 0.0)
+    pairs = int(np.count_nonzero(seen))
+    i, j = np.unravel_index(np.abs(seen).argmax(), seen.shape)
+    rms, mean = float(np.sqrt((seen**2).sum() / pairs)), float(seen.sum() / pairs)
+    return Comparison(z, pairs, rms, mean, float(seen[i, j]), (float(result.snrs[i]), int(result.Ns[j])))
