@@ -61,6 +61,12 @@ def parse(argv):
         metavar="PATH",
         help="folder with the original MNIST IDX files, instead of the extract in the package",
     )
+    parser.add_argument(
+        "--authors-matrix",
+        type=Path,
+        metavar="FILE",
+        help="the authors' matrix.npy (or the same numbers as text): fig1 then compares it pair by pair",
+    )
     asked = parser.parse_args(argv)
     if asked.seed < 0:
         parser.error(f"--seed must be an integer >= 0, got {asked.seed}")
@@ -79,6 +85,13 @@ def parse(argv):
             images.load(asked.mnist)
         except (ValueError, OSError) as error:
             parser.error(f"--mnist {asked.mnist}: {error}")
+    if asked.authors_matrix:
+        from benign_ref.experiments.authors import read_matrix
+
+        try:
+            read_matrix(asked.authors_matrix)
+        except ValueError as error:
+            parser.error(f"--authors-matrix {error}")
     return asked
 
 
@@ -174,7 +187,14 @@ def main(argv=None):
     prepare(asked.out)
     executor, close = open_executor(asked.executor)
     options = Options(
-        asked.out, asked.quick, asked.seed, asked.jobs, executor, asked.out / "store", mnist=asked.mnist
+        asked.out,
+        asked.quick,
+        asked.seed,
+        asked.jobs,
+        executor,
+        asked.out / "store",
+        mnist=asked.mnist,
+        authors_matrix=asked.authors_matrix,
     )
     where = {
         "command": ["run_all.py", *argv],

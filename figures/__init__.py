@@ -6,6 +6,7 @@ make(options) -> Result.
 """
 
 NAMES = (
+    "fig1",
     "boundary",
     "small_steps",
     "phases",

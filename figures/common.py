@@ -22,7 +22,10 @@ WHITE = {
     "color": "white",
     "path_effects": [patheffects.withStroke(linewidth=2.3, foreground="0.25")],
 }  # to be seen on yellow too
-MARKS = "Marks: [P] the paper's abstract or a caption; [P*] the paper as summarised elsewhere; [D] derived here; [C] our choice."
+MARKS = (
+    "Marks: [P] the paper's abstract or a caption; [P*] the paper as summarised elsewhere; [A] the authors' "
+    "public code or data; [D] derived here; [C] our choice."
+)
 
 plt.rcParams.update(plots.LOOK)
 plt.rcParams["axes.prop_cycle"] = plt.cycler(color=plots.COLOURS)
@@ -87,6 +90,7 @@ class Options:
     store: Path | None = None
     progress: Any = field(default_factory=Progress)
     mnist: Path | None = None
+    authors_matrix: Path | None = None
 
 
 @dataclass(frozen=True)

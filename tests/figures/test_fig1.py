@@ -1,0 +1,71 @@
+"""Figure 1 from its parts: what is computed, what is printed, what is refused; grids of three cells."""
+
+import numpy as np
+import pytest
+
+import benign_ref as br
+import run_all
+from benign_ref.derived.limit import train_in_limit
+from benign_ref.experiments import authors
+from figures import fig1
+
+
+def test_the_complete_figure_is_the_published_plane_and_the_quick_one_a_part_of_it():
+    mus, Ns, draws = fig1.axes_of(quick=False)
+    assert mus == list(range(1, 101)) and Ns == list(range(2, 21, 2)) and draws == 10
+    quick_mus, quick_Ns, quick_draws = fig1.axes_of(quick=True)
+    assert set(quick_mus) <= set(mus) and set(quick_Ns) <= set(Ns) and quick_draws < draws
+
+
+def test_the_limit_is_computed_at_every_published_pair_with_the_extra_step():
+    plane = fig1.computed_plane()
+    assert plane.mean.shape == (100, 10)
+    for i, j in ((96, 1), (44, 9), (3, 0)):
+        s = br.published_setting("figure1", N=int(plane.Ns[j]), mu=float(i + 1))
+        assert plane.mean[i, j] == train_in_limit(s).test_loss
+    assert (
+        plane.mean[96, 1]
+        != train_in_limit(br.published_setting("figure1", N=4, mu=97.0).replace(extra_steps=0)).test_loss
+    )
+
+
+def test_the_limit_crosses_where_it_is_cited():
+    """Computed once, at these scales, by this project: N SNR^2 by N."""
+    cited = {2: 733, 4: 973, 6: 878, 8: 890, 10: 947, 12: 954, 14: 966, 16: 995, 18: 1009, 20: 990}
+    found = fig1.computed_crossings(list(cited))
+    assert np.allclose(found, list(cited.values()), rtol=2e-3)
+    assert not any(
+        N * authors.snr_of(100.0) ** 2 > c for N, c in cited.items() if N == 2
+    )  # N = 2 ends before
+
+
+def test_a_wrong_matrix_is_refused_before_any_work(tmp_path, capsys):
+    path = tmp_path / "matrix.txt"
+    path.write_text("1 2\n3 4\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        run_all.main(
+            ["--only", "fig1", "--quick", "--authors-matrix", str(path), "--out", str(tmp_path / "out")]
+        )
+    assert caught.value.code == 2 and not (tmp_path / "out").exists()
+    assert "is not the authors' matrix: it must hold 100 x 100 real numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_figure_is_made_with_and_without_the_authors_matrix(tmp_path, monkeypatch, capsys, given):
+    monkeypatch.setattr(fig1, "axes_of", lambda quick: ([20.0, 60.0, 66.0], [10], 2))
+    arguments = ["--only", "fig1", "--quick", "--jobs", "1", "--out", str(tmp_path / "out")]
+    if given:
+        theirs = fig1.computed_plane().mean[:, :, None] + 0.01 * np.random.default_rng(0).random(
+            (100, 10, 10)
+        )
+        np.save(tmp_path / "matrix.npy", theirs.transpose(1, 2, 0).reshape(100, 100))
+        arguments += ["--authors-matrix", str(tmp_path / "matrix.npy")]
+    assert run_all.main(arguments) == 0
+    printed, caption = capsys.readouterr().out, (tmp_path / "out" / "fig1.txt").read_text(encoding="utf-8")
+    assert "N = 10:" in printed and "916 +- 13" in printed
+    assert ("z against the authors' matrix, 3 pairs" in printed) == given == ("z of every pair" in caption)
+    table = (tmp_path / "out" / "fig1.csv").read_text(encoding="utf-8").splitlines()
+    assert (
+        sum(line.startswith("draw,") for line in table) == 6
+        and sum(line.startswith("limit,") for line in table) == 1000
+    )
