@@ -5,7 +5,7 @@ import pytest
 
 import benign_ref as br
 import run_all
-from benign_ref.derived.limit import train_in_limit
+from benign_ref import train_in_limit
 from benign_ref.experiments import authors
 from figures import fig1
 
@@ -52,7 +52,7 @@ def test_a_wrong_matrix_is_refused_before_any_work(tmp_path, capsys):
 
 @pytest.mark.parametrize("given", [False, True])
 def test_the_figure_is_made_with_and_without_the_authors_matrix(tmp_path, monkeypatch, capsys, given):
-    monkeypatch.setattr(fig1, "axes_of", lambda quick: ([20.0, 60.0, 66.0], [10], 2))
+    monkeypatch.setattr(fig1, "axes_of", lambda quick: ([60.0, 66.0], [10, 12], 2))
     arguments = ["--only", "fig1", "--quick", "--jobs", "1", "--out", str(tmp_path / "out")]
     if given:
         theirs = fig1.computed_plane().mean[:, :, None] + 0.01 * np.random.default_rng(0).random(
@@ -63,9 +63,9 @@ def test_the_figure_is_made_with_and_without_the_authors_matrix(tmp_path, monkey
     assert run_all.main(arguments) == 0
     printed, caption = capsys.readouterr().out, (tmp_path / "out" / "fig1.txt").read_text(encoding="utf-8")
     assert "N = 10:" in printed and "916 +- 13" in printed
-    assert ("z against the authors' matrix, 3 pairs" in printed) == given == ("z of every pair" in caption)
+    assert ("z against the authors' matrix, 4 pairs" in printed) == given == ("z of every pair" in caption)
     table = (tmp_path / "out" / "fig1.csv").read_text(encoding="utf-8").splitlines()
     assert (
-        sum(line.startswith("draw,") for line in table) == 6
+        sum(line.startswith("draw,") for line in table) == 8
         and sum(line.startswith("limit,") for line in table) == 1000
     )
