@@ -3,7 +3,9 @@
 import json
 
 import numpy as np
-from benign_ref.experiments.published import AUTHORS_CROSSINGS, published_setting
+from matplotlib.colors import to_hex
+from benign_ref.experiments.authors import CROSSINGS
+from benign_ref.experiments.published import published_setting
 from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page
 
@@ -12,36 +14,47 @@ from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.phases import find_phases
 from benign_ref.paper.descent import log_spaced_steps
 
+from .common import plt
 from .explore_page import BODY, SCRIPT, STYLE
 
 LEVEL = 0.2  # the test loss of the paper's cut
 NS, MUS = tuple(range(2, 21, 2)), tuple(range(1, 101))  # the published plane [A]
 PAIRS = ("ss", "s2", "2s", "22", "is", "i2")  # whose row, the token it attends to
-THOUSANDTHS = 1000  # attention, losses and values are sent as whole thousandths
+SHADES = plt.get_cmap("viridis")
+BRIGHTEST = 0.75  # the test loss at which the colours end
 
 
-def whole(values):
-    """Numbers as a list of whole thousandths."""
-    return np.rint(THOUSANDTHS * np.asarray(values)).astype(int).tolist()
+def digits(values, count=3):
+    """Numbers with `count` significant digits."""
+    return [float(f"{value:.{count}g}") for value in values]
+
+
+def words(s, run, phases):
+    """What a run showed, in a sentence or two."""
+    side = "benign" if run.test_loss <= LEVEL else "harmful"
+    reached = "" if run.converged else ", not converged"
+    return (
+        f"N = {s.N}, SNR = {s.snr:.3g}, ‖μ‖ = {s.mu_norm:.3g}: {side} overfitting. Training loss "
+        f"{run.losses[-1]:.2g} after {run.steps} steps{reached}, test loss {run.test_loss:.3g}. {phases}."
+    )
 
 
 def cell(N, mu):
-    """What the page shows of one run: steps, losses, attention by pair, values, the phases, a verdict in
-    words.
-    """
+    """What the page shows of one run: steps, losses, attention by pair, values, phases, colour, and in words."""
     s = published_setting("figure1", N=N, mu=float(mu))
     run = train_in_limit(s, record_every=log_spaced_steps(s.max_steps, 18))
     at = run.history
     phases = find_phases(at.step, *(at.attention[pair] for pair in ("ss", "s2", "2s", "22")), s.M)
-    begins = [None if np.isnan(step) else round(float(step), 1) for step in (phases.leaves, phases.settles)]
+    begins = (phases.leaves, phases.settles)
     return {
         "step": at.step.tolist(),
-        "train": whole(run.losses[at.step]),
-        "test": whole(at.test_loss),
-        "S": [whole(at.attention[pair]) for pair in PAIRS],
-        "V": [whole(at.V_s), whole(at.V_2), whole(at.V_i)],
-        "phases": begins,
-        "done": int(run.converged),
+        "train": digits(run.losses[at.step]),
+        "test": digits(at.test_loss),
+        "S": [digits(at.attention[pair]) for pair in PAIRS],
+        "V": [digits(at.V_s), digits(at.V_2), digits(at.V_i)],
+        "phases": [None if np.isnan(step) else round(float(step), 1) for step in begins],
+        "colour": to_hex(SHADES(min(1.0, run.test_loss / BRIGHTEST))),
+        "words": words(s, run, phases),
     }
 
 
@@ -54,7 +67,7 @@ def crossings(ours):
             limit = f"{s.C_p**2 * critical_x(s.M, N, level=LEVEL, base=s):.0f}"
         except ValueError:
             limit = "beyond"
-        authors = AUTHORS_CROSSINGS.get(N)
+        authors = CROSSINGS.get(N)
         found[N] = {
             "limit": limit,
             "authors": "none in nine rows of ten" if authors is None else f"{authors[0]} ± {authors[1]}",
@@ -63,18 +76,22 @@ def crossings(ours):
     return found
 
 
+def edge(row):
+    """The first place of a row of cells from which on the test loss stays at or below LEVEL; None if there is none."""
+    above = [a for a, one in enumerate(row) if one["test"][-1] > LEVEL]
+    return above[-1] + 1 if above and above[-1] + 1 < len(row) else None
+
+
 def data(ours):
-    """Everything the page draws, as a dict that JSON holds. ours: {N: text} of the crossings measured by
-    fig1.
-    """
-    s = published_setting("figure1", N=2, mu=1.0)
+    """Everything the page draws, as a dict that JSON holds. ours: {N: text} of the crossings measured by fig1."""
+    noise = published_setting("figure1", N=2, mu=1.0).noise_norm
+    cells = [[cell(N, mu) for mu in MUS] for N in NS]
     return {
         "Ns": NS,
         "mus": MUS,
-        "snr": [round(mu / s.noise_norm, 4) for mu in MUS],
-        "level": whole([LEVEL])[0],
-        "M": s.M,
-        "cells": [[cell(N, mu) for mu in MUS] for N in NS],
+        "snr": [round(mu / noise, 4) for mu in MUS],
+        "cells": cells,
+        "edge": [edge(row) for row in cells],
         "crossings": crossings(ours),
     }
 
@@ -86,6 +103,8 @@ def write(path, ours):
         BODY.replace("N_SNR2", mathml("N SNR^2")).replace("XI_2", mathml("xi_2")).replace("MU_", mathml("mu"))
     )
     body += f'<script type="application/json" id="data">{text}</script>\n<script>{SCRIPT}</script>'
-    whole_page = page("The phase diagram of the limit, to be played with", body, style=STYLE)
+    whole_page = page(
+        "The phase diagram of the limit, to be played with", body, head=f"<style>{STYLE}</style>"
+    )
     path.write_text(whole_page, encoding="utf-8")
     return path

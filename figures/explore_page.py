@@ -45,96 +45,112 @@ id="ours"></td></tr></tbody></table>
 """
 
 SCRIPT = """
-'use strict'; const D = JSON.parse(document.getElementById('data').textContent), get = id =>
-document.getElementById(id); const NS = 'http://www.w3.org/2000/svg', BLUE = '#0072B2', ORANGE = '#D55E00',
-GREEN = '#009E73'; const COLOURS = ['#440154', '#482878', '#3e4989', '#31688e', '#26828e', '#1f9e89',
-'#35b779', '#6ece58', '#b5de2b', '#fde725']; let i = 4, j = 59, k = 0, timer = null; const add = (parent,
-name, attributes, text) => {
-  const node = document.createElementNS(NS, name);
+'use strict';
+const D = JSON.parse(document.getElementById('data').textContent);
+const get = id => document.getElementById(id), last = a => a[a.length - 1];
+const SVG = 'http://www.w3.org/2000/svg', BLUE = '#0072B2', ORANGE = '#D55E00', GREEN = '#009E73';
+let i = 4, j = 59, k = 0, timer = null;
+const cell = () => D.cells[i][j];
+const add = (parent, name, attributes, text) => {
+  const node = document.createElementNS(SVG, name);
   for (const key in attributes) node.setAttribute(key, attributes[key]);
   if (text !== undefined) node.textContent = text;
-  parent.appendChild(node); return node;
+  parent.appendChild(node);
 };
-const last = a => a[a.length - 1], show = v => (v / 1000).toFixed(3), cell = () => D.cells[i][j];
-const X = a => 40 + 6.5 * a, Y = b => 200 - 19 * b;
+const X = a => 40 + 6.5 * a, Y = b => 200 - 19 * b;  // where a cell stands on the map
 function drawMap() {
-  const map = get('map');
-  D.Ns.forEach((N, b) => { D.mus.forEach((mu, a) => {
-    const loss = last(D.cells[b][a].test), colour = COLOURS[Math.min(9, Math.floor(loss / 80))];
-    const box = add(map, 'rect', {x: X(a), y: Y(b), width: 6.6, height: 19.1, fill: colour});
-    box.addEventListener('click', () => choose(b, a, true));
-    if (loss > D.level && a + 1 < D.mus.length && last(D.cells[b][a + 1].test) <= D.level)
-      add(map, 'rect', {x: X(a + 1) - 1, y: Y(b), width: 2, height: 19, fill: '#fff', 'pointer-events':
-      'none'});
-  }); add(map, 'text', {x: 34, y: Y(b) + 13, 'text-anchor': 'end'}, N); }); for (let a = 9; a < D.mus.length;
-  a += 10) add(map, 'text', {x: X(a), y: 232, 'text-anchor': 'middle'}, D.snr[a].toFixed(1)); add(map, 'text',
-  {x: 4, y: 14}, 'N'); add(map, 'text', {x: 696, y: 216, 'text-anchor': 'end'}, 'SNR; white: test loss 0.2');
-  add(map, 'rect', {id: 'mark', width: 6.6, height: 19.1, fill: 'none', stroke: '#d62728', 'stroke-width':
-  2.5, 'pointer-events': 'none'});
+  const map = get('map'), still = {'pointer-events': 'none'};
+  D.Ns.forEach((N, b) => {
+    D.mus.forEach((mu, a) => add(map, 'rect',
+      {x: X(a), y: Y(b), width: 6.6, height: 19.1, fill: D.cells[b][a].colour, 'data-cell': b + ' ' + a}));
+    if (D.edge[b] !== null) add(map, 'rect', {x: X(D.edge[b]) - 1, y: Y(b), width: 2, height: 19, fill: '#fff', ...still});
+    add(map, 'text', {x: 34, y: Y(b) + 13, 'text-anchor': 'end'}, N);
+  });
+  for (let a = 9; a < D.mus.length; a += 10)
+    add(map, 'text', {x: X(a), y: 232, 'text-anchor': 'middle'}, D.snr[a].toFixed(1));
+  add(map, 'text', {x: 4, y: 14}, 'N');
+  add(map, 'text', {x: 696, y: 232, 'text-anchor': 'end'}, 'SNR');
+  add(map, 'rect', {id: 'mark', width: 6.6, height: 19.1, fill: 'none', stroke: '#f0f', 'stroke-width': 2.5, ...still});
+  map.addEventListener('click', event => {
+    const place = event.target.dataset.cell;
+    if (place) choose(...place.split(' ').map(Number), true);
+  });
 }
 function chart(id, lines, low, high) {
   const svg = get(id), c = cell(), end = last(c.step) || 1;
   svg.replaceChildren();
-  const x = s => 34 + 276 * s / end, y = v => 168 - 156 * (v - low) / ((high - low) || 1);
-  const begins = c.phases.filter(p => p !== null), marks = [0, ...begins, end];
+  const x = s => 40 + 270 * s / end, y = v => 168 - 156 * (v - low) / ((high - low) || 1);
+  const marks = [0, ...c.phases.filter(p => p !== null), end];
   marks.slice(0, -1).forEach((from, n) => {
-    add(svg, 'rect', {x: x(from), y: 12, width: Math.max(0, x(marks[n + 1]) - x(from)), height: 156, fill:
-    'gray', opacity: [0, .22, .1][n]}); add(svg, 'text', {x: (x(from) + x(marks[n + 1])) / 2, y: 10,
-    'text-anchor': 'middle'}, ['I', 'II', 'III'][n]);
+    const width = Math.max(0, x(marks[n + 1]) - x(from));
+    add(svg, 'rect', {x: x(from), y: 12, width: width, height: 156, fill: 'gray', opacity: [0, .22, .1][n]});
+    add(svg, 'text', {x: x(from) + width / 2, y: 10, 'text-anchor': 'middle'}, ['I', 'II', 'III'][n]);
   });
-  for (const [v, colour, dash] of lines)
-    add(svg, 'polyline', {points: c.step.map((s, n) => x(s) + ',' + y(v[n])).join(' '), fill: 'none', stroke:
-    colour, 'stroke-width': 2, 'stroke-dasharray': dash});
-  add(svg, 'line', {x1: x(c.step[k]), x2: x(c.step[k]), y1: 12, y2: 168, stroke: 'currentColor', opacity:
-  .6}); for (const v of [low, high]) add(svg, 'text', {x: 30, y: y(v) + 4, 'text-anchor': 'end'}, (v /
-  1000).toFixed(1)); add(svg, 'text', {x: 34, y: 184}, '0'); add(svg, 'text', {x: 310, y: 184, 'text-anchor':
-  'end'}, 'step ' + end);
+  for (const [values, colour, dash] of lines) {
+    const points = c.step.map((s, n) => x(s) + ',' + y(values[n])).join(' ');
+    add(svg, 'polyline', {points: points, fill: 'none', stroke: colour, 'stroke-width': 2, 'stroke-dasharray': dash});
+  }
+  const now = x(c.step[k]);
+  add(svg, 'line', {x1: now, x2: now, y1: 12, y2: 168, stroke: 'currentColor', opacity: .6});
+  for (const v of [low, high]) add(svg, 'text', {x: 36, y: y(v) + 4, 'text-anchor': 'end'}, v);
+  add(svg, 'text', {x: 40, y: 184}, '0');
+  add(svg, 'text', {x: 310, y: 184, 'text-anchor': 'end'}, 'step ' + end);
 }
 function drawStep() {
-  const c = cell(); get('step').value = k; get('at').textContent = c.step[k]; get('train').textContent =
-  show(c.train[k]); get('test').textContent = show(c.test[k]); for (let n = 0; n < 6; n++) get('S' +
-  n).textContent = show(c.S[n][k]); for (let n = 0; n < 3; n++) get('V' + n).textContent = show(c.V[n][k]);
+  const c = cell(), [ss, s2, ts, tt] = c.S, [Vs, V2, Vi] = c.V, values = c.V.flat();
+  get('step').value = k;
+  get('at').textContent = c.step[k];
+  get('train').textContent = c.train[k];
+  get('test').textContent = c.test[k];
+  c.S.forEach((row, n) => { get('S' + n).textContent = row[k]; });
+  c.V.forEach((row, n) => { get('V' + n).textContent = row[k]; });
   chart('losses', [[c.train, BLUE, ''], [c.test, ORANGE, '5 3']], 0, Math.max(...c.train, ...c.test));
-  chart('attention', [[c.S[0], BLUE, ''], [c.S[1], ORANGE, ''], [c.S[2], BLUE, '5 3'], [c.S[3], ORANGE, '5
-  3']], 0, 1000); const all = c.V.flat(); chart('values', [[c.V[0], BLUE, ''], [c.V[1], ORANGE, '5 3'],
-  [c.V[2], GREEN, '2 2']], Math.min(0, ...all), Math.max(...all));
-}
-function words() {
-  const c = cell(), benign = last(c.test) <= D.level, [leaves, settles] = c.phases;
-  const phase = leaves === null ? 'attention stays near 1/M' : 'attention leaves 1/M at step ' + leaves +
-    (settles === null ? ' and has not settled at the end' : ' and has settled at step ' + settles);
-  return 'N = ' + D.Ns[i] + ', SNR = ' + D.snr[j].toFixed(2) + ' (‖μ‖ = ' + D.mus[j] + '): ' + (benign ?
-  'benign' : 'harmful') + ' overfitting. ' +
-    'Training loss ' + show(last(c.train)) + ' after ' + last(c.step) + ' steps' + (c.done ? '' : ' (not
-    converged)') + ', test loss ' + show(last(c.test)) + '; ' + phase + '.';
+  chart('attention', [[ss, BLUE, ''], [s2, ORANGE, ''], [ts, BLUE, '5 3'], [tt, ORANGE, '5 3']], 0, 1);
+  chart('values', [[Vs, BLUE, ''], [V2, ORANGE, '5 3'], [Vi, GREEN, '2 2']], Math.min(...values), Math.max(...values));
 }
 function choose(b, a, tell) {
-  stop(); i = b; j = a; k = cell().step.length - 1; get('step').max = k; get('words').textContent = words();
-  const mark = get('mark'); mark.setAttribute('x', X(j)); mark.setAttribute('y', Y(i)); const cross =
-  D.crossings[D.Ns[i]]; for (const name of ['limit', 'authors', 'ours']) get(name).textContent = cross[name];
-  if (tell) { get('notice').textContent = ''; history.replaceState(null, '', '#N=' + D.Ns[i] + '&snr=' +
-  D.snr[j]); } drawStep();
-} const nearest = (list, v) => list.reduce((best, x, n) => Math.abs(x - v) < Math.abs(list[best] - v) ? n :
-best, 0); function fromAddress() {
-  const asked = new URLSearchParams(location.hash.slice(1)), N = parseFloat(asked.get('N')), snr =
-  parseFloat(asked.get('snr')); if (Number.isFinite(N) && Number.isFinite(snr)) { get('notice').textContent =
-  ''; choose(nearest(D.Ns, N), nearest(D.snr, snr), false); return; } get('notice').textContent =
-  location.hash.length > 1 ? 'The address names no cell; it should end like #N=10&snr=9.4.' : ''; choose(i, j,
-  false);
+  stop();
+  i = b; j = a; k = cell().step.length - 1;
+  get('step').max = k;
+  get('words').textContent = cell().words;
+  get('mark').setAttribute('x', X(j));
+  get('mark').setAttribute('y', Y(i));
+  for (const name of ['limit', 'authors', 'ours']) get(name).textContent = D.crossings[D.Ns[i]][name];
+  if (tell) {
+    get('notice').textContent = '';
+    window.history.replaceState(null, '', '#N=' + D.Ns[i] + '&snr=' + D.snr[j]);
+  }
+  drawStep();
 }
-function stop() { clearInterval(timer); timer = null; get('play').textContent = 'Play'; }
+const nearest = (list, v) => list.reduce((best, x, n) => Math.abs(x - v) < Math.abs(list[best] - v) ? n : best, 0);
+function fromAddress() {
+  const asked = new URLSearchParams(location.hash.slice(1)), N = Number(asked.get('N')), snr = Number(asked.get('snr'));
+  const named = asked.get('N') && asked.get('snr') && Number.isFinite(N) && Number.isFinite(snr);
+  get('notice').textContent = named || location.hash.length < 2 ? '' :
+    'The address names no cell; it should end like #N=10&snr=9.4.';
+  if (named) choose(nearest(D.Ns, N), nearest(D.snr, snr), false);
+  else choose(i, j, false);
+}
+function stop() {
+  clearInterval(timer);
+  timer = null;
+  get('play').textContent = 'Play';
+}
 get('play').addEventListener('click', () => {
   if (timer) { stop(); return; }
   if (k === cell().step.length - 1) k = 0;
   get('play').textContent = 'Pause';
-  timer = setInterval(() => { if (k + 1 >= cell().step.length) stop(); else { k += 1; drawStep(); } }, 180);
+  timer = setInterval(() => { if (k + 1 < cell().step.length) { k += 1; drawStep(); } else stop(); }, 180);
 });
 get('step').addEventListener('input', event => { stop(); k = Number(event.target.value); drawStep(); });
 get('map').addEventListener('keydown', event => {
-  const move = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0]}[event.key]; if
-  (!move) return; event.preventDefault(); choose(Math.min(D.Ns.length - 1, Math.max(0, i + move[0])),
-  Math.min(D.mus.length - 1, Math.max(0, j + move[1])), true);
+  const move = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0]}[event.key];
+  if (!move) return;
+  event.preventDefault();
+  const inside = (v, list) => Math.min(list.length - 1, Math.max(0, v));
+  choose(inside(i + move[0], D.Ns), inside(j + move[1], D.mus), true);
 });
 window.addEventListener('hashchange', fromAddress);
-drawMap(); fromAddress();
+drawMap();
+fromAddress();
 """

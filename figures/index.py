@@ -5,19 +5,14 @@ import csv
 import html
 
 from benign_ref.teach.notation import prose
-from benign_ref.teach.page import page
+from benign_ref.teach.page import page, table
 
 from benign_ref.teach import derive
 
 from . import NAMES, explore
 
 FIRST = "claims"
-STYLE = """
-figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; background: #fff; }
-figcaption, .found { font-size: .92rem; } .found { white-space: pre-wrap; overflow-wrap: anywhere; }
-section { border-top: 1px solid var(--line); padding-top: .6rem; margin-top: 1.6rem; }
-.wide { overflow-x: auto; }
-"""
+STYLE = "<style>.found { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .92rem; }</style>"
 PREFACE = """Numbers, pictures and pages of one run of run_all.py. Everything was computed here, from real gradient descent on
 real draws or from the limit; each caption says what this run did."""
 
@@ -36,20 +31,18 @@ def caption_of(out, name, entry):
     return "".join(f"<p>{prose(part)}</p>" for part in text.strip().split("\n\n"))
 
 
-def table(path):
-    """A CSV file as an HTML table."""
+def claims_of(path):
+    """The claims' CSV file as a table."""
     with open(path, newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    cells = lambda row, tag: "".join(f"<{tag}>{prose(cell)}</{tag}>" for cell in row)  # noqa: E731
-    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{cells(header, "th")}</tr>{body}</table></div>'
+    return table([prose(cell) for cell in header], [[prose(cell) for cell in row] for row in rows], "claims")
 
 
 def section(out, name, title, entry):
     """One figure: picture, caption, what was found, its files and settings."""
     files = "".join(f'<a href="{html.escape(file)}">{html.escape(file)}</a> ' for file in entry["files"])
     found = html.escape("\n".join(entry["lines"]))
-    claims = table(out / "claims.csv") if name == FIRST and (out / "claims.csv").exists() else ""
+    claims = claims_of(out / "claims.csv") if name == FIRST and (out / "claims.csv").exists() else ""
     settings = html.escape("\n".join(f"{key}: {value}" for key, value in entry["settings"].items()))
     return (
         f'<section id="{name}"><h2>{name}: {prose(title)}</h2>{claims}{picture(out / f"{name}.png", title)}'
@@ -64,7 +57,7 @@ def walks(out, seed):
     links = []
     for name, (what, _) in derive.TARGETS.items():
         path = out / f"derive-{name}.html"
-        path.write_text(derive.page(name, seed, derive.walk(name, seed)), encoding="utf-8")
+        path.write_text(derive.walk_as_html(name, seed, derive.walk(name, seed)), encoding="utf-8")
         links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {prose(what)}</li>')
     return f"<ul>{''.join(links)}</ul>"
 
@@ -87,5 +80,5 @@ def make(out, entries, titles, seed=0):
         *(section(out, name, titles[name], entries[name]) for name in known),
     ]
     path = out / "index.html"
-    path.write_text(page("benign_ref: what this run found", "\n".join(body), style=STYLE), encoding="utf-8")
+    path.write_text(page("benign_ref: what this run found", "\n".join(body), wide=True, head=STYLE), encoding="utf-8")
     return path
