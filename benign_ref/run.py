@@ -45,7 +45,7 @@ def arguments(argv):
     """The parsed command line; argparse leaves with status 2 on a wrong one."""
     parser = argparse.ArgumentParser(
         prog="python -m benign_ref run",
-        description="Run gradient descent once and say what came of it. Every size and scale of Setting by its name.",
+        description="Run gradient descent once and say what came of it. Every value of Setting by its name.",
         epilog="exit status: 0 done, 1 the run diverged or could not be written, 2 wrong arguments",
     )
     for one in fields(Setting):
@@ -182,7 +182,10 @@ def boundary_line(s):
     except (ValueError, DivergenceError) as error:
         return f"{here}; the limit has no boundary to compare with here ({error})"
     side = "benign" if s.N_snr2 > there else "harmful"
-    return f"{here}, {s.N_snr2 / there:.2f} times the limit's boundary {there:.0f} (test loss {LEVEL}) at this N: {side} side"
+    return (
+        f"{here}, {s.N_snr2 / there:.2f} times the limit's boundary {there:.0f} (test loss {LEVEL}) at this"
+        f" N: {side} side"
+    )
 
 
 def report(s, outcome, engine):
@@ -191,7 +194,10 @@ def report(s, outcome, engine):
     spread = "" if outcome.standard_error is None else f" +- {outcome.standard_error:.2g} (standard error)"
     return [
         f"run      {engine}: {outcome.steps} steps, {ended}",
-        f"losses   training {outcome.history['train_loss'][0]:.4g} to {outcome.history['train_loss'][-1]:.4g}",
+        (
+            f"losses   training {outcome.history['train_loss'][0]:.4g} to"
+            f" {outcome.history['train_loss'][-1]:.4g}"
+        ),
         f"test     loss {outcome.test_loss:.4g}{spread}, error rate {outcome.error_rate:.3g}",
         f"phases   {outcome.phases}",
         f"boundary {boundary_line(s)}",
@@ -205,7 +211,10 @@ def write(folder, name, outcome, s, engine):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{name}.png", folder / f"{name}.csv"
-    title = f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}, {engine}; grey: phases I, II, III"
+    title = (
+        f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}, {engine}; grey: phases I,"
+        " II, III"
+    )
     plots.draw_run(paths[0], outcome.history, outcome.phases, s.M, title)
     with open(paths[1], "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -199,10 +199,18 @@ def report(size, cells, map_, computed, values):
     until = [d for d in size["d"] if d <= 10**4]
     xs = ", ".join(f"{x:g}" for x in size["xs"])
     return [
-        f"N SNR^2 at test loss {LEVEL}: computed {float(line):.0f}, nothing fitted; measured {float(measured):.0f} "
-        f"+- {measured.spread:.0f} at d = {BASE.d}; the paper draws 1000",
-        f"cells of the figure small_steps: {same:.1%} on the computed side of {LEVEL}; difference median {np.median(away):.3f}, largest {away.max():.3f}",
-        f"error of the limit over d = 1e2 to {until[-1]:.0e}, slope at x = {xs}: {slopes(until, values['d'][: len(until)])}",
+        (
+            f"N SNR^2 at test loss {LEVEL}: computed {float(line):.0f}, nothing fitted; measured"
+            f" {float(measured):.0f} +- {measured.spread:.0f} at d = {BASE.d}; the paper draws 1000"
+        ),
+        (
+            f"cells of the figure small_steps: {same:.1%} on the computed side of {LEVEL}; difference median"
+            f" {np.median(away):.3f}, largest {away.max():.3f}"
+        ),
+        (
+            f"error of the limit over d = 1e2 to {until[-1]:.0e}, slope at x = {xs}:"
+            f" {slopes(until, values['d'][: len(until)])}"
+        ),
         f"error over d_h at d = 1e7, slope at the same x: {slopes(size['d_h'], values['d_h'])}",
         f"error at d = {size['d'][-1]:.0e}, d_h = {size['wide']}: "
         + ", ".join(f"{e:.2%} at x = {x:g}" for x, e in zip(size["xs"], values["d"][-1])),

@@ -3,16 +3,16 @@
 import json
 
 import numpy as np
-from matplotlib.colors import to_hex
 from benign_ref.experiments.authors import CROSSINGS
-from benign_ref.experiments.published import published_setting
-from benign_ref.teach.notation import mathml
-from benign_ref.teach.page import page
+from matplotlib.colors import to_hex
 
 from benign_ref.derived.boundary import critical_x
 from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.phases import find_phases
+from benign_ref.experiments.published import published_setting
 from benign_ref.paper.descent import log_spaced_steps
+from benign_ref.teach.notation import mathml
+from benign_ref.teach.page import page
 
 from .common import plt
 from .explore_page import BODY, SCRIPT, STYLE
@@ -35,12 +35,12 @@ def words(s, run, phases):
     reached = "" if run.converged else ", not converged"
     return (
         f"N = {s.N}, SNR = {s.snr:.3g}, ‖μ‖ = {s.mu_norm:.3g}: {side} overfitting. Training loss "
-        f"{run.losses[-1]:.2g} after {run.steps} steps{reached}, test loss {run.test_loss:.3g}. {phases}."
+        f"{run.losses[-1]:.2g} after {run.steps} steps{reached}, test loss {run.test_loss:.3g}; {phases}."
     )
 
 
 def cell(N, mu):
-    """What the page shows of one run: steps, losses, attention by pair, values, phases, colour, and in words."""
+    """What the page shows of one run: steps, losses, attention, values, phases, colour, and words."""
     s = published_setting("figure1", N=N, mu=float(mu))
     run = train_in_limit(s, record_every=log_spaced_steps(s.max_steps, 18))
     at = run.history
@@ -50,7 +50,7 @@ def cell(N, mu):
         "step": at.step.tolist(),
         "train": digits(run.losses[at.step]),
         "test": digits(at.test_loss),
-        "S": [digits(at.attention[pair]) for pair in PAIRS],
+        "S": [np.round(at.attention[pair], 3).tolist() for pair in PAIRS],
         "V": [digits(at.V_s), digits(at.V_2), digits(at.V_i)],
         "phases": [None if np.isnan(step) else round(float(step), 1) for step in begins],
         "colour": to_hex(SHADES(min(1.0, run.test_loss / BRIGHTEST))),
@@ -77,13 +77,13 @@ def crossings(ours):
 
 
 def edge(row):
-    """The first place of a row of cells from which on the test loss stays at or below LEVEL; None if there is none."""
+    """The place in a row of cells from which on the test loss is at or below LEVEL; None without one."""
     above = [a for a, one in enumerate(row) if one["test"][-1] > LEVEL]
     return above[-1] + 1 if above and above[-1] + 1 < len(row) else None
 
 
 def data(ours):
-    """Everything the page draws, as a dict that JSON holds. ours: {N: text} of the crossings measured by fig1."""
+    """Everything the page draws, as JSON holds it. ours: {N: text} of the crossings measured by fig1."""
     noise = published_setting("figure1", N=2, mu=1.0).noise_norm
     cells = [[cell(N, mu) for mu in MUS] for N in NS]
     return {

@@ -22,7 +22,7 @@ the authors' public program), one step further than the stopping loss, as there.
 dark is low. Choose a cell with the mouse, a finger, or the arrow keys; the address of this page then names
 it. Every number was computed beforehand; nothing is loaded from anywhere.</p> <svg id="map" tabindex="0"
 role="application" aria-label="Test loss over SNR and N. Arrow keys choose a cell."
- viewBox="0 0 700 240"></svg>
+ viewBox="0 0 700 330"></svg>
 <p id="notice" role="status"></p> <p id="words" role="status" aria-live="polite"></p> <div
 class="controls"><button id="play" type="button">Play</button> <label for="step">Step <output
 id="at">0</output></label> <input id="step" type="range" min="0" max="1" value="0"></div> <table
@@ -49,7 +49,7 @@ SCRIPT = """
 const D = JSON.parse(document.getElementById('data').textContent);
 const get = id => document.getElementById(id), last = a => a[a.length - 1];
 const SVG = 'http://www.w3.org/2000/svg', BLUE = '#0072B2', ORANGE = '#D55E00', GREEN = '#009E73';
-let i = 4, j = 59, k = 0, timer = null;
+let i = 4, j = Math.min(59, D.mus.length - 1), k = 0, timer = null;
 const cell = () => D.cells[i][j];
 const add = (parent, name, attributes, text) => {
   const node = document.createElementNS(SVG, name);
@@ -57,20 +57,22 @@ const add = (parent, name, attributes, text) => {
   if (text !== undefined) node.textContent = text;
   parent.appendChild(node);
 };
-const X = a => 40 + 6.5 * a, Y = b => 200 - 19 * b;  // where a cell stands on the map
+const X = a => 40 + 6.5 * a, Y = b => 266 - 28 * b;  // where a cell stands on the map
 function drawMap() {
   const map = get('map'), still = {'pointer-events': 'none'};
   D.Ns.forEach((N, b) => {
     D.mus.forEach((mu, a) => add(map, 'rect',
-      {x: X(a), y: Y(b), width: 6.6, height: 19.1, fill: D.cells[b][a].colour, 'data-cell': b + ' ' + a}));
-    if (D.edge[b] !== null) add(map, 'rect', {x: X(D.edge[b]) - 1, y: Y(b), width: 2, height: 19, fill: '#fff', ...still});
-    add(map, 'text', {x: 34, y: Y(b) + 13, 'text-anchor': 'end'}, N);
+      {x: X(a), y: Y(b), width: 6.6, height: 28.1, fill: D.cells[b][a].colour, 'data-cell': b + ' ' + a}));
+    if (D.edge[b] !== null)
+      add(map, 'rect', {x: X(D.edge[b]) - 1, y: Y(b), width: 2, height: 28, fill: '#fff', ...still});
+    add(map, 'text', {x: 34, y: Y(b) + 18, 'text-anchor': 'end'}, N);
   });
   for (let a = 9; a < D.mus.length; a += 10)
-    add(map, 'text', {x: X(a), y: 232, 'text-anchor': 'middle'}, D.snr[a].toFixed(1));
+    add(map, 'text', {x: X(a), y: 308, 'text-anchor': 'middle'}, D.snr[a].toFixed(1));
   add(map, 'text', {x: 4, y: 14}, 'N');
-  add(map, 'text', {x: 696, y: 232, 'text-anchor': 'end'}, 'SNR');
-  add(map, 'rect', {id: 'mark', width: 6.6, height: 19.1, fill: 'none', stroke: '#f0f', 'stroke-width': 2.5, ...still});
+  add(map, 'text', {x: 696, y: 324, 'text-anchor': 'end'}, 'SNR');
+  add(map, 'rect', {id: 'mark', width: 6.6, height: 28.1, fill: 'none', stroke: '#f0f', 'stroke-width': 2.5,
+    ...still});
   map.addEventListener('click', event => {
     const place = event.target.dataset.cell;
     if (place) choose(...place.split(' ').map(Number), true);
@@ -88,7 +90,8 @@ function chart(id, lines, low, high) {
   });
   for (const [values, colour, dash] of lines) {
     const points = c.step.map((s, n) => x(s) + ',' + y(values[n])).join(' ');
-    add(svg, 'polyline', {points: points, fill: 'none', stroke: colour, 'stroke-width': 2, 'stroke-dasharray': dash});
+    const look = {fill: 'none', stroke: colour, 'stroke-width': 2, 'stroke-dasharray': dash};
+    add(svg, 'polyline', {points: points, ...look});
   }
   const now = x(c.step[k]);
   add(svg, 'line', {x1: now, x2: now, y1: 12, y2: 168, stroke: 'currentColor', opacity: .6});
@@ -106,7 +109,8 @@ function drawStep() {
   c.V.forEach((row, n) => { get('V' + n).textContent = row[k]; });
   chart('losses', [[c.train, BLUE, ''], [c.test, ORANGE, '5 3']], 0, Math.max(...c.train, ...c.test));
   chart('attention', [[ss, BLUE, ''], [s2, ORANGE, ''], [ts, BLUE, '5 3'], [tt, ORANGE, '5 3']], 0, 1);
-  chart('values', [[Vs, BLUE, ''], [V2, ORANGE, '5 3'], [Vi, GREEN, '2 2']], Math.min(...values), Math.max(...values));
+  const low = Math.min(...values), high = Math.max(...values);
+  chart('values', [[Vs, BLUE, ''], [V2, ORANGE, '5 3'], [Vi, GREEN, '2 2']], low, high);
 }
 function choose(b, a, tell) {
   stop();
@@ -122,9 +126,11 @@ function choose(b, a, tell) {
   }
   drawStep();
 }
-const nearest = (list, v) => list.reduce((best, x, n) => Math.abs(x - v) < Math.abs(list[best] - v) ? n : best, 0);
+const nearest = (list, v) =>
+  list.reduce((best, x, n) => Math.abs(x - v) < Math.abs(list[best] - v) ? n : best, 0);
 function fromAddress() {
-  const asked = new URLSearchParams(location.hash.slice(1)), N = Number(asked.get('N')), snr = Number(asked.get('snr'));
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const N = Number(asked.get('N')), snr = Number(asked.get('snr'));
   const named = asked.get('N') && asked.get('snr') && Number.isFinite(N) && Number.isFinite(snr);
   get('notice').textContent = named || location.hash.length < 2 ? '' :
     'The address names no cell; it should end like #N=10&snr=9.4.';

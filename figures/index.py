@@ -4,17 +4,16 @@ import base64
 import csv
 import html
 
+from benign_ref.teach import derive
 from benign_ref.teach.notation import prose
 from benign_ref.teach.page import page, table
-
-from benign_ref.teach import derive
 
 from . import NAMES, explore
 
 FIRST = "claims"
 STYLE = "<style>.found { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .92rem; }</style>"
-PREFACE = """Numbers, pictures and pages of one run of run_all.py. Everything was computed here, from real gradient descent on
-real draws or from the limit; each caption says what this run did."""
+PREFACE = """Numbers, pictures and pages of one run of run_all.py. Everything was computed here, from real
+gradient descent on real draws or from the limit; each caption says what this run did."""
 
 
 def picture(path, title):
@@ -48,7 +47,8 @@ def section(out, name, title, entry):
         f'<section id="{name}"><h2>{name}: {prose(title)}</h2>{claims}{picture(out / f"{name}.png", title)}'
         f"<details><summary>Caption</summary>{caption_of(out, name, entry)}</details>"
         f'<h3>What this run found</h3><div class="found">{found}</div><p>{files}</p>'
-        f'<details><summary>Settings, {entry["seconds"]} s</summary><div class="found">{settings}</div></details></section>'
+        f"<details><summary>Settings, {entry['seconds']} s</summary>"
+        f'<div class="found">{settings}</div></details></section>'
     )
 
 
@@ -80,5 +80,7 @@ def make(out, entries, titles, seed=0):
         *(section(out, name, titles[name], entries[name]) for name in known),
     ]
     path = out / "index.html"
-    path.write_text(page("benign_ref: what this run found", "\n".join(body), wide=True, head=STYLE), encoding="utf-8")
+    path.write_text(
+        page("benign_ref: what this run found", "\n".join(body), wide=True, head=STYLE), encoding="utf-8"
+    )
     return path

@@ -178,11 +178,15 @@ def lines_of(trajectories, limit, s, regime):
     attention = ", ".join(f"{what} {end[name].mean():.4f}" for what, name in shown.items())
     lines.append(f"attention at the end, mean over seeds, row of {attention}")
     train, test = end["train_loss"].max(), end["test_loss"]
-    ends = f"training loss <= {train:.3g}, test loss {test.min():.3g} to {test.max():.3g} (limit {limit.quantities['test_loss'][-1]:.3g})"
+    ends = (
+        f"training loss <= {train:.3g}, test loss {test.min():.3g} to {test.max():.3g} (limit"
+        f" {limit.quantities['test_loss'][-1]:.3g})"
+    )
     lines.append(f"at the end: {ends}")
     largest = np.array([one.quantities["slope_ratio"].max() for one in trajectories])
     lines.append(
-        f"max |ell'| / min |ell'| over a whole run: {np.median(largest):.3g} in the median, at most {largest.max():.3g}"
+        f"max |ell'| / min |ell'| over a whole run: {np.median(largest):.3g} in the median, at most"
+        f" {largest.max():.3g}"
     )
     return lines
 

@@ -52,13 +52,16 @@ def sizes(quick):
     """
     if quick:
         return {
-            "curves": [(8, 2), (8, 6), (3, 6)], "x": [0.5, 1.5, 2.0, 2.4, 4.0], "seeds": 2, "d": [10**3, 10**5], "near": [1.0, 2.1, 4.0],
-            "d_seeds": 3, "wide_seeds": 0, "M": [2, 3], "N": [2], "c_seeds": 2, "sigma_h": [3.0], "epsilon": [3.0], "line": 10,
+            "curves": [(8, 2), (8, 6), (3, 6)], "x": [0.5, 1.5, 2.0, 2.4, 4.0], "seeds": 2,
+            "d": [10**3, 10**5], "near": [1.0, 2.1, 4.0], "d_seeds": 3, "wide_seeds": 0,
+            "M": [2, 3], "N": [2], "c_seeds": 2, "sigma_h": [3.0], "epsilon": [3.0], "line": 10,
         }  # fmt: skip
     return {
-        "curves": [(8, 2), (8, 6), (8, 16), (3, 6), (16, 6)], "x": [0.4, 0.6, 0.9, 1.2, 1.5, 1.8, 2.0, 2.1, 2.2, 2.4, 3.0, 5.0, 8.0],
-        "seeds": 3, "d": [10**3, 10**4, 10**5, 10**6], "near": [0.5, 1.0, 1.6, 2.0, 2.15, 2.4, 4.0], "d_seeds": 10, "wide_seeds": 6,
-        "M": [2, 3, 4, 8, 16], "N": [2, 12], "c_seeds": 4, "sigma_h": [0.1, 0.3, 3.0], "epsilon": [0.3, 3.0], "line": 80,
+        "curves": [(8, 2), (8, 6), (8, 16), (3, 6), (16, 6)],
+        "x": [0.4, 0.6, 0.9, 1.2, 1.5, 1.8, 2.0, 2.1, 2.2, 2.4, 3.0, 5.0, 8.0], "seeds": 3,
+        "d": [10**3, 10**4, 10**5, 10**6], "near": [0.5, 1.0, 1.6, 2.0, 2.15, 2.4, 4.0],
+        "d_seeds": 10, "wide_seeds": 6, "M": [2, 3, 4, 8, 16], "N": [2, 12], "c_seeds": 4,
+        "sigma_h": [0.1, 0.3, 3.0], "epsilon": [0.3, 3.0], "line": 80,
     }  # fmt: skip
 
 
@@ -247,10 +250,12 @@ def report(rows, values, size):
     low, high = (attention_x(8, 6, level=level, base=base, tolerance=1e-4) for level in (0.1, 0.9))
     ends = [train_in_limit(setting_at(x, 8, 6, base)).test_loss for x in (0.4, low / 1.01, high * 1.01, 8.0)]
     lines = [
-        f"sharp: the attention; in the limit at M=8, N=6 it goes from 0.1 to 0.9 over a factor of {high / low:.4f}, at x = {low:.3f}",
-        "not sharp: the test loss; it is {:.2f} at x = 0.4, {:.2f} and {:.2f} 1% below and above that x, {:.3f} at x = 8".format(
-            *ends
+        (
+            "sharp: the attention; in the limit at M=8, N=6 it goes from 0.1 to 0.9 over a factor of"
+            f" {high / low:.4f}, at x = {low:.3f}"
         ),
+        "not sharp: the test loss; it is {:.2f} at x = 0.4, {:.2f} and {:.2f} 1% below and above that x,"
+        " {:.3f} at x = 8".format(*ends),
     ]
     for label, spread in values.items():
         shown = ", ".join(f"{s:.2g} at {d:.0e}" for d, s in zip(size["d"], spread))
@@ -270,18 +275,20 @@ def report(rows, values, size):
         for quantity in ("attention", "test_loss")
     )
     lines.append(
-        f"a constant? Not exactly: over these the limit's x_c runs from {min(attended):.2f} to {max(attended):.2f} for the attention, "
-        f"from {min(lost):.2f} to {max(lost):.2f} for the test loss"
+        f"a constant? Not exactly: over these the limit's x_c runs from {min(attended):.2f} to"
+        f" {max(attended):.2f} for the attention, from {min(lost):.2f} to {max(lost):.2f} for the test loss"
     )
     with_C_p = [attention_x(16, 6, base=base.replace(C_p=C_p)) for C_p in (10.0, 20.0, 80.0)]
     shown = ", ".join(f"{x:.3f}" for x in with_C_p)
     lines.append(
-        f"x is the right variable: at M=16, N=6 the limit's x_c of the attention is {shown} at C_p = 10, 20, 80"
+        f"x is the right variable: at M=16, N=6 the limit's x_c of the attention is {shown} at C_p = 10,"
+        " 20, 80"
     )
     paper = [critical_x_in_limit(Draw(16, 10, 1024, 64, 0), what) for what in WHERE]
     lines.append(
-        f"the paper's N SNR^2 = 1000 is x = 2.5 at M=16, C_p=20; at N=10, d_h=64 the limit has test loss 0.2 at x = {paper[0]:.2f}, "
-        f"attention 0.5 at {paper[1]:.2f}: " + "N SNR^2 = {:.0f} and {:.0f}".format(*(400 * x for x in paper))
+        "the paper's N SNR^2 = 1000 is x = 2.5 at M=16, C_p=20; at N=10, d_h=64 the limit has test loss 0.2"
+        f" at x = {paper[0]:.2f}, attention 0.5 at {paper[1]:.2f}: "
+        + "N SNR^2 = {:.0f} and {:.0f}".format(*(400 * x for x in paper))
     )
     return lines
 

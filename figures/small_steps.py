@@ -94,10 +94,14 @@ def make(options):
         ]  # fmt: skip
         least, most = computed.argmin(), computed.argmax()
         lines += [
-            f"{what}, d = {base.d}: boundary at test loss {LEVEL}, N SNR^2: measured {float(c):.0f} +- "
-            f"{c.spread:.0f} over {len(result.seeds)} seeds, the paper draws 1000",
-            f"    the cells on both sides of a crossing lie at {c.bracket[0]:.0f} and {c.bracket[1]:.0f} "
-            "(geometric means): the grid tells no more",
+            (
+                f"{what}, d = {base.d}: boundary at test loss {LEVEL}, N SNR^2: measured {float(c):.0f} +- "
+                f"{c.spread:.0f} over {len(result.seeds)} seeds, the paper draws 1000"
+            ),
+            (
+                f"    the cells on both sides of a crossing lie at {c.bracket[0]:.0f} and {c.bracket[1]:.0f} "
+                "(geometric means): the grid tells no more"
+            ),
             f"    {result!r}",
         ]
     lines.append(

@@ -43,9 +43,19 @@ class Phases(NamedTuple):
         """True if all three phases are there, in their order."""
         return bool(0 < self.leaves < self.settles < self.end)
 
-    def __str__(self):
-        shown = [f"{value:.0f}" if np.isfinite(value) else "never" for value in (self.leaves, self.settles)]
-        return f"attention to the {self.winner} leaves 1/M at step {shown[0]}, has settled at step {shown[1]}; the end is step {self.end}"
+    def __str__(self) -> str:
+        token = "the signal" if self.winner == SIGNAL else self.winner
+        if not np.isfinite(self.leaves):
+            return f"attention stays near 1/M until the end, step {self.end}"
+        settled = (
+            f"has settled at step {self.settles:.0f}"
+            if np.isfinite(self.settles)
+            else "has not settled by then"
+        )
+        return (
+            f"attention turns to {token} from step {self.leaves:.0f} on and {settled}; the end is step"
+            f" {self.end}"
+        )
 
 
 def concentration(attention, M):
