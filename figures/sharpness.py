@@ -159,7 +159,8 @@ def draw_near(axes, found, size):
     for (d, (colour, style, marker)), shift in zip(zip(size["d"], LOOKS), (0.985, 0.995, 1.005, 1.015)):
         loss, _ = found.points(size["near"], drawn(d=d), size["d_seeds"])
         axes.errorbar(
-            np.array(size["near"]) * shift, loss.mean(axis=1), loss.std(axis=1, ddof=1), color=colour, linestyle=style, marker=marker,
+            np.array(size["near"]) * shift, loss.mean(axis=1), loss.std(axis=1, ddof=1),
+            color=colour, linestyle=style, marker=marker,
             markersize=2.5, linewidth=1, elinewidth=0.8, capsize=1.5, label=f"$d=10^{round(np.log10(d))}$",
         )  # fmt: skip
     axes.axhline(LEVELS["test_loss"], color="0.6", linewidth=0.7, label=f"{LEVELS['test_loss']:g}")
