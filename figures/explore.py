@@ -71,7 +71,7 @@ def crossings(ours):
         found[N] = {
             "limit": limit,
             "authors": "none in nine rows of ten" if authors is None else f"{authors[0]} ± {authors[1]}",
-            "ours": ours.get(N, "not computed in this run"),
+            "ours": ours.get(str(N), "not computed in this run"),
         }
     return found
 
@@ -83,7 +83,7 @@ def edge(row):
 
 
 def data(ours):
-    """Everything the page draws, as JSON holds it. ours: {N: text} of the crossings measured by fig1."""
+    """Everything the page draws, as JSON holds it. ours: {str(N): text} of the crossings measured by fig1."""
     noise = published_setting("figure1", N=2, mu=1.0).noise_norm
     cells = [[cell(N, mu) for mu in MUS] for N in NS]
     return {

@@ -220,6 +220,6 @@ def make(options):
     picture = draw(result, plane, found, computed, matrix, comparison)
     files = save(picture, "fig1", caption, header, rows, options)
     axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
-    return Result(
-        files, report(result, found, computed, away, comparison), {"base": settings_of(BASE), **axes}
-    )
+    crossings = {str(N): f"{c.mean:.0f} ± {c.error:.0f}" for N, c in zip(result.Ns, found) if c.rows}
+    settings = {"base": settings_of(BASE), **axes, "crossings": crossings}
+    return Result(files, report(result, found, computed, away, comparison), settings)
