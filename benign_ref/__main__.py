@@ -1,28 +1,46 @@
-"""python -m benign_ref audit | derive."""
+"""python -m benign_ref COMMAND: hands over to the command's own main."""
 
 import importlib
 import sys
+from functools import partial
 
-USAGE = """usage: python -m benign_ref COMMAND [options]
+from .runtime import cli
 
-  audit    the ledger: every statement, its code, how it is checked, the residual, the verdict
-  derive   a derivation from the loss to a parameter to walk through, every step checked on numbers
+COMMANDS = {  # name: (module, what it does)
+    "audit": (".audit", "the ledger: every statement, its code, how it is checked, the residual, the verdict"),
+    "derive": (".teach.derive", "a derivation from the loss to a parameter, every step checked on numbers"),
+    "run": (".run", "one experiment of your own: losses, phases, test loss, and a picture"),
+}
+USAGE = "\n".join([
+    "usage: python -m benign_ref COMMAND [options]",
+    "",
+    *(f"  {name:<9}{what}" for name, (_, what) in COMMANDS.items()),
+    "",
+    "python -m benign_ref COMMAND --help says more; --version prints the version.",
+])  # fmt: skip
 
-python -m benign_ref COMMAND --help says more."""
+
+def load(argv):
+    """The command that argv names, a function of no arguments that returns the exit status."""
+    if argv and argv[0] in COMMANDS:
+        module = importlib.import_module(COMMANDS[argv[0]][0], __package__)
+        return partial(module.main, argv[1:])
+    if argv and argv[0] == "--version":
+        return partial(_say, importlib.import_module(__package__).__version__)
+    if not argv or argv[0] in ("-h", "--help"):
+        return partial(_say, USAGE)
+    return partial(_say, f"{USAGE}\n\nno such command: {argv[0]}", sys.stderr, 2)
+
+
+def _say(text, stream=None, status=0):
+    print(text, file=stream)
+    return status
 
 
 def main(argv):
-    """Hand over to the command's own main; returns the exit status."""
-    if argv and argv[0] in ("audit", "derive", "run"):
-        return importlib.import_module(
-            {"audit": ".audit", "derive": ".teach.derive", "run": ".run"}[argv[0]], __package__
-        ).main(argv[1:])
-    asked = not argv or argv[0] in ("-h", "--help")
-    print(
-        USAGE if asked else f"{USAGE}\n\nno such command: {argv[0]}", file=sys.stdout if asked else sys.stderr
-    )
-    return 0 if asked else 2
+    """Run what argv asks for; returns the exit status."""
+    return load(argv)()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(cli.run(partial(load, sys.argv[1:])))

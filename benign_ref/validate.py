@@ -1,6 +1,8 @@
 """Checks of arguments: each names the argument, its value and what is allowed, before any work."""
 
+import argparse
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -158,3 +160,39 @@ def fits_memory(name, size, count):
         raise ValueError(
             f"{name}={shown(size)} needs {needed / 2**30:.3g} GiB, this machine has {available / 2**30:.3g} GiB"
         )
+
+
+def seed_argument(text):
+    """For argparse: the seed that `text` says, an integer from 0 to 2**53."""
+    try:
+        return integer("seed", int(text), 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer from 0 to 2**53, got {shown(text)}") from None
+
+
+def count_argument(text):
+    """For argparse: the number that `text` says, an integer from 1 to 2**53."""
+    try:
+        return integer("count", int(text), 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer from 1 to 2**53, got {shown(text)}") from None
+
+
+def folder_argument(text):
+    """For argparse: the Path of a folder, there already or to be made."""
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError(f"must be a folder, got {text!r}")
+    if Path(text).exists() and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"must be a folder, got {text!r}, which is a file")
+    return Path(text)
+
+
+def file_argument(text):
+    """For argparse: the Path of a file to be written, in a folder that is there."""
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError(f"must be a file, got {text!r}")
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"must be a file, got {text!r}, which is a folder")
+    if not Path(text).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a file in a folder that is there, got {text!r}")
+    return Path(text)

@@ -1,0 +1,42 @@
+"""How every command starts and ends: Ctrl-C is one line and status 130, a closed pipe a quiet end and status 141,
+and printing works in any locale.
+"""
+
+import os
+import signal
+import sys
+
+INTERRUPTED, PIPE_CLOSED = 128 + 2, 128 + 13  # as shells report a process ended by SIGINT, SIGPIPE
+
+
+def _leave(number, frame):
+    """Ctrl-C while nothing but imports has happened, where an exception could be lost or wrapped."""
+    os.write(2, b"interrupted\n")
+    os._exit(INTERRUPTED)
+
+
+def run(load):
+    """The exit status of a command. load() checks the command line, imports what the command needs and returns
+    the command, a function that returns the status.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # in an ASCII locale too
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as in a background job
+        signal.signal(signal.SIGINT, _leave)
+    try:
+        try:
+            command = load()
+            signal.signal(signal.SIGINT, before)
+            return command()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return PIPE_CLOSED
+    except KeyboardInterrupt as error:
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        print(("\r\x1b[2K" if terminal else "") + (str(error) or "interrupted"), file=sys.stderr)
+        return INTERRUPTED
