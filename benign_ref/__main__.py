@@ -7,7 +7,10 @@ from functools import partial
 from .runtime import cli
 
 COMMANDS = {  # name: (module, what it does)
-    "audit": (".audit", "the ledger: every statement, its code, how it is checked, the residual, the verdict"),
+    "audit": (
+        ".audit",
+        "the ledger: every statement, its code, how it is checked, the residual, the verdict",
+    ),
     "derive": (".teach.derive", "a derivation from the loss to a parameter, every step checked on numbers"),
     "run": (".run", "one experiment of your own: losses, phases, test loss, and a picture"),
 }

@@ -9,7 +9,7 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from . import api, plots
+from . import api, plots, validate
 from .derived.boundary import critical_x
 from .derived.law import train_in_law
 from .derived.limit_run import train_in_limit
@@ -62,11 +62,14 @@ def arguments(argv):
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--law", action="store_true", help="draw the run in law, whatever d")
     how.add_argument("--limit", action="store_true", help="the limit of large d and d_h: nothing drawn")
-    parser.add_argument("--seed", type=int, default=0, help="an integer >= 0 (default %(default)s)")
-    parser.add_argument("--n_test", type=int, default=1000, help="fresh samples (default %(default)s)")
+    parser.add_argument("--seed", type=validate.integer_argument(0), default=0, help="default %(default)s")
     parser.add_argument(
-        "--out", default="out", metavar="DIR", help="folder of the picture (default %(default)s)"
+        "--n_test", type=validate.integer_argument(1), default=1000, help="fresh samples (default %(default)s)"
     )
+    parser.add_argument(
+        "--out", type=validate.folder_argument, default="out", metavar="DIR",
+        help="folder of the picture (default %(default)s)",
+    )  # fmt: skip
     asked = parser.parse_args(argv)
     if asked.snr is not None and asked.mu is not None:
         parser.error("--mu and --snr exclude each other: ||mu|| = SNR sigma_p sqrt(d)")
@@ -237,6 +240,8 @@ def main(argv=None):
         kind = engine.replace(" ", "-")
         name = f"run-N{s.N}-snr{s.snr:g}-{kind}-seed{asked.seed}-{digest([str(s), asked.n_test])[:6]}"
         print("written  " + ", ".join(str(path) for path in write(asked.out, name, outcome, s, engine)))
+    except BrokenPipeError:  # whoever read what is printed has gone
+        raise
     except (DivergenceError, ValueError, OSError) as error:
         print(f"run: {error}", file=sys.stderr)
         return 1

@@ -13,7 +13,7 @@ def shown(value):
     """`value` as short text for a message."""
     try:
         text = repr(value)
-    except Exception:  # an integer of more than 4300 digits, for one
+    except Exception:  # noqa: BLE001 - an integer of more than 4300 digits, for one
         return f"a value of type {type(value).__name__} that cannot be shown"
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -74,7 +74,8 @@ def generator(name, value):
     """`value`, a numpy.random.Generator. TypeError otherwise."""
     if not isinstance(value, np.random.Generator):
         raise TypeError(
-            f"{name} must be a numpy.random.Generator (see make_rng), got {shown(value)} of type {type(value).__name__}"
+            f"{name} must be a numpy.random.Generator (see make_rng), "
+            f"got {shown(value)} of type {type(value).__name__}"
         )
     return value
 
@@ -158,24 +159,22 @@ def fits_memory(name, size, count):
         available = 2.0**44
     if needed > available:
         raise ValueError(
-            f"{name}={shown(size)} needs {needed / 2**30:.3g} GiB, this machine has {available / 2**30:.3g} GiB"
+            f"{name}={shown(size)} needs {needed / 2**30:.3g} GiB, "
+            f"this machine has {available / 2**30:.3g} GiB"
         )
 
 
-def seed_argument(text):
-    """For argparse: the seed that `text` says, an integer from 0 to 2**53."""
-    try:
-        return integer("seed", int(text), 0)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be an integer from 0 to 2**53, got {shown(text)}") from None
+def integer_argument(at_least):
+    """For argparse: a type for integers from at_least to 2**53 (a seed: 0)."""
 
+    def parsed(text):
+        try:
+            return integer("", int(text), at_least)
+        except ValueError:
+            allowed = f"an integer from {at_least} to 2**53"
+            raise argparse.ArgumentTypeError(f"must be {allowed}, got {shown(text)}") from None
 
-def count_argument(text):
-    """For argparse: the number that `text` says, an integer from 1 to 2**53."""
-    try:
-        return integer("count", int(text), 1)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be an integer from 1 to 2**53, got {shown(text)}") from None
+    return parsed
 
 
 def folder_argument(text):

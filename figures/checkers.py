@@ -27,7 +27,7 @@ VERDICTS = Path(__file__).with_name("checkers.csv")
 
 def verdicts():
     """(header, rows) of checkers.csv."""
-    with open(VERDICTS, newline="") as file:
+    with open(VERDICTS, newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     return header, rows
 

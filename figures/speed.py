@@ -61,7 +61,7 @@ def one_core():
 def available_bytes():
     """Half of the memory that the system reports as available; without a report, what d = 16384 needs."""
     try:
-        with open("/proc/meminfo") as file:
+        with open("/proc/meminfo", encoding="utf-8") as file:
             fields = dict(line.split(":", 1) for line in file)
         return 512 * int(fields["MemAvailable"].split()[0])
     except (OSError, KeyError, ValueError):

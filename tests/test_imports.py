@@ -33,7 +33,7 @@ MAY_SEE = {  # folder or module of benign_ref: what it may import, besides itsel
     },
     "__init__": {"paper", "derived", "experiments", "api", "checks"},
     "run": {"paper", "derived", "experiments", "api", "plots", "runtime"},
-    "__main__": {"audit", "teach", "run"},
+    "__main__": {"audit", "teach", "run", "runtime"},
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 import benign_ref as br
 
 ROOT = Path(__file__).resolve().parent.parent
-TEXT = (ROOT / "README.md").read_text()
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def section(title):
@@ -38,7 +38,7 @@ def test_every_place_the_map_names_exists_and_cites_its_label(row):
     _, label, mark, code, tests = row
     assert any(sign in mark.replace("\\", "") for sign in ("[P]", "[P*]", "[D]", "[C]"))
     for place in re.findall(r"`(benign_ref/[\w/]+\.py):(\w+)`", code):
-        source = (ROOT / place[0]).read_text()
+        source = (ROOT / place[0]).read_text(encoding="utf-8")
         assert re.search(rf"^(def|class) {place[1]}\b", source, flags=re.M), place
         first = label.split("-")[0].split(",")[0]
         assert not first or re.search(rf"\b{first}\b", source), f"{place[0]} does not cite {first}"

@@ -117,7 +117,7 @@ def arguments(argv):
         "--only", nargs="+", metavar="LABEL", help="only these rows: " + " ".join(statements())
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of what the rows are checked on, an integer >= 0 (default 0)"
+        "--seed", type=validate.integer_argument(0), default=0, help="of what rows are checked on (default 0)"
     )
     parser.add_argument(
         "--routes", action="store_true", help="print every route of each row, not only the tightest"
@@ -128,6 +128,7 @@ def arguments(argv):
     form.add_argument(
         "--html",
         metavar="FILE",
+        type=validate.file_argument,
         help="write one self-contained page: equation, code and residuals side by side",
     )
     form.add_argument(
@@ -136,8 +137,6 @@ def arguments(argv):
         help="apply wrong derivations in memory and print which rows reject each",
     )
     asked = parser.parse_args(argv)
-    if asked.seed < 0:
-        parser.error(f"argument --seed: must be an integer >= 0, got {asked.seed}")
     try:
         chosen(asked.only)
     except ValueError as error:

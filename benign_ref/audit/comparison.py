@@ -287,7 +287,7 @@ def main(argv=None):
     print("Wrong gradients accepted:")
     print(table(rows, chosen.markdown))
     if chosen.csv:
-        with open(chosen.csv, "w", newline="") as file:
+        with open(chosen.csv, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(HEADER)
             writer.writerows(rows)

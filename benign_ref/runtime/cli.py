@@ -1,5 +1,5 @@
-"""How every command starts and ends: Ctrl-C is one line and status 130, a closed pipe a quiet end and status 141,
-and printing works in any locale.
+"""How every command starts and ends: Ctrl-C is one line and status 130, a closed pipe a quiet end and
+status 141, and printing works in any locale.
 """
 
 import os
@@ -16,8 +16,8 @@ def _leave(number, frame):
 
 
 def run(load):
-    """The exit status of a command. load() checks the command line, imports what the command needs and returns
-    the command, a function that returns the status.
+    """The exit status of a command. load() checks the command line, imports what the command needs and
+    returns the command, a function that returns the status.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -145,14 +145,13 @@ def arguments(argv):
     )
     parser.add_argument("name", choices=list(TARGETS), help="where the walk leads")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the example's numbers, an integer >= 0 (default 0)"
+        "--seed", type=validate.integer_argument(0), default=0, help="of the example's numbers (default 0)"
     )
-    parser.add_argument("--step", action="store_true", help="wait for Enter after each step")
-    parser.add_argument("--html", metavar="FILE", help="write one self-contained page instead of text")
-    chosen = parser.parse_args(argv)
-    if chosen.seed < 0:
-        parser.error(f"argument --seed: must be an integer >= 0, got {chosen.seed}")
-    return chosen
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--step", action="store_true", help="wait for Enter after each step")
+    page_help = "write one self-contained page instead of text"
+    form.add_argument("--html", metavar="FILE", type=validate.file_argument, help=page_help)
+    return parser.parse_args(argv)
 
 
 def main(argv=None):

@@ -217,7 +217,7 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     )
     assert audit.main(["--only", "I1", "--json"]) == 0 and json.loads(capsys.readouterr().out)["seed"] == 0
     assert audit.main(["--only", "I1", "--html", str(tmp_path / "a.html")]) == 0
-    assert (tmp_path / "a.html").read_text().startswith("<!DOCTYPE html>")
+    assert (tmp_path / "a.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert audit.main(["--only", "I1", "--html", str(tmp_path / "no" / "a.html")]) == 2
     assert audit.main(["--only", "I2", "--mutants"]) == 0
     assert "1 of 1 mutants rejected" in capsys.readouterr().out

@@ -40,7 +40,7 @@ def test_the_comparison_counts_and_names_what_is_absent():
 
 
 def test_the_kept_verdicts_belong_to_the_mutants_of_today():
-    with open(ROOT / "figures" / "checkers.csv", newline="") as file:
+    with open(ROOT / "figures" / "checkers.csv", newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     assert header == comparison.HEADER
     assert {(row[4], row[5]) for row in rows} == {(m.block, m.name) for m in [comparison.RIGHT, *MUTANTS]}

@@ -39,7 +39,7 @@ def test_save_load_and_csv_keep_every_bit(tmp_path):
     undisturbed().save(tmp_path / "result.npz")
     assert bits(PhaseDiagram.load(tmp_path / "result.npz")) == bits(undisturbed())
     undisturbed().to_csv(tmp_path / "result.csv")
-    header, *lines = (tmp_path / "result.csv").read_text().splitlines()
+    header, *lines = (tmp_path / "result.csv").read_text(encoding="utf-8").splitlines()
     assert header == "snr,N,seed,status,steps,train_loss,test_loss,error_rate" and len(lines) == 27
     columns = list(zip(*(line.split(",") for line in lines)))
     for name, column in zip(("status", "steps", "train_loss", "test_loss", "error_rate"), columns[3:]):

@@ -32,7 +32,7 @@ def test_a_wrong_command_line_is_explained(argv, message, capsys):
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_any_work(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(SystemExit, match="cannot write there"):
         run_all.main(["--only", "small_steps", "--out", str(tmp_path / "file" / "out")])
 
@@ -81,22 +81,22 @@ def test_a_later_run_of_one_figure_keeps_what_the_manifest_says_of_others(tmp_pa
     run_all.note(tmp_path, "fig1", {"seed": 0})
     run_all.note(tmp_path, "speed", {"seed": 3})
     run_all.note(tmp_path, "fig1", {"seed": 1})
-    assert json.loads((tmp_path / "manifest.json").read_text()) == {
+    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == {
         "figures": {"fig1": {"seed": 1}, "speed": {"seed": 3}}
     }
-    (tmp_path / "manifest.json").write_text("{torn")
+    (tmp_path / "manifest.json").write_text("{torn", encoding="utf-8")
     run_all.note(tmp_path, "fig1", {"seed": 2})
     assert "begun afresh" in capsys.readouterr().err
-    assert json.loads((tmp_path / "manifest.json").read_text()) == {"figures": {"fig1": {"seed": 2}}}
+    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == {"figures": {"fig1": {"seed": 2}}}
 
 
 def test_a_store_of_other_settings_is_told_in_words(tmp_path, capsys):
     (tmp_path / "store" / "small_steps-proof").mkdir(parents=True)
-    (tmp_path / "store" / "small_steps-proof" / "settings.json").write_text('{"engine": "another"}')
+    (tmp_path / "store" / "small_steps-proof" / "settings.json").write_text('{"engine": "another"}', encoding="utf-8")
     assert run_all.main(["--only", "small_steps", "--quick", "--out", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert (
         "small_steps could not be made: store" in said
         and "engine: 'another' in the store, 'proof' asked for" in said
     )
-    assert "Traceback" not in said and "Traceback" in (tmp_path / "error.txt").read_text()
+    assert "Traceback" not in said and "Traceback" in (tmp_path / "error.txt").read_text(encoding="utf-8")

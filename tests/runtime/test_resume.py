@@ -65,7 +65,7 @@ def test_failing_task_is_told_and_what_was_done_is_kept(options, name, wrong):
 
 def test_damaged_record_is_computed_again(options, capsys):
     compute("name", pair, [("a", 3.0)], options, "things")
-    (options.store / "name" / "cells" / f"{file_name(('a', 3.0))}.json").write_text("{")
+    (options.store / "name" / "cells" / f"{file_name(('a', 3.0))}.json").write_text("{", encoding="utf-8")
     assert compute("name", pair, [("a", 3.0)], options, "things")["a", 3.0] == ["a", 1 / 3.0]
     assert "computed again" in capsys.readouterr().err
 

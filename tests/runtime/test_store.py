@@ -45,9 +45,9 @@ def test_torn_and_foreign_cells_are_computed_again_and_reported(tmp_path, capsys
     path[2.0, 2, 0].write_bytes(content[: len(content) // 2])  # torn
     path[2.0, 2, 1].write_bytes((there / "cells" / path[2.0, 2, 1].name).read_bytes())  # from another store
     path[2.0, 3, 0].write_bytes(path[3.0, 3, 0].read_bytes())  # another cell's
-    edited = path[2.0, 3, 1].read_text().replace('"converged", ', '"converged", 1')
-    path[2.0, 3, 1].write_text(edited)
-    path[3.0, 2, 0].write_text("[]")
+    edited = path[2.0, 3, 1].read_text(encoding="utf-8").replace('"converged", ', '"converged", 1')
+    path[2.0, 3, 1].write_text(edited, encoding="utf-8")
+    path[3.0, 2, 0].write_text("[]", encoding="utf-8")
     path[3.0, 2, 1].write_bytes(b"")
     path[3.0, 3, 0].unlink()
     capsys.readouterr()
@@ -63,9 +63,9 @@ def test_torn_and_foreign_cells_are_computed_again_and_reported(tmp_path, capsys
 
 
 def test_a_store_that_cannot_be_written_is_told_before_any_work(tmp_path):
-    (tmp_path / "file").write_text("mine")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "settings.json").write_text("[1, 2")
+    (tmp_path / "other" / "settings.json").write_text("[1, 2", encoding="utf-8")
     for folder, error in (
         (tmp_path / "file", ValueError),
         (tmp_path / "file" / "in", OSError),
@@ -76,7 +76,7 @@ def test_a_store_that_cannot_be_written_is_told_before_any_work(tmp_path):
         with pytest.raises(error, match=f"store.*{folder}"):
             phase_diagram([2.0], [2], store=folder, executor=untouched, **SMALL)
         assert not untouched.tasks
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_finished_store_that_may_not_be_written_is_read(tmp_path, monkeypatch):
@@ -121,4 +121,6 @@ def test_json_in_a_store_is_json(tmp_path):
         **SMALL | {"base": SMALL["base"].replace(eta=0.01, max_steps=50)},
     )
     for path in tmp_path.rglob("*.json"):
-        json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        json.loads(
+            path.read_text(encoding="utf-8"), parse_constant=lambda name: pytest.fail(f"{name} is no JSON")
+        )

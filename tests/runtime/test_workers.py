@@ -28,14 +28,18 @@ def in_the_middle(folder):
             time.sleep(0.01)
             assert process.poll() is None, process.communicate()
         time.sleep(0.2)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        children = (
+            Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
+        )
         yield process, [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_ctrl_c_stops_within_a_second_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
     with in_the_middle(tmp_path) as (process, pids):
         for pid in pids:  # the first one, too, is deaf to Ctrl-C, from its start
-            blocked = re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())[1]
+            blocked = re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))[
+                1
+            ]
             assert int(blocked, 16) >> (signal.SIGINT - 1) & 1
         sent = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
@@ -114,7 +118,7 @@ def test_what_the_function_raises_ends_the_computation_and_names_the_task():
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_script_without_a_guard_is_computed_by_one_job_and_told_in_a_sentence_with_more(tmp_path, jobs):
     script = tmp_path / "script.py"
-    script.write_text(f"import grids\nprint(grids.grid(jobs={jobs}))\n")
+    script.write_text(f"import grids\nprint(grids.grid(jobs={jobs}))\n", encoding="utf-8")
     where = dict(os.environ, PYTHONPATH=f"{HERE}{os.pathsep}{HERE.parent}")
     done = subprocess.run([sys.executable, script], check=False, env=where, capture_output=True, text=True)
     if jobs == 1:

@@ -84,7 +84,7 @@ def test_the_figure_is_made(tmp_path, monkeypatch):
     )
     result = speed.make(Options(out=tmp_path, quick=True))
     assert [path.name for path in result.files] == ["speed.png", "speed.pdf", "speed.csv", "speed.txt"]
-    rows, text = (tmp_path / "speed.csv").read_text().splitlines(), "\n".join(result.lines)
+    rows, text = (tmp_path / "speed.csv").read_text(encoding="utf-8").splitlines(), "\n".join(result.lines)
     for name in ("reference", "parameters", "proof", "product", "law"):
         assert sum(row.startswith(f"step,1024,1,{name},") for row in rows) == 1
     assert sum(row.startswith("run of 5 steps,") for row in rows) == 2

@@ -1,0 +1,125 @@
+"""How commands start and end: wrong arguments, Ctrl-C, a closed pipe, a locale that knows ASCII alone."""
+
+import ast
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from grids import HERE
+
+from benign_ref import __main__, validate
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+COMMANDS = {
+    "audit": ["-m", "benign_ref", "audit"],
+    "mutants": ["-m", "benign_ref", "audit", "--mutants"],
+    "derive": ["-m", "benign_ref", "derive", "W_Q", "--step"],
+    "run": ["-m", "benign_ref", "run", "--epsilon", "1e-9", "--d", "64"],
+    "figures": ["run_all.py", "--only", "small_steps"],
+}
+
+
+def begun(argv, **options):
+    """A Python process in the project's folder."""
+    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    return subprocess.Popen([sys.executable, *argv], cwd=HERE.parent, text=True, **pipes, **options)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows a test cannot send Ctrl-C to one process alone")
+@pytest.mark.parametrize("seconds", [0.15, 0.5, 2.5])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ctrl_c_is_one_line_and_status_130(name, seconds, tmp_path):
+    more = ["--out", str(tmp_path)] if name in ("run", "figures") else []
+    with begun([*COMMANDS[name], *more]) as process:
+        time.sleep(seconds)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    lines = [line for line in said.splitlines() if "cells" not in line or "interrupted" in line]
+    assert len(lines) == 1 and "interrupted" in lines[0], said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no status for a closed pipe")
+@pytest.mark.parametrize("argv", [["audit", "--only", "M1"], ["derive", "W_Q"], ["--help"]], ids=" ".join)
+def test_a_closed_pipe_is_a_quiet_end(argv):
+    with begun(["-m", "benign_ref", *argv]) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 141 and not said
+
+
+def test_a_closed_pipe_is_a_quiet_end_of_run_too(tmp_path):
+    with begun(
+        ["-m", "benign_ref", "run", "--d", "64", "--epsilon", "0.5", "--out", str(tmp_path)]
+    ) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 141 and not said
+
+
+@pytest.mark.parametrize(
+    "argv", [["audit", "--only", "M1", "M2"], ["derive", "W_Q"], ["run", "--d", "64"]], ids=" ".join
+)
+def test_an_ascii_locale_can_print_everything(argv, tmp_path):
+    more = ["--out", str(tmp_path)] if argv[0] == "run" else []
+    environment = dict(os.environ, **ASCII)
+    with begun(["-m", "benign_ref", *argv, *more], env=environment) as process:
+        printed, said = process.communicate(timeout=60)
+    assert process.returncode == 0 and printed and not said
+
+
+def test_every_text_file_is_read_and_written_as_utf_8():
+    sources = [
+        HERE.parent / "run_all.py",
+        *(p for d in ("benign_ref", "figures") for p in HERE.parent.glob(f"{d}/**/*.py")),
+    ]
+    calls = [
+        (path.name, node.lineno, getattr(node.func, "attr", getattr(node.func, "id", "")), ast.unparse(node))
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+    text = [
+        call
+        for call in calls
+        if call[2] in ("read_text", "write_text")
+        or call[2] == "open"
+        and not re.search("'[rwx]b'|gzip|os.open|webbrowser", call[3])
+    ]
+    assert len(text) > 5 and not [call for call in text if "encoding=" not in call[3]]
+
+
+@pytest.mark.parametrize("text", ["9" * 30, "9" * 5000, "-1", "words", "", "1.5", "nan", "2e3"])
+@pytest.mark.parametrize("argv", [["audit"], ["derive", "W_Q"], ["run"]], ids=" ".join)
+def test_seeds_that_are_none_are_refused_before_any_work(argv, text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        __main__.main([*argv, f"--seed={text}"])
+    assert caught.value.code == 2
+    assert "argument --seed: must be an integer from 0 to 2**53, got '" in capsys.readouterr().err
+
+
+def test_the_seed_of_a_command_line():
+    assert validate.integer_argument(0)(str(2**53)) == 2**53 and validate.integer_argument(0)("0") == 0
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["audit", "--html", ""], "argument --html: must be a file, got ''"),
+        (["derive", "W_Q", "--html", ""], "argument --html: must be a file, got ''"),
+        (["derive", "W_Q", "--html", "."], "argument --html: must be a file, got '.', which is a folder"),
+        (["derive", "W_Q", "--html", "nowhere/page.html"], "must be a file in a folder that is there"),
+        (["derive", "W_Q", "--html", "page.html", "--step"], "--step: not allowed with argument --html"),
+        (["run", "--out", " "], "argument --out: must be a folder, got ' '"),
+        (["run", "--out", __file__], "which is a file"),
+    ],
+)
+def test_files_and_folders_that_are_none_are_refused_before_any_work(argv, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        __main__.main(argv)
+    assert caught.value.code == 2 and message in capsys.readouterr().err
