@@ -16,7 +16,7 @@ import time
 from importlib import import_module
 
 from .. import validate
-from . import mutants, render
+from . import exact, mutants, render
 from .core import AuditedPackage, run_row
 from .mutants import patches
 from .page import page
@@ -132,6 +132,11 @@ def arguments(argv):
         help="write one self-contained page: equation, code and residuals side by side",
     )
     form.add_argument(
+        "--exact",
+        action="store_true",
+        help="prove the identities on fractions instead: residual 0, without a tolerance",
+    )
+    form.add_argument(
         "--mutants",
         action="store_true",
         help="apply wrong derivations in memory and print which rows reject each",
@@ -170,6 +175,8 @@ def main(argv=None):
     asked = arguments(argv)
     if asked.mutants:
         return main_mutants(asked)
+    if asked.exact:
+        return exact.main(asked.only, asked.seed)
     begun = time.monotonic()
     entries = run(asked.only, asked.seed)
     if asked.markdown:

@@ -70,6 +70,12 @@ class Field:
         ]
         return _array(drawn, np.shape(array))
 
+    def moving(self, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """An array of Numbers, moving along a drawn direction, and that direction: (moving, direction)."""
+        ways = self.draw(array.shape)
+        pairs = zip(array.ravel(), ways.ravel())
+        return _array([a.along(way.value) for a, way in pairs], array.shape), ways
+
     def constants(self, array: Any) -> np.ndarray:
         """An array of numbers as Numbers, each with the value that it has."""
         array = np.asarray(array)
@@ -150,6 +156,11 @@ class Number:
     def along(self, slope: Fraction) -> "Number":
         """The same value, moving with the given slope."""
         return Number(self.field, self.value, slope, self.degree + 1)
+
+    @property
+    def derivative(self) -> "Number":
+        """The slope, as a Number that stands still."""
+        return Number(self.field, self.slope, Fraction(0), 2 * self.degree)
 
     __add__, __radd__ = _binary(
         lambda a, b: Number(a.field, a.value + b.value, a.slope + b.slope, a.degree + b.degree)

@@ -20,7 +20,7 @@ import numpy as np
 
 from .. import validate
 from .blocks import claims, split, unpack
-from .exact import DRAWN_FROM, Field, Number, chance
+from .exact import DRAWN_FROM, Field, chance
 
 EXPLAINED = {
     "rejected": "the claimed gradient is not the derivative of f (if claimed and found agree to 12 digits: "
@@ -129,7 +129,7 @@ class _Route:
     def __init__(self, f, grad, pack, arrays, names, field):
         self.f, self.grad, self.pack, self.names, self.field = f, grad, pack, names, field
         self.point = {name: field.near(a) for name, a in arrays.items()}
-        self.ways = {name: [2 * field.fraction() - 1 for _ in range(a.size)] for name, a in arrays.items()}
+        self.ways = {name: field.draw((a.size,)) for name, a in arrays.items()}
         self._claimed = None
 
     def claimed(self, name):
@@ -143,13 +143,13 @@ class _Route:
         """(claimed, found): the slope of f along entries start to stop of the block's direction, as Numbers
         of value <grad, v> and of df/dv.
         """
-        moving, v = _copies(self.point), self.ways[name][start:stop]
-        block = moving[name].ravel()
-        block[start:stop] = [a.along(way) for a, way in zip(block[start:stop], v)]
-        moving[name] = block.reshape(self.point[name].shape)
-        value = _follow("f", lambda: _one_number(self.field, self.f(self.pack(moving))))
+        at, v = _copies(self.point), self.ways[name][start:stop]
+        block = at[name].ravel()
+        block[start:stop] = [a.along(way.value) for a, way in zip(block[start:stop], v)]
+        at[name] = block.reshape(self.point[name].shape)
+        value = _follow("f", lambda: _one_number(self.field, self.f(self.pack(at))))
         wanted = sum((g * way for g, way in zip(self.claimed(name)[start:stop], v)), self.field.number(0))
-        return wanted, Number(self.field, value.slope, value.slope * 0, 2 * value.degree)
+        return wanted, value.derivative
 
 
 def _check_block(name, drawn, true_route):
@@ -165,7 +165,7 @@ def _check_block(name, drawn, true_route):
         claimed, found = drawn.difference(name, start, half)
         start, stop = (start, half) if claimed != found else (half, stop)
     way = drawn.ways[name][start]
-    claimed, found = (float(side.value / way) for side in drawn.difference(name, start, stop))
+    claimed, found = (float(side.value / way.value) for side in drawn.difference(name, start, stop))
     wanted, got = (side.value for side in true_route().difference(name, 0, size))
     rejected = abs(wanted - got) > _EQUAL_DIGITS * max(abs(wanted), abs(got))
     where = str([int(i) for i in np.unravel_index(start, shape)])

@@ -1,0 +1,89 @@
+"""python -m benign_ref audit --exact: identities of the ledger with residual zero, on the code itself.
+
+The functions of paper/ and the plain form of the limit are run on fractions (checks/exact.py), where an
+identity holds or does not: no tolerance, no scale of weights. Kernels cannot carry fractions; they are
+compared with this plain code in floating point, by the ledger's other columns.
+
+A case (identities.py) compares arrays of Numbers by several routes. It is wrong if a route differs; "not
+decided" if it does not differ with the true e^a.
+"""
+
+import time
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from ..checks.exact import Field, chance, first_difference
+from .core import AuditedPackage
+from .identities import CASES
+
+EQUAL, REJECTED, UNDECIDED = "residual 0", "REJECTED", "not decided"
+_DIGITS = Fraction(1, 10**40)
+
+
+class Proof(NamedTuple):
+    """What exact arithmetic says of a label: verdict, chance that it is wrong, the route that differs."""
+
+    label: str
+    verdict: str
+    chance: float
+    where: str
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """For the ledger's column."""
+        if self.verdict == EQUAL:
+            return f"equal, as fractions (wrong with a probability of at most {self.chance:.0e})"
+        return f"{self.verdict}, as fractions: {self.where}"
+
+
+def prove(label: str, seed: int = 0, audited: AuditedPackage | None = None) -> Proof:
+    """Run the case of a label. Whatever the audited code raises is a finding. KeyError for a label without
+    one.
+    """
+    begun, field, total, audited = time.perf_counter(), Field(seed), 0.0, audited or AuditedPackage()
+    try:
+        for route, got, expected in CASES[label](audited, field, label):
+            if first_difference(got, expected) is not None:
+                verdict = REJECTED if _truly_differs(label, seed, audited, field) else UNDECIDED
+                return Proof(label, verdict, 0.0, route, time.perf_counter() - begun)
+            total += chance(got, expected)
+    except Exception as error:  # noqa: BLE001 - whatever the audited code raises is a finding
+        words = f"{type(error).__name__}: {error}"
+        return Proof(label, REJECTED, 0.0, words, time.perf_counter() - begun)
+    return Proof(label, EQUAL, total, "", time.perf_counter() - begun)
+
+
+def _truly_differs(label, seed, audited, field):
+    """Whether a route differs with the true e^a, to 40 digits of its largest entry."""
+    for _, got, expected in CASES[label](audited, field.with_true_values(seed), label):
+        got, expected = np.asarray(got, dtype=object), np.asarray(expected, dtype=object)
+        if got.shape != expected.shape:
+            return True
+        if np.max(abs(got - expected)) > _DIGITS * np.max(abs(expected)):
+            return True
+    return False
+
+
+def verdict(label: str, seed: int = 0) -> str:
+    """The ledger's column "as fractions" for a label; "" if it has no case."""
+    return prove(label, seed).sentence if label in CASES else ""
+
+
+def main(only: list[str] | None, seed: int) -> int:
+    """Print the verdict on each label asked for (None: all); 1 if one is not "residual 0"."""
+    begun, proofs = time.perf_counter(), []
+    print("Identities in exact arithmetic, on the code itself (kernels apart):")
+    for label in CASES if only is None else only:
+        if label not in CASES:
+            print(f"{label:<5}has no identity of fractions")
+            continue
+        proofs.append(prove(label, seed))
+        one = proofs[-1]
+        note = f"wrong with a probability of at most {one.chance:.0e}" if one.verdict == EQUAL else one.where
+        print(f"{label:<5}{one.verdict:<13}{note}")
+    equal = sum(one.verdict == EQUAL for one in proofs)
+    print(f"{equal} of {len(proofs)} equal as fractions ({time.perf_counter() - begun:.1f} s)")
+    return 0 if equal == len(proofs) else 1
