@@ -106,7 +106,7 @@ def train(
     if engine == "proof":
         validate.fits_memory("N * M", s.N * s.M, 2 * s.T**2)
         kind = ProofSpace if backend == "numba" else proof.ReferenceProofSpace
-        space = proof.TokenSpace(theta, X, y, train_w_O, kind)
+        space = kind.of(theta, X, y, train_w_O)
     else:
         space = (parameter_space.ParameterSpace if backend == "numba" else descent.ReferenceSpace)(
             theta, X, y, train_w_O

@@ -1,81 +1,99 @@
-"""P1-P3 by BLAS and the kernel: the fast twin of paper/proof.py:ReferenceProofSpace."""
+"""P1-P3 by BLAS and the kernels: the fast twin of paper/proof.py:ReferenceProofSpace."""
 
 import numpy as np
 
-from . import kernels
-
-
-class ProofSpace:
-    """The same by BLAS and the kernel: rows = [Q | K | V], drows = [BK | B^T Q | b], and G drows in one
-    product.
-
-    With w_O fixed C_V = c_V w_O^T, and only V (T,) and c_V (T,) are carried; with w_O trained, U (T,d_v) and
-    C_V too. When d_h > 2T, Q and K are rotated into 2T columns: [Q; K] = R^T O^T with O (d_h,2T) orthonormal,
-    and Q K^T, G B K, G B^T Q only see products over these columns, so nothing changes but the last bits. The
-    coefficients are rotated back when asked for.
-    """
-
-    def __init__(self, G, Q, K, U, w_O, tokens, y, train_w_O):
-        T, d_h = Q.shape
-        self.O = None
-        if d_h > 2 * T:
-            self.O, R = np.linalg.qr(np.concatenate([Q, K]).T)  # (d_h,2T), (2T,2T)
-            Q, K = R[:, :T].T, R[:, T:].T
-        self.G, self.index, self.y, self.train_w_O = np.ascontiguousarray(G), tokens, y, train_w_O
-        self.U, self.w_O = (U.copy() if train_w_O else None), w_O.copy()
-        self.rows = np.concatenate([Q, K, (U @ w_O)[:, None]], axis=1)
-        self.drows, self.moved, self.C = (
-            np.empty_like(self.rows),
-            np.empty_like(self.rows),
-            np.zeros_like(self.rows),
-        )
-        self.C_V = np.zeros_like(U) if train_w_O else None
-        self.f = np.empty(len(y))
-
-    def evaluate(self):
-        """L_S (M2) at the present point; keeps what `move` needs."""
-        return kernels.loss_and_cotangents(self.rows, self.index, self.y, self.f, self.drows)
-
-    def move(self, eta):
-        """One step: P1, P2, P3, and the coefficients along."""
-        np.matmul(self.G, self.drows, out=self.moved)
-        kernels.advance(self.rows, self.moved, self.C, self.drows, eta, self.w_O @ self.w_O)
-        if self.train_w_O:
-            b = self.drows[:, -1]
-            step_w_O = eta * (self.U.T @ b)
-            self.U -= np.outer(eta * self.moved[:, -1], self.w_O)
-            self.C_V -= np.outer(eta * b, self.w_O)
-            self.w_O -= step_w_O
-            self.rows[:, -1] = self.U @ self.w_O
-
-    def tokens(self):
-        """Rows [q | k | c] (R,2d_h+1) and tokens (N,M), as kernels.py describes them."""
-        return self.rows, self.index
-
-    def coefficients(self):
-        """C_Q, C_K (T,d_h), C_V (T,d_v)."""
-        h = self.rows.shape[1] // 2
-        C_Q, C_K = self.C[:, :h], self.C[:, h : 2 * h]
-        if self.O is not None:
-            C_Q, C_K = C_Q @ self.O.T, C_K @ self.O.T
-        return C_Q, C_K, self.C_V if self.train_w_O else np.outer(self.C[:, -1], self.w_O)
+from ..paper.descent import side_by_side
+from ..paper.model import Parameters
+from ..paper.proof import different_tokens
+from .attention import Attention
 
 
 class ColumnSpace:
-    """GD with w_O fixed from tokens Z (T,d), sample n being Z[index[n]], and the columns W(0) = [W_Q | W_K |
-    W_V w_O] (d,2d_h+1), which are all of theta that f sees. W(t) = W(0) + Z^T C(t).
+    """GD with w_O fixed from the columns W(0) = [W_Q | W_K | W_V w_O] (d,2d_h+1), which are all of theta that f
+    sees, on tokens Z (T,d) and labels y (N,); token l of sample n is Z[index[n,l]].
+
+    rows = [Q | K | V] (T,2d_h+1) are at any time those of the columns that the coefficients stand for:
+    [Q | K] = [Q(0) | K(0)] + G C, V = V(0) + ||w_O||^2 G c. That is P2, P3 and P1 summed over the steps: a step
+    adds -eta [BK | B^T Q] to C (T,2d_h) and -eta b to c (T,).
+
+    When d_h > 2T, Q and K are rotated into 2T columns: [Q; K]^T = O R with O (d_h,2T) orthonormal, and Q K^T,
+    G B K, G B^T Q only see products over these columns, so nothing changes but the last bits.
     """
 
     def __init__(self, Z, W, w_O_norm, index, y):
-        self.Z, self.W, self.w_O_norm, h = Z, W, w_O_norm, W.shape[1] // 2
-        rows = Z @ W
-        V, w_O = rows[:, -1:] / w_O_norm, np.array([w_O_norm])  # as if d_v = 1
-        self.space = ProofSpace(Z @ Z.T, rows[:, :h], rows[:, h:-1], V, w_O, index, y, False)
-        self.evaluate, self.move, self.tokens = self.space.evaluate, self.space.move, self.space.tokens
+        T, d_h = len(Z), W.shape[1] // 2
+        self.Z, self.W, self.w_O_norm, self.index, self.y = Z, W, w_O_norm, index, y
+        self.G, self.start, self.O = Z @ Z.T, Z @ W, None
+        if d_h > 2 * T:
+            Q_and_K = np.concatenate([self.start[:, :d_h], self.start[:, d_h:-1]])
+            self.O, R = np.linalg.qr(Q_and_K.T)  # (d_h,2T), (2T,2T)
+            self.start = np.concatenate([R[:, :T].T, R[:, T:].T, self.start[:, -1:]], axis=1)
+        self.rows, self.C, self.c = self.start.copy(), np.zeros_like(self.start[:, :-1]), np.zeros(T)
+        self.attention = Attention(index, self.C.shape[1] // 2)
+
+    def evaluate(self):
+        """L_S (M2) at the present point; what `move` needs is kept."""
+        return self.attention.loss(self.rows, self.y)
+
+    def move(self, eta):
+        """One step: P2, P3, P1."""
+        Q_and_K, move_b = self.rows[:, :-1], np.zeros(len(self.G))
+        self.attention.add_cotangents(self.C, move_b, -eta)  # -eta [BK | B^T Q], -eta b
+        np.matmul(self.G, self.C, out=Q_and_K)
+        Q_and_K += self.start[:, :-1]
+        self.rows[:, -1] = self.moved_values(move_b)
+
+    def moved_values(self, move_b):
+        """V (T,) after a step that adds move_b = -eta b to c."""
+        self.c += move_b
+        return self.start[:, -1] + self.w_O_norm**2 * (self.G @ self.c)
+
+    def tokens(self):
+        """rows (T,2d_h+1) and index (N,M), as kernels.py describes them."""
+        return self.rows, self.index
+
+    def coefficients(self):
+        """C_Q, C_K (T,d_h): W_Q(t) = W_Q(0) + Z^T C_Q, W_K(t) = W_K(0) + Z^T C_K."""
+        h = self.C.shape[1] // 2
+        C_Q, C_K = self.C[:, :h], self.C[:, h:]
+        return (C_Q, C_K) if self.O is None else (C_Q @ self.O.T, C_K @ self.O.T)
 
     def columns(self):
-        """W(t) (d,2d_h+1)."""
-        C_Q, C_K, C_V = self.space.coefficients()
-        W = self.Z.T @ np.concatenate([C_Q, C_K, self.w_O_norm * C_V], axis=1)
+        """W(t) (d,2d_h+1), rebuilt exactly: W(0) + Z^T [C_Q | C_K | ||w_O||^2 c]."""
+        c = self.w_O_norm**2 * self.c[:, None]
+        W = self.Z.T @ np.concatenate([*self.coefficients(), c], axis=1)
         W += self.W
         return W
+
+
+class ProofSpace(ColumnSpace):
+    """GD from theta in the proof's coordinates, given back as parameters. With w_O trained, U = Z W_V and its
+    coefficients C_V (T,d_v) are carried instead of V and c.
+    """
+
+    def __init__(self, theta, Z, index, y, train_w_O=False):
+        super().__init__(Z, side_by_side(theta), np.linalg.norm(theta.w_O), index, y)
+        self.theta, self.train_w_O, self.w_O = theta, train_w_O, theta.w_O.copy()
+        if train_w_O:
+            self.U, self.C_V = Z @ theta.W_V, np.zeros((len(Z), len(self.w_O)))
+
+    @classmethod
+    def of(cls, theta, X, y, train_w_O=False):
+        """The space of tokens X (N,M,d), of which each different one is held once."""
+        return cls(theta, *different_tokens(X), y, train_w_O)
+
+    def moved_values(self, move_b):
+        """V (T,) after a step; with w_O trained U, C_V and w_O move along."""
+        if not self.train_w_O:
+            return super().moved_values(move_b)
+        move_w_O = self.U.T @ move_b
+        self.U += np.outer(self.G @ move_b, self.w_O)
+        self.C_V += np.outer(move_b, self.w_O)
+        self.w_O += move_w_O
+        return self.U @ self.w_O
+
+    def parameters(self):
+        """theta(t), rebuilt exactly: W_Q(0) + Z^T C_Q, W_K(0) + Z^T C_K, W_V(0) + Z^T C_V; w_O fixed: C_V = c w_O^T."""
+        W_Q, W_K = (W + self.Z.T @ C for W, C in zip(self.theta, self.coefficients()))
+        move_W_V = self.Z.T @ self.C_V if self.train_w_O else np.outer(self.c @ self.Z, self.w_O)
+        return Parameters(W_Q, W_K, self.theta.W_V + move_W_V, self.w_O.copy())

@@ -12,10 +12,10 @@ theorems.py    T1-T3 as statements
 from .data import Dataset, init_parameters, make_rng, sample_dataset
 from .descent import DivergenceError, Record, ReferenceSpace, Run, descend, log_spaced_steps
 from .model import Parameters
-from .proof import ReferenceProofSpace, TokenSpace
+from .proof import ReferenceProofSpace
 from .setting import Clause, Setting
 
 __all__ = [
-    "Clause", "Dataset", "DivergenceError", "Parameters", "Record", "ReferenceProofSpace", "ReferenceSpace", "Run", "Setting", "TokenSpace",
+    "Clause", "Dataset", "DivergenceError", "Parameters", "Record", "ReferenceProofSpace", "ReferenceSpace", "Run", "Setting",
     "descend", "init_parameters", "log_spaced_steps", "make_rng", "sample_dataset",
 ]  # fmt: skip

@@ -3,6 +3,7 @@ any set of tokens.
 
     z_a (d,)   the T different tokens, rows of Z (T,d)   G = Z Z^T (T,T)   E_n (M,T) picks sample n's rows
     q_a = W_Q^T z_a, k_a = W_K^T z_a (d_h,), V_a = w_O^T W_V^T z_a: rows of Q, K (T,d_h) and V (T,)
+    U = Z W_V (T,d_v), so that V = U w_O
     B = sum_n g_n E_n^T D_n E_n (T,T)      b = sum_n g_n E_n^T a_n (T,)
 
 Why they close: G1-G3 are combinations of tokens, grad W_Q = Z^T B K, grad W_K = Z^T B^T Q, grad W_V = Z^T b
@@ -14,20 +15,24 @@ likewise C_K, C_V. A step costs O(T^2 d_h), whatever d.
 import numpy as np
 
 from .gradients import coupling, mean_attention, output_cotangent
-from .model import Parameters, logistic, softmax
+from .model import Parameters, logistic, mean_value, softmax
 
 
-def different_tokens(X):
-    """Z (T,d), the different tokens of X (N,M,d) in the order in which they first appear, and tokens (N,M):
-    X[n,l] = Z[tokens[n,l]].
+def different_tokens(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Z (T,d), the different tokens of X (N,M,d) in the order in which they first appear, and index (N,M):
+    X[n,l] = Z[index[n,l]].
     """
     N, M, d = X.shape
-    place = {}
-    tokens = np.array(
-        [place.setdefault(x.tobytes(), len(place)) for x in X.reshape(N * M, d)], dtype=np.int64
-    )
-    _, first = np.unique(tokens, return_index=True)
-    return X.reshape(N * M, d)[first], tokens.reshape(N, M)
+    rows, few = X.reshape(N * M, d), slice(None, None, max(1, d // 8))
+    first, alike, index = [], {}, []  # alike: tokens by a few of their entries; only those are compared whole
+    for r, x in enumerate(rows):
+        candidates = alike.setdefault(x[few].tobytes(), [])
+        a = next((a for a in candidates if (rows[first[a]] == x).all()), len(first))
+        if a == len(first):
+            first.append(r)
+            candidates.append(a)
+        index.append(a)
+    return rows if len(first) == N * M else rows[first], np.array(index, dtype=np.int64).reshape(N, M)
 
 
 def change_of_logits(Q, K, dQ, dK):
@@ -38,25 +43,30 @@ def change_of_logits(Q, K, dQ, dK):
 
 
 class ReferenceProofSpace:
-    """P1-P3 as the equations stand. G (T,T); Q, K (T,d_h); U = Z W_V (T,d_v), so that V = U w_O; tokens
-    (N,M); y (N,).
+    """P1-P3 as the equations stand. GD from theta on the tokens Z (T,d), labels y (N,); token l of sample n is
+    Z[index[n,l]].
     """
 
-    def __init__(self, G, Q, K, U, w_O, tokens, y, train_w_O):
-        self.G, self.Q, self.K, self.U, self.w_O, self.y, self.train_w_O = G, Q, K, U, w_O, y, train_w_O
-        self.index = tokens
-        self.E = np.eye(len(G), dtype=int)[tokens]  # (N,M,T)
-        self.C_Q, self.C_K, self.C_V = np.zeros_like(Q), np.zeros_like(K), np.zeros_like(U)
+    def __init__(self, theta, Z, index, y, train_w_O=False):
+        W_Q, W_K, W_V, self.w_O = theta
+        self.theta, self.Z, self.index, self.y, self.train_w_O = theta, Z, index, y, train_w_O
+        self.E = np.eye(len(Z), dtype=int)[index]  # (N,M,T)
+        self.G, self.Q, self.K, self.U = Z @ Z.T, Z @ W_Q, Z @ W_K, Z @ W_V
+        self.C_Q, self.C_K, self.C_V = 0 * self.Q, 0 * self.K, 0 * self.U
+
+    @classmethod
+    def of(cls, theta, X, y, train_w_O=False):
+        """The space of tokens X (N,M,d), of which each different one is held once."""
+        return cls(theta, *different_tokens(X), y, train_w_O)
 
     def evaluate(self):
-        """L_S (M2) at the present point; keeps what `move` needs."""
+        """L_S (M2) at the present point; what `move` needs is kept."""
         V = self.U @ self.w_O
         S = [softmax(E_n @ self.Q @ (E_n @ self.K).T) for E_n in self.E]
-        a = [mean_attention(S_n) for S_n in S]
-        f = np.array([a_n @ E_n @ V for a_n, E_n in zip(a, self.E)])
+        f = np.array([sum(mean_value(phi, E_n @ V) for phi in S_n) / len(S_n) for E_n, S_n in zip(self.E, S)])
         g = output_cotangent(f, self.y)
         self.B = sum(g_n * E_n.T @ coupling(S_n, E_n @ V) @ E_n for g_n, E_n, S_n in zip(g, self.E, S))
-        self.b = sum(g_n * E_n.T @ a_n for g_n, E_n, a_n in zip(g, self.E, a))
+        self.b = sum(g_n * E_n.T @ mean_attention(S_n) for g_n, E_n, S_n in zip(g, self.E, S))
         return logistic(self.y * f).mean()
 
     def move(self, eta):
@@ -67,38 +77,15 @@ class ReferenceProofSpace:
         self.U = U - eta * np.outer(G @ b, w_O)  # P1: V = U w_O moves by -eta ||w_O||^2 G b
         if self.train_w_O:
             self.w_O = w_O - eta * U.T @ b
-        self.C_Q, self.C_K, self.C_V = (
-            self.C_Q - eta * B @ K,
-            self.C_K - eta * B.T @ Q,
-            self.C_V - eta * np.outer(b, w_O),
-        )
+        self.C_Q = self.C_Q - eta * B @ K
+        self.C_K = self.C_K - eta * B.T @ Q
+        self.C_V = self.C_V - eta * np.outer(b, w_O)
 
     def tokens(self):
-        """Rows [q | k | c] (R,2d_h+1) and tokens (N,M), as kernels.py describes them."""
+        """rows [q | k | c] (T,2d_h+1) and index (N,M), as kernels.py describes them."""
         return np.concatenate([self.Q, self.K, (self.U @ self.w_O)[:, None]], axis=1), self.index
 
-    def coefficients(self):
-        """C_Q, C_K (T,d_h), C_V (T,d_v)."""
-        return self.C_Q, self.C_K, self.C_V
-
-
-class TokenSpace:
-    """GD from parameters theta on tokens X (N,M,d), y (N,), run in the proof's coordinates and given back as
-    parameters.
-
-    kind: ReferenceProofSpace, or its fast twin engines.proof_space.ProofSpace.
-    """
-
-    def __init__(self, theta, X, y, train_w_O, kind=ReferenceProofSpace):
-        self.theta = theta
-        self.Z, tokens = different_tokens(X)
-        Z = self.Z
-        self.space = kind(
-            Z @ Z.T, Z @ theta.W_Q, Z @ theta.W_K, Z @ theta.W_V, theta.w_O, tokens, y, train_w_O
-        )
-        self.evaluate, self.move, self.tokens = self.space.evaluate, self.space.move, self.space.tokens
-
     def parameters(self):
-        """theta(t), rebuilt exactly: W_Q(0) + Z^T C_Q(t) and so on."""
-        moved = [W + self.Z.T @ C for W, C in zip(self.theta, self.space.coefficients())]
-        return Parameters(*moved, self.space.w_O.copy())
+        """theta(t), rebuilt exactly from the coefficients."""
+        moved = [W + self.Z.T @ C for W, C in zip(self.theta, (self.C_Q, self.C_K, self.C_V))]
+        return Parameters(*moved, self.w_O.copy())
