@@ -97,7 +97,8 @@ def product_alone(space):
     """The roofline: the one matrix product of a proof-engine step, G drows, and nothing else."""
     import numpy as np
 
-    return lambda: np.matmul(space.G, space.drows, out=space.moved) is None
+    out = np.empty_like(space.C)
+    return lambda: np.matmul(space.G, space.C, out=out) is None
 
 
 def competitors(s, names, seed):
@@ -106,7 +107,7 @@ def competitors(s, names, seed):
     from benign_ref.derived import law
     from benign_ref.engines import parameter_space
     from benign_ref.engines.proof_space import ProofSpace
-    from benign_ref.paper import descent, proof
+    from benign_ref.paper import descent
 
     takes, versions = {}, {}
     if set(names) - {"law"}:
@@ -117,7 +118,7 @@ def competitors(s, names, seed):
     spaces = {
         "reference": lambda: descent.ReferenceSpace(theta, data.X, data.y, False),
         "parameters": lambda: parameter_space.ParameterSpace(theta, data.X, data.y, False),
-        "proof": lambda: proof.TokenSpace(theta, data.X, data.y, False, ProofSpace),
+        "proof": lambda: ProofSpace.of(theta, data.X, data.y),
         "law": lambda: law.LawSpace(s, br.make_rng(seed, (2,))),
     }
     peers = {
@@ -130,7 +131,7 @@ def competitors(s, names, seed):
             space = spaces[name]()
             takes[name] = space_step(space, s.eta)
             if name == "proof":
-                takes["product"] = product_alone(space.space)
+                takes["product"] = product_alone(space)
         else:
             try:
                 takes[name], versions[name] = peers[name](s, data, theta)

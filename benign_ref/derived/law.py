@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import validate
-from ..engines.proof_space import ProofSpace
+from ..engines.proof_space import ColumnSpace
 from ..paper import descent
 from ..paper.data import sample_labels
 from ..paper.model import logistic, softmax
@@ -192,40 +192,22 @@ class LawModel(NamedTuple):
 # residual stays. So a run sees A and U(0) alone: it starts from the rows [Q | K | V] = A U(0).
 
 
-class LawSpace:
-    """GD from a start drawn in law, run in the proof's coordinates; `model()` is what fresh data see. Needs T
-    <= d.
+class LawSpace(ColumnSpace):
+    """GD from a start drawn in law; `model()` is what fresh data see. Needs T <= d.
 
-    A, U = U(0) and R as the top of this file calls them. When d_h > 2T the run itself uses
-    2T columns (proof.py).
+    The proof's coordinates see tokens by their Gram matrix only, so A stands for the tokens, and U(0) for the
+    columns: A, U = U(0) and R as the top of this file calls them.
     """
 
     def __init__(self, s, rng):
-        self.setting, self.y = s, sample_labels(s, rng, s.N)
-        self.A, self.U, self.R = token_root(s, rng), span_coordinates(s, rng), residual_root(s, rng)
-        rows, h = self.A @ self.U, s.d_h
-        V, w_O = rows[:, -1:] / s.w_O_norm, np.array([s.w_O_norm])  # v alone matters, so d_v = 1 will do
-        self.space = ProofSpace(
-            self.A @ self.A.T, rows[:, :h], rows[:, h:-1], V, w_O, token_places(self.y, s.M), self.y, False
-        )
-
-    def evaluate(self):
-        """L_S at the present point."""
-        return self.space.evaluate()
-
-    def move(self, eta):
-        """One step of GD, by P1-P3."""
-        self.space.move(eta)
-
-    def tokens(self):
-        """Rows [q | k | c] (T,p) and tokens (N,M)."""
-        return self.space.tokens()
+        y = sample_labels(s, rng, s.N)
+        A, U, self.R = token_root(s, rng), span_coordinates(s, rng), residual_root(s, rng)
+        super().__init__(A, U, s.w_O_norm, token_places(y, s.M), y)
+        self.setting = s
 
     def model(self):
         """The LawModel at the present point: U(t) = U(0) + A^T C(t)."""
-        C_Q, C_K, C_V = self.space.coefficients()
-        C = np.concatenate([C_Q, C_K, C_V * self.setting.w_O_norm], axis=1)
-        return LawModel(self.setting, self.U + self.A.T @ C, self.R)
+        return LawModel(self.setting, self.columns(), self.R)
 
 
 class LawRun(NamedTuple):

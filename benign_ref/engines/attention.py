@@ -37,13 +37,13 @@ class Attention:
         self.forward(rows)
         return kernels.couple(self.S, self.c, self.top, self.excess, self.f, y, self.D, self.dc)
 
-    def add_cotangents(self, drows, db, scale=1.0):
-        """Add scale [dq | dk] of the last `loss` to drows (R,2d_h), and scale dc to db (R,). dq is dL_S/dq, and
-        so on; a row that samples share collects from all of them.
+    def add_cotangents(self, drows, scale=1.0):
+        """Add scale [dq | dk | dc] of the last `loss` to drows (R,2d_h+1). dq is dL_S/dq, and so on; a row that
+        samples share collects from all of them.
         """
         np.matmul(self.D, self.k, out=self.dq)  # forward: P_n = q_n k_n^T, so dq_n = D_n k_n
         np.matmul(self.D.swapaxes(1, 2), self.q, out=self.dk)  # and dk_n = D_n^T q_n
-        kernels.scatter_add(self.dq, self.dk, self.dc, self.tokens, scale, drows, db)
+        kernels.scatter_add(self.dq, self.dk, self.dc, self.tokens, scale, drows)
 
 
 def outputs(rows, tokens):

@@ -35,8 +35,8 @@ def gather(rows, tokens, q, k, c):
 
 
 @_cached
-def scatter_add(dq, dk, dc, tokens, scale, drows, db):
-    """The transpose of `gather`: drows[tokens[n,l],:] += scale [dq | dk][n,l], db[tokens[n,l]] += scale dc[n,l]."""
+def scatter_add(dq, dk, dc, tokens, scale, drows):
+    """The transpose of `gather`: drows[tokens[n,l],:] += scale [dq | dk | dc][n,l,:]."""
     N, M, d_h = dq.shape
     for n in range(N):
         for l in range(M):
@@ -45,7 +45,7 @@ def scatter_add(dq, dk, dc, tokens, scale, drows, db):
                 row[h] += scale * dq[n, l, h]
             for h in range(d_h):
                 row[d_h + h] += scale * dk[n, l, h]
-            db[tokens[n, l]] += scale * dc[n, l]
+            row[2 * d_h] += scale * dc[n, l]
 
 
 @_cached
@@ -103,5 +103,7 @@ def couple(S, c, top, excess, f, y, D, dc):
             for j in range(M):
                 weight = share * S[n, l, j]
                 dc[n, j] += weight
-                D[n, l, j] = weight * (c[n, j] - top[n, l] - excess[n, l])  # (1/M) J(phi) c = (1/M) phi (c - phi.c)
+                D[n, l, j] = weight * (
+                    c[n, j] - top[n, l] - excess[n, l]
+                )  # (1/M) J(phi) c = (1/M) phi (c - phi.c)
     return loss

@@ -21,7 +21,7 @@ class ParameterSpace:
         self.X, self.y, self.train_w_O, self.index = X.reshape(N * M, d), y, train_w_O, own_rows(N, M)
         self.W_V, self.w_O = theta.W_V.copy(), theta.w_O.copy()
         self.W = side_by_side(theta)
-        self.v_0, self.dW = self.W[:, -1].copy(), np.empty_like(self.W[:, :-1])
+        self.v_0, self.dW = self.W[:, -1].copy(), np.empty_like(self.W)
         self.rows = np.empty((N * M, self.W.shape[1]))
         self.attention = Attention(self.index, theta.W_Q.shape[1])
 
@@ -34,23 +34,25 @@ class ParameterSpace:
         return self.attention.loss(self.tokens()[0], self.y)
 
     def gradient(self):
-        """[G1 | G2] (d,2d_h), and X^T dc (d,), from which G3 and G4 are made."""
-        drows, dc = np.zeros((len(self.X), self.dW.shape[1])), np.zeros(len(self.X))
-        self.attention.add_cotangents(drows, dc)
-        return np.matmul(self.X.T, drows, out=self.dW), self.X.T @ dc
+        """dW = X^T drows (d,2d_h+1): [G1 | G2 | X^T dc]."""
+        drows = np.zeros_like(self.rows)
+        self.attention.add_cotangents(drows)
+        return np.matmul(self.X.T, drows, out=self.dW)
 
     def move(self, eta):
         """One step of GD, by G1-G4."""
-        dW, dv = self.gradient()
-        dW *= eta
-        self.W[:, :-1] -= dW
+        dW = self.gradient()
         if self.train_w_O:
+            dv = dW[:, -1].copy()
             dw_O = self.W_V.T @ dv  # G4
             self.W_V -= eta * np.outer(dv, self.w_O)  # G3
             self.w_O -= eta * dw_O
-            self.W[:, -1] = self.W_V @ self.w_O
         else:
-            self.W[:, -1] -= eta * (self.w_O @ self.w_O) * dv  # G3 w_O
+            dW[:, -1] *= self.w_O @ self.w_O  # G3 w_O = X^T dc ||w_O||^2
+        dW *= eta
+        self.W -= dW
+        if self.train_w_O:
+            self.W[:, -1] = self.W_V @ self.w_O
 
     def parameters(self):
         """theta at the present point, as Parameters."""
@@ -64,8 +66,9 @@ def gradients(theta, X, y):
     """G1-G4 by BLAS and the kernels, as Parameters; the fast twin of paper/gradients.py:gradients."""
     space, h = ParameterSpace(theta, X, y, train_w_O=True), theta.W_Q.shape[1]
     space.evaluate()
-    dW, dv = space.gradient()
-    return Parameters(dW[:, :h].copy(), dW[:, h:].copy(), np.outer(dv, theta.w_O), theta.W_V.T @ dv)
+    dW = space.gradient()
+    dv = dW[:, -1]  # X^T dc
+    return Parameters(dW[:, :h].copy(), dW[:, h:-1].copy(), np.outer(dv, theta.w_O), theta.W_V.T @ dv)
 
 
 def forward_numba(theta, X, chunk=4096):

@@ -12,9 +12,9 @@ class ColumnSpace:
     """GD with w_O fixed from the columns W(0) = [W_Q | W_K | W_V w_O] (d,2d_h+1), which are all of theta that f
     sees, on tokens Z (T,d) and labels y (N,); token l of sample n is Z[index[n,l]].
 
-    rows = [Q | K | V] (T,2d_h+1) are at any time those of the columns that the coefficients stand for:
-    [Q | K] = [Q(0) | K(0)] + G C, V = V(0) + ||w_O||^2 G c. That is P2, P3 and P1 summed over the steps: a step
-    adds -eta [BK | B^T Q] to C (T,2d_h) and -eta b to c (T,).
+    rows = [Q | K | V] (T,2d_h+1) are at any time those of the columns that the coefficients C = [C_Q | C_K | c]
+    stand for: [Q | K] = [Q(0) | K(0)] + G [C_Q | C_K], V = V(0) + ||w_O||^2 G c. That is P2, P3 and P1, summed over
+    the steps: a step adds -eta [BK | B^T Q | b] to C.
 
     When d_h > 2T, Q and K are rotated into 2T columns: [Q; K]^T = O R with O (d_h,2T) orthonormal, and Q K^T,
     G B K, G B^T Q only see products over these columns, so nothing changes but the last bits.
@@ -28,7 +28,7 @@ class ColumnSpace:
             Q_and_K = np.concatenate([self.start[:, :d_h], self.start[:, d_h:-1]])
             self.O, R = np.linalg.qr(Q_and_K.T)  # (d_h,2T), (2T,2T)
             self.start = np.concatenate([R[:, :T].T, R[:, T:].T, self.start[:, -1:]], axis=1)
-        self.rows, self.C, self.c = self.start.copy(), np.zeros_like(self.start[:, :-1]), np.zeros(T)
+        self.rows, self.C = self.start.copy(), np.zeros_like(self.start)
         self.attention = Attention(index, self.C.shape[1] // 2)
 
     def evaluate(self):
@@ -36,17 +36,11 @@ class ColumnSpace:
         return self.attention.loss(self.rows, self.y)
 
     def move(self, eta):
-        """One step: P2, P3, P1."""
-        Q_and_K, move_b = self.rows[:, :-1], np.zeros(len(self.G))
-        self.attention.add_cotangents(self.C, move_b, -eta)  # -eta [BK | B^T Q], -eta b
-        np.matmul(self.G, self.C, out=Q_and_K)
-        Q_and_K += self.start[:, :-1]
-        self.rows[:, -1] = self.moved_values(move_b)
-
-    def moved_values(self, move_b):
-        """V (T,) after a step that adds move_b = -eta b to c."""
-        self.c += move_b
-        return self.start[:, -1] + self.w_O_norm**2 * (self.G @ self.c)
+        """One step: P1, P2, P3."""
+        self.attention.add_cotangents(self.C, -eta)  # -eta [BK | B^T Q | b]
+        np.matmul(self.G, self.C, out=self.rows)
+        self.rows[:, -1] *= self.w_O_norm**2
+        self.rows += self.start
 
     def tokens(self):
         """rows (T,2d_h+1) and index (N,M), as kernels.py describes them."""
@@ -55,13 +49,12 @@ class ColumnSpace:
     def coefficients(self):
         """C_Q, C_K (T,d_h): W_Q(t) = W_Q(0) + Z^T C_Q, W_K(t) = W_K(0) + Z^T C_K."""
         h = self.C.shape[1] // 2
-        C_Q, C_K = self.C[:, :h], self.C[:, h:]
+        C_Q, C_K = self.C[:, :h], self.C[:, h:-1]
         return (C_Q, C_K) if self.O is None else (C_Q @ self.O.T, C_K @ self.O.T)
 
     def columns(self):
         """W(t) (d,2d_h+1), rebuilt exactly: W(0) + Z^T [C_Q | C_K | ||w_O||^2 c]."""
-        c = self.w_O_norm**2 * self.c[:, None]
-        W = self.Z.T @ np.concatenate([*self.coefficients(), c], axis=1)
+        W = self.Z.T @ np.concatenate([*self.coefficients(), self.w_O_norm**2 * self.C[:, -1:]], axis=1)
         W += self.W
         return W
 
@@ -82,18 +75,20 @@ class ProofSpace(ColumnSpace):
         """The space of tokens X (N,M,d), of which each different one is held once."""
         return cls(theta, *different_tokens(X), y, train_w_O)
 
-    def moved_values(self, move_b):
-        """V (T,) after a step; with w_O trained U, C_V and w_O move along."""
-        if not self.train_w_O:
-            return super().moved_values(move_b)
-        move_w_O = self.U.T @ move_b
-        self.U += np.outer(self.G @ move_b, self.w_O)
-        self.C_V += np.outer(move_b, self.w_O)
-        self.w_O += move_w_O
-        return self.U @ self.w_O
+    def move(self, eta):
+        """One step: P1, P2, P3; with w_O trained U, C_V and w_O move along."""
+        super().move(eta)
+        if self.train_w_O:
+            move_b = self.C[:, -1].copy()  # -eta b, as this column was 0
+            self.C[:, -1] = 0.0
+            move_w_O = self.U.T @ move_b
+            self.U += np.outer(self.G @ move_b, self.w_O)
+            self.C_V += np.outer(move_b, self.w_O)
+            self.w_O += move_w_O
+            self.rows[:, -1] = self.U @ self.w_O
 
     def parameters(self):
         """theta(t), rebuilt exactly: W_Q(0) + Z^T C_Q, W_K(0) + Z^T C_K, W_V(0) + Z^T C_V; w_O fixed: C_V = c w_O^T."""
         W_Q, W_K = (W + self.Z.T @ C for W, C in zip(self.theta, self.coefficients()))
-        move_W_V = self.Z.T @ self.C_V if self.train_w_O else np.outer(self.c @ self.Z, self.w_O)
+        move_W_V = self.Z.T @ self.C_V if self.train_w_O else np.outer(self.C[:, -1] @ self.Z, self.w_O)
         return Parameters(W_Q, W_K, self.theta.W_V + move_W_V, self.w_O.copy())

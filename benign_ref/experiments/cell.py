@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..derived.law import token_places, train_in_law
-from ..engines import kernels
+from ..engines.attention import outputs
 from ..engines.proof_space import ColumnSpace
 from ..paper import data
 from ..paper.descent import DivergenceError, descend, side_by_side
@@ -62,9 +62,7 @@ def run_on_draws(s: Setting, rngs: list[np.random.Generator], n_test: int, sourc
     def test() -> np.ndarray:
         W, z = space.columns(), []
         for y, Z, index in source(s, for_test, n_test, True):
-            f = np.empty(len(y))
-            kernels.outputs(Z @ W, index, f)
-            z.append(y * f)
+            z.append(y * outputs(Z @ W, index))
         return np.concatenate(z)
 
     return losses, steps, converged, test

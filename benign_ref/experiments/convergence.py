@@ -29,7 +29,6 @@ from ..engines.proof_space import ProofSpace
 from ..paper.data import init_parameters, make_rng, sample_dataset
 from ..paper.descent import descend
 from ..paper.model import logistic, logistic_slope
-from ..paper.proof import TokenSpace
 from ..paper.setting import Setting
 from .dynamics import pair_mean
 from .fits import ORDERS
@@ -141,8 +140,8 @@ def held_times(f, y, K, epsilons):
 
 
 def kernel_of(space, record, s):
-    """K (N,N) of held attention, from a TokenSpace and the Record at which attention is held."""
-    G, tokens = space.space.G, space.space.index
+    """K (N,N) of held attention, from a ProofSpace and the Record at which attention is held."""
+    G, tokens = space.G, space.index
     u = np.zeros((s.N, len(G)))
     for n in range(s.N):
         u[n, tokens[n]] = record.attention[n].mean(axis=0)  # E_n^T a_n: a sample's tokens are different ones
@@ -172,7 +171,7 @@ def passages(regime, seed, count, *size):
     """
     s, epsilons = epsilon_setting(regime, *size), half_decades(count)
     data, theta = drawn(s, seed)
-    space, winner = TokenSpace(theta, data.X, data.y, False, ProofSpace), "s" if regime == "benign" else "2"
+    space, winner = ProofSpace.of(theta, data.X, data.y), "s" if regime == "benign" else "2"
     found, held, T = [], [], 0
     for i, epsilon in enumerate(epsilons):
         _, steps, converged, records = descend(

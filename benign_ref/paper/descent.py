@@ -147,7 +147,7 @@ def side_by_side(theta):
 class ReferenceSpace:
     """M1-M2, G1-G4 and GD as model.py and gradients.py write them. X (N,M,d), y (N,)."""
 
-    def __init__(self, theta, X, y, train_w_O):
+    def __init__(self, theta, X, y, train_w_O=False):
         self.theta, self.X, self.y, self.train_w_O = Parameters(*(W.copy() for W in theta)), X, y, train_w_O
 
     def evaluate(self):

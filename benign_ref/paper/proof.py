@@ -35,7 +35,7 @@ def different_tokens(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows if len(first) == N * M else rows[first], np.array(index, dtype=np.int64).reshape(N, M)
 
 
-def change_of_logits(Q, K, dQ, dK):
+def change_of_logits(Q: np.ndarray, K: np.ndarray, dQ: np.ndarray, dK: np.ndarray) -> np.ndarray:
     """P4 [D]: how <q_a,k_b> moves when q_a moves by dQ[a], k_b by dK[b]; (T,T). The last term is O(eta^2),
     and kept.
     """
@@ -52,6 +52,7 @@ class ReferenceProofSpace:
         self.theta, self.Z, self.index, self.y, self.train_w_O = theta, Z, index, y, train_w_O
         self.E = np.eye(len(Z), dtype=int)[index]  # (N,M,T)
         self.G, self.Q, self.K, self.U = Z @ Z.T, Z @ W_Q, Z @ W_K, Z @ W_V
+        self.P = self.Q @ self.K.T  # (T,T), every logit <q_a,k_b>
         self.C_Q, self.C_K, self.C_V = 0 * self.Q, 0 * self.K, 0 * self.U
 
     @classmethod
@@ -62,7 +63,7 @@ class ReferenceProofSpace:
     def evaluate(self):
         """L_S (M2) at the present point; what `move` needs is kept."""
         V = self.U @ self.w_O
-        S = [softmax(E_n @ self.Q @ (E_n @ self.K).T) for E_n in self.E]
+        S = [softmax(E_n @ self.P @ E_n.T) for E_n in self.E]
         f = np.array([sum(mean_value(phi, E_n @ V) for phi in S_n) / len(S_n) for E_n, S_n in zip(self.E, S)])
         g = output_cotangent(f, self.y)
         self.B = sum(g_n * E_n.T @ coupling(S_n, E_n @ V) @ E_n for g_n, E_n, S_n in zip(g, self.E, S))
@@ -70,10 +71,12 @@ class ReferenceProofSpace:
         return logistic(self.y * f).mean()
 
     def move(self, eta):
-        """One step: P1, P2, P3, and the coefficients along."""
+        """One step: P1-P4, and the coefficients along."""
         G, B, b, Q, K, U, w_O = self.G, self.B, self.b, self.Q, self.K, self.U, self.w_O
-        self.Q = Q - eta * G @ B @ K  # P2
-        self.K = K - eta * G @ B.T @ Q  # P3
+        dQ = -eta * G @ B @ K  # P2
+        dK = -eta * G @ B.T @ Q  # P3
+        self.P = self.P + change_of_logits(Q, K, dQ, dK)  # P4
+        self.Q, self.K = Q + dQ, K + dK
         self.U = U - eta * np.outer(G @ b, w_O)  # P1: V = U w_O moves by -eta ||w_O||^2 G b
         if self.train_w_O:
             self.w_O = w_O - eta * U.T @ b

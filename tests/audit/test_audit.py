@@ -204,7 +204,7 @@ def test_the_page_is_one_file_with_equation_code_and_residuals(entries):
     assert "http" not in text.split("</style>")[0] and "url(" not in text
     for excerpt in (
         "def softmax_jacobian(phi: np.ndarray)",
-        "def attend(q, k_T, S):",
+        "def gather(rows, tokens, q, k, c):",
         "def move_block(X, Y, W, B, G, eta, work):",
     ):
         assert excerpt in text  # kernels too, behind their compiled form
@@ -243,7 +243,7 @@ def test_module_hands_over_to_its_commands():
 
 
 def test_kernels_of_a_row_are_shown_as_python():
-    assert isinstance(core.plain(kernels.attend), types.FunctionType)
+    assert isinstance(core.plain(kernels.gather), types.FunctionType)
 
 
 def test_each_scale_is_judged_by_itself_and_each_seed_is_another_problem(at):

@@ -40,7 +40,7 @@ def test_the_ledger_rejects(mutant, at):
 
 def test_a_true_copy_passes_every_row_and_holds_no_numba(at):
     with patches.copy_of_package() as audited:
-        assert isinstance(audited.kernels.attend, type(test_a_true_copy_passes_every_row_and_holds_no_numba))
+        assert isinstance(audited.kernels.gather, type(test_a_true_copy_passes_every_row_and_holds_no_numba))
         for row in KNOWN.values():
             if "measured" not in row.mark:
                 assert run_row(row, audited, at).sentence == ""

@@ -12,6 +12,8 @@ from benign_ref.derived import law
 from benign_ref.derived.law import train_in_law
 from benign_ref.paper import model as model_of_rows
 from benign_ref.paper import proof
+from benign_ref.paper.descent import descend, side_by_side
+from benign_ref.paper.model import Parameters
 
 BASE = br.Setting(
     N=6,
@@ -111,22 +113,21 @@ def test_fresh_samples_in_pieces_are_those_drawn_one_by_one(monkeypatch):
     assert abs(whole[0].sum()) == 1 and whole[1].std() > 0.1
 
 
-def test_wide_queries_change_nothing_but_the_last_bits(monkeypatch, worst):
+def test_wide_queries_change_nothing_but_the_last_bits(worst):
     """d_h = 60 > 2T = 28: the run in 28 columns against the uncompressed equations, on the same draw."""
     s = br.Setting(N=4, M=4, d=200, d_h=60, snr=4.0, sigma_V=0.3, max_steps=60)
-    run = train_in_law(s, br.make_rng(0))
-    shapes = []
-
-    def uncompressed(*arguments):
-        shapes.append(arguments[1].shape)
-        return proof.ReferenceProofSpace(*arguments)
-
-    monkeypatch.setattr(law, "ProofSpace", uncompressed)
-    plain = train_in_law(s, br.make_rng(0))
-    assert shapes == [(14, 60)] and plain.losses[-1] < 0.9 * plain.losses[0]
-    assert np.allclose(run.losses, plain.losses, rtol=1e-11, atol=0)
-    assert worst(run.model.U, plain.model.U) < 1e-11
-    assert np.isclose(run.test_loss(200, br.make_rng(1)), plain.test_loss(200, br.make_rng(1)), rtol=1e-9)
+    run, drawn = train_in_law(s, br.make_rng(0)), law.LawSpace(s, br.make_rng(0))
+    assert drawn.rows.shape == (14, 2 * 28 + 1)
+    W_Q, W_K, v = drawn.W[:, :60], drawn.W[:, 60:-1], drawn.W[:, -1:]
+    theta = Parameters(W_Q, W_K, v / s.w_O_norm, np.array([s.w_O_norm]))
+    plain = proof.ReferenceProofSpace(theta, drawn.Z, drawn.index, drawn.y)
+    losses, *_ = descend(plain, eta=s.eta, epsilon=s.epsilon, max_steps=60)
+    assert losses[-1] < 0.9 * losses[0]
+    assert np.allclose(run.losses, losses, rtol=1e-11, atol=0)
+    U = side_by_side(plain.parameters())
+    assert worst(run.model.U, U) < 1e-11
+    model = run.model._replace(U=U)
+    assert np.isclose(run.test_loss(200, br.make_rng(1)), model.test_loss(200, br.make_rng(1)), rtol=1e-9)
 
 
 def test_the_standard_error_is_the_spread_of_the_mean():

@@ -10,7 +10,6 @@ import pytest
 import benign_ref as br
 from benign_ref.derived import law
 from benign_ref.derived.law import train_in_law
-from benign_ref.engines import proof_space
 
 LEVEL = 0.001  # of each two-sample test: the same for what must pass and for what must be rejected
 RUNS, FRESH = 300, 150
@@ -132,11 +131,11 @@ def residual_of(degrees):
     return lambda s, rng: law_residual(s.replace(d=s.T + degrees(s)), rng)
 
 
-class Forgetful(proof_space.ProofSpace):
+class Forgetful(law.LawSpace):
     """A run whose end fresh tokens do not see: U(t) stays U(0)."""
 
-    def coefficients(self):
-        return [0 * C for C in super().coefficients()]
+    def columns(self):
+        return self.W
 
 
 class Projected(law.LawModel):
@@ -209,7 +208,7 @@ WRONG = {  # what: (where, what it replaces)
         "full noise, overlapping the signals",
         dict(token_root=loud_along_the_signals),
     ),
-    "fresh data seen by the start": ("weak start, ample", dict(ProofSpace=Forgetful)),
+    "fresh data seen by the start": ("weak start, ample", dict(LawSpace=Forgetful)),
 }
 
 

@@ -1,22 +1,17 @@
-"""Every jitted kernel against a plain NumPy twin. Small sizes: these tests also run with
-NUMBA_DISABLE_JIT=1.
+"""Every jitted kernel, and the attention that is made of them, against a plain NumPy twin. Small sizes: these
+tests also run with NUMBA_DISABLE_JIT=1.
 """
 
 import numpy as np
 import pytest
 
 from benign_ref.engines import kernels
+from benign_ref.engines.attention import Attention, outputs
 from benign_ref.paper.gradients import coupling, mean_attention
 from benign_ref.paper.model import logistic, logistic_slope, softmax
 
 pytestmark = pytest.mark.plain
-SIZES = [
-    (3, 4, 5),
-    (1, 1, 1),
-    (2, 5, 3),
-    (1, 9, 2),
-    (2, 2, 7),
-]  # N, M, d_h: the blocks of four tokens whole, broken and absent
+SIZES = [(3, 4, 5), (1, 1, 1), (2, 5, 3), (1, 9, 2), (2, 2, 7)]  # N, M, d_h
 
 
 def projected(N, M, d_h, scale=1.0):
@@ -47,15 +42,23 @@ def naive(rows, tokens, y):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("scale", [1.0, 1e-3])
+@pytest.mark.parametrize("scale", [3.0, 1.0, 1e-3])
 def test_loss_and_cotangents_are_the_naive_ones(worst, size, scale):
     rows, tokens, y = projected(*size, scale)
-    f, drows = np.full(len(y), np.nan), np.full_like(rows, np.nan)  # whatever was there must not matter
-    loss = kernels.loss_and_cotangents(rows, tokens, y, f, drows)
+    attention = Attention(tokens, size[2])
+    attention.loss(rows[::-1].copy(), -y)  # whatever was there before must not matter
+    drows = np.ones_like(rows)
+    loss = attention.loss(rows, y)
+    attention.add_cotangents(drows, -0.5)
     expected_loss, expected_f, expected = naive(rows, tokens, y)
-    assert np.isclose(loss, expected_loss, rtol=1e-14) and worst(f, expected_f) < 1e-13
+    assert np.isclose(loss, expected_loss, rtol=1e-14) and worst(attention.f, expected_f) < 1e-13
+    got = (1.0 - drows) / 0.5
     blocks = (slice(-1, None),) if size[1] == 1 else (slice(0, size[2]), slice(size[2], -1), slice(-1, None))
     for block in blocks:  # one token alone gives q and k no cotangent
+        assert np.allclose(got[:, block], expected[:, block], rtol=1e-12, atol=1e-15)
+    drows[:] = 0.0
+    attention.add_cotangents(drows)
+    for block in blocks:
         assert worst(drows[:, block], expected[:, block]) < 1e-12
     assert size[1] > 1 or not drows[:, :-1].any()
 
@@ -63,50 +66,44 @@ def test_loss_and_cotangents_are_the_naive_ones(worst, size, scale):
 @pytest.mark.parametrize("size", SIZES)
 def test_outputs_are_those_of_the_loss(worst, size):
     rows, tokens, y = projected(*size)
-    f = np.full(len(y), np.nan)
-    kernels.outputs(rows, tokens, f)
-    assert worst(f, naive(rows, tokens, y)[1]) < 1e-13
+    assert worst(outputs(rows, tokens), naive(rows, tokens, y)[1]) < 1e-13
 
 
 def test_the_loss_is_stable_at_outputs_of_a_thousand():
     for value in (1000.0, -1000.0):
         rows, tokens, y = np.array([[0.3, 0.2, value]]), np.zeros((1, 1), dtype=np.int64), np.ones(1)
-        f, drows = np.empty(1), np.empty_like(rows)
-        assert kernels.loss_and_cotangents(rows, tokens, y, f, drows) == (0.0 if value > 0 else 1000.0)
+        attention, drows = Attention(tokens, 1), np.zeros_like(rows)
+        assert attention.loss(rows, y) == (0.0 if value > 0 else 1000.0)
+        attention.add_cotangents(drows)
         assert drows[0, 2] == (0.0 if value > 0 else -1.0)
 
 
-def test_the_small_kernels_do_what_they_say(worst):
+def test_gather_and_scatter_are_each_other_s_transpose():
     rng = np.random.default_rng(0)
-    A, B, rows, picked = (
-        rng.standard_normal((3, 6)),
-        rng.standard_normal((6, 4)),
-        rng.standard_normal((5, 7)),
-        np.array([4, 0, 4]),
-    )
-    out = np.ones((3, 4))
-    kernels.multiply_add(A, B, out)
-    assert worst(out, 1 + A @ B) < 1e-14
-    out = np.empty((6, 3))
-    kernels.transpose(A, out)
-    assert (out == A.T).all()
-    out = np.empty((3, 2))
-    kernels.gather(rows, picked, 3, out)
-    assert (out == rows[picked, 3:5]).all()
-    total = rows.copy()
-    kernels.scatter_add(out, picked, 3, total)
-    expected = rows.copy()
-    np.add.at(expected[:, 3:5], picked, out)
-    assert np.allclose(total, expected, rtol=1e-15)
-    S = np.empty((3, 6))[:, :3].copy()
-    kernels.attend(A, rng.standard_normal((6, 3)), S)
-    assert np.allclose(S.sum(axis=1), 1)
+    rows, tokens = rng.standard_normal((5, 7)), np.array([[4, 0, 4], [1, 4, 2]])
+    q, k, c = np.empty((2, 3, 3)), np.empty((2, 3, 3)), np.empty((2, 3))
+    kernels.gather(rows, tokens, q, k, c)
+    assert (q == rows[tokens, :3]).all() and (k == rows[tokens, 3:6]).all() and (c == rows[tokens, 6]).all()
+    total, expected = rows.copy(), rows.copy()
+    kernels.scatter_add(q, k, c, tokens, -0.3, total)
+    np.add.at(expected, tokens, -0.3 * rows[tokens])
+    assert np.allclose(total, expected, rtol=1e-14)
 
 
-def test_advance_moves_rows_and_coefficients(worst):
+def test_the_kernels_between_the_products_do_what_they_say(worst):
     rng = np.random.default_rng(1)
-    rows, moved, C, drows = (rng.standard_normal((4, 5)) for _ in range(4))
-    new_rows, new_C = rows.copy(), C.copy()
-    kernels.advance(new_rows, moved, new_C, drows, 0.1, 3.0)
-    assert worst(new_C, C - 0.1 * drows) < 1e-15
-    assert worst(new_rows, rows - 0.1 * moved * np.array([1, 1, 1, 1, 3])) < 1e-15
+    P, c, y = 20 * rng.standard_normal((2, 4, 4)), rng.standard_normal((2, 4)), np.array([1.0, -1.0])
+    S, D, top, excess = P.copy(), np.empty((2, 4, 4)), np.empty((2, 4)), np.empty((2, 4))
+    f, dc = np.empty(2), np.empty((2, 4))
+    kernels.subtract_largest(S)
+    assert (S == P - P.max(axis=2, keepdims=True)).all()
+    S = np.exp(S)
+    kernels.average(S, c, top, excess, f)
+    assert worst(S, softmax(P)) < 1e-14
+    assert (top == c[np.arange(2)[:, None], P.argmax(axis=2)]).all()
+    assert worst(top + excess, (softmax(P) @ c[:, :, None])[:, :, 0]) < 1e-14
+    loss = kernels.couple(S, c, top, excess, f, y, D, dc)
+    g = y * logistic_slope(y * f) / 2
+    assert np.isclose(loss, logistic(y * f).mean(), rtol=1e-14)
+    assert worst(D, [g_n * coupling(S_n, c_n) for g_n, S_n, c_n in zip(g, softmax(P), c)]) < 1e-13
+    assert worst(dc, g[:, None] * softmax(P).mean(axis=1)) < 1e-14

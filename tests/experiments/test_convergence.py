@@ -7,7 +7,6 @@ import benign_ref as br
 from benign_ref.engines.proof_space import ProofSpace
 from benign_ref.experiments import convergence
 from benign_ref.paper.descent import descend
-from benign_ref.paper.proof import TokenSpace
 
 REGIMES = ("benign", "harmful")
 
@@ -119,7 +118,7 @@ def test_times_in_the_limit_are_those_of_runs_in_the_limit():
 def test_held_attention_is_gradient_descent_with_W_Q_and_W_K_held():
     s = br.Setting(N=4, M=5, d=60, d_h=6, d_v=2, snr=6.0, C_p=4.0, w_O_norm=1.5, epsilon=0.05)
     data, theta = br.sample_dataset(s, br.make_rng(0)), br.init_parameters(s, br.make_rng(1))
-    space = TokenSpace(theta, data.X, data.y, False, ProofSpace)
+    space = ProofSpace.of(theta, data.X, data.y)
     *_, records = descend(space, eta=s.eta, epsilon=s.epsilon, max_steps=10**5, record_every=10**6)
     epsilons = [0.02, 0.01, 0.005]
     got = convergence.held_times(
@@ -129,7 +128,7 @@ def test_held_attention_is_gradient_descent_with_W_Q_and_W_K_held():
 
     def with_still_queries_and_keys():
         loss = evaluate()
-        space.space.drows[:, :-1] = 0.0
+        space.attention.D[:] = 0.0
         return loss
 
     space.evaluate = with_still_queries_and_keys

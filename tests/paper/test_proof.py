@@ -108,7 +108,7 @@ def test_any_token_set_and_any_width(problem, worst, kind, shape, train_w_O):
     """
     theta, X, y = problem(scale=0.3, **shape)  # wide queries at scale 1 would saturate every softmax
     X[-1, -1] = X[0, 0]  # samples share a token, and with N = 1 a sample holds it twice
-    space, expected = proof.TokenSpace(theta, X, y, train_w_O, kind), theta
+    space, expected = kind.of(theta, X, y, train_w_O), theta
     for _ in range(3):
         space.evaluate()
         space.move(0.2)
@@ -127,8 +127,8 @@ def test_any_token_set_and_any_width(problem, worst, kind, shape, train_w_O):
 
 def test_wide_queries_are_rotated_into_2T_columns(problem):
     theta, X, y = problem(N=1, M=3, d_h=100)
-    space = proof.TokenSpace(theta, X, y, False, ProofSpace)
-    assert space.space.rows.shape == (3, 2 * 6 + 1)
+    space = ProofSpace.of(theta, X, y)
+    assert space.rows.shape == (3, 2 * 6 + 1)
 
 
 def test_different_tokens_are_found_once(problem):
@@ -139,7 +139,13 @@ def test_different_tokens_are_found_once(problem):
 
 
 def test_step_cost_does_not_need_d(problem):
-    """The state that a step touches has no axis of length d."""
+    """A step runs when whatever has an axis of length d has been taken away."""
     theta, X, y = problem(d=501)
-    space = proof.TokenSpace(theta, X, y, False, ProofSpace).space
-    assert all(501 not in np.shape(value) for value in vars(space).values())
+    for kind in (ProofSpace, proof.ReferenceProofSpace):
+        space, same = kind.of(theta, X, y), kind.of(theta, X, y)
+        del space.Z, space.theta
+        assert all(501 not in np.shape(value) for name, value in vars(space).items() if name != "W")
+        for one in (space, same):
+            one.evaluate()
+            one.move(0.3)
+        assert (space.tokens()[0] == same.tokens()[0]).all()

@@ -45,13 +45,15 @@ def check_I1(audited, problem):
     drows = []
     for k in (np.tile(np.eye(M), (N, 1)), np.ones((N * M, M))):
         rows = np.concatenate([P.reshape(-1, M), k, c], axis=1)
-        out = np.empty_like(rows)
-        audited.kernels.loss_and_cotangents(rows, np.arange(N * M).reshape(N, M), problem.y, np.empty(N), out)
+        out = np.zeros_like(rows)
+        attention = audited.attention.Attention(np.arange(N * M).reshape(N, M), M)
+        attention.loss(rows, problem.y)
+        attention.add_cotangents(out)
         drows.append(out[:, :M])
     if not np.abs(drows[0]).max() > 0:
         raise Vacuous("the kernel's coupling is 0, so nothing was checked")
     yield (
-        "kernel loss_and_cotangents, all keys equal: no gradient of q",
+        "Attention.add_cotangents, all keys equal: no gradient of q",
         float(np.abs(drows[1]).max() / np.abs(drows[0]).max()),
         EXACT,
     )
@@ -173,7 +175,7 @@ ROWS = [
         "[D]",
         (
             "paper/gradients.py:coupling",
-            "engines/kernels.py:loss_and_cotangents",
+            "engines/attention.py:Attention.add_cotangents",
             "audit/invariants.py:rows_of_coupling",
         ),
         check_I1,

@@ -115,9 +115,8 @@ def check_L1(audited, problem):
     steps = 40
     s = setting(audited, problem, steps)
     Z, W_Q, W_K, tokens, y = orthogonal(s)
-    space = audited.proof_space.ProofSpace(
-        Z @ Z, Z @ W_Q, Z @ W_K, np.zeros((s.T, 1)), np.array([s.w_O_norm]), tokens, y, False
-    )
+    columns = np.concatenate([W_Q, W_K, np.zeros((s.T, 1))], axis=1)
+    space = audited.proof_space.ColumnSpace(Z, columns, s.w_O_norm, tokens, y)
     losses, *_, records = audited.descent.descend(
         space, eta=s.eta, epsilon=s.epsilon, max_steps=steps, record_every=steps
     )

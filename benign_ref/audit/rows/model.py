@@ -51,23 +51,20 @@ def check_M1(audited, problem):
         worst(model.forward(theta, X[:, :1]), [theta.w_O @ (theta.W_V.T @ x[0]) for x in X]),
         EXACT,
     )
-    q, k = X[0] @ theta.W_Q, X[0] @ theta.W_K
-    own = np.empty_like(S[0])
-    audited.kernels.attend(q, np.ascontiguousarray(k.T), own)
-    yield (
-        "kernel attend: loops over scalars, deviation from 1/M",
-        worst(own - 1 / len(own), S[0] - 1 / len(own)),
-        EXACT,
-    )
     rows = np.concatenate(
         [
             np.concatenate([x @ theta.W_Q, x @ theta.W_K, (x @ theta.W_V @ theta.w_O)[:, None]], axis=1)
             for x in X
         ]
     )
-    got = np.empty(len(X))
-    audited.kernels.outputs(rows, np.arange(len(rows)).reshape(X.shape[:2]), got)
-    yield "kernel outputs: loops over scalars", worst(got, f), EXACT
+    attention = audited.attention.Attention(np.arange(len(rows)).reshape(X.shape[:2]), theta.W_Q.shape[1])
+    yield "Attention.forward: loops over scalars", worst(attention.forward(rows), f), EXACT
+    M = X.shape[1]
+    yield (
+        "Attention: loops over scalars, deviation of the attention from 1/M",
+        worst(attention.S - 1 / M, S - 1 / M),
+        EXACT,
+    )
 
 
 def check_M2(audited, problem):
@@ -88,10 +85,8 @@ def check_M2(audited, problem):
         worst(np.array(public) - math.log(2), [mean - math.log(2)] * 3),
         EXACT,
     )
-    space = spaces.ParameterSpace(theta, X, y, False)
-    rows, tokens = space.tokens()
-    got = audited.kernels.loss_and_cotangents(rows, tokens, y, np.empty(len(y)), np.empty_like(rows))
-    yield "kernel loss_and_cotangents: sum over scalars", worst(got - math.log(2), mean - math.log(2)), EXACT
+    got = spaces.ParameterSpace(theta, X, y).evaluate()
+    yield "Attention.loss: sum over scalars", worst(got - math.log(2), mean - math.log(2)), EXACT
     labels = np.sign(f) * np.where(np.arange(len(f)) == 0, -1, 1)  # one error, and no half
     yield "error rate: one error made on purpose", abs(api.error_rate(theta, X, labels) - 1 / len(f)), 1e-15
     z = (
@@ -153,11 +148,13 @@ def check_M3(audited, problem):
     # q = a row of logits and k = e_j make dq of the kernel g_n D_n itself
     tokens = np.arange(P.size // M).reshape(P.shape[:2])
     rows = np.concatenate([P.reshape(-1, M), np.tile(np.eye(M), (len(P), 1)), c.reshape(-1, 1)], axis=1)
-    drows = np.empty_like(rows)
-    audited.kernels.loss_and_cotangents(rows, tokens, problem.y, np.empty(len(P)), drows)
+    drows = np.zeros_like(rows)
+    attention = audited.attention.Attention(tokens, M)
+    attention.loss(rows, problem.y)
+    attention.add_cotangents(drows)
     g = -problem.y / (1 + np.exp(problem.y * problem.exact[0])) / len(P)
     yield (
-        "kernel loss_and_cotangents, k = identity: complex step",
+        "Attention.add_cotangents, k = identity: complex step",
         worst(drows[:, :M].reshape(P.shape), g[:, None, None] * D),
         EXACT,
     )
@@ -176,8 +173,10 @@ ROWS = [
             "paper/model.py:attention_of",
             "paper/model.py:softmax",
             "engines/parameter_space.py:forward_numba",
-            "engines/kernels.py:attend",
-            "engines/kernels.py:outputs",
+            "engines/attention.py:Attention.forward",
+            "engines/kernels.py:gather",
+            "engines/kernels.py:subtract_largest",
+            "engines/kernels.py:average",
             "api.py:forward",
             "api.py:attention",
         ),
@@ -192,7 +191,8 @@ ROWS = [
             "paper/model.py:loss",
             "paper/model.py:logistic",
             "paper/model.py:logistic_slope",
-            "engines/kernels.py:loss_and_cotangents",
+            "engines/attention.py:Attention.loss",
+            "engines/kernels.py:couple",
             "api.py:loss",
             "api.py:test_loss",
             "api.py:error_rate",
@@ -207,7 +207,9 @@ ROWS = [
         (
             "paper/gradients.py:softmax_jacobian",
             "paper/gradients.py:coupling",
-            "engines/kernels.py:loss_and_cotangents",
+            "engines/kernels.py:couple",
+            "engines/attention.py:Attention.add_cotangents",
+            "engines/kernels.py:scatter_add",
         ),
         check_M3,
     ),

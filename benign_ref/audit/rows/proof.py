@@ -32,12 +32,10 @@ def spaces(audited, problem, train_w_O=False):
     Z, tokens = different(problem.X)
     W_Q, W_K, W_V, w_O = problem.theta
     for name in ("ReferenceProofSpace", "ProofSpace"):
-        Q, K, U = Z @ W_Q, Z @ W_K, Z @ W_V
-        space = space_kind(audited, name)(
-            Z @ Z.T, Q.copy(), K.copy(), U.copy(), w_O.copy(), tokens, problem.y, train_w_O
-        )
+        theta = audited.model.Parameters(*problem.theta)
+        space = space_kind(audited, name)(theta, Z, tokens, problem.y, train_w_O)
         space.evaluate()
-        yield name, space, Z, (Q, K, U @ w_O)
+        yield name, space, Z, (Z @ W_Q, Z @ W_K, Z @ W_V @ w_O)
 
 
 def coordinates(space):
@@ -70,9 +68,7 @@ def check_rebuilt(audited, problem, block):
     for train_w_O in (False, True):
         _, wanted = problem.path(2, train_w_O)
         for kind in ("ReferenceProofSpace", "ProofSpace"):
-            space = audited.proof.TokenSpace(
-                theta, problem.X, problem.y, train_w_O, space_kind(audited, kind)
-            )
+            space = space_kind(audited, kind).of(theta, problem.X, problem.y, train_w_O)
             for _ in range(2):
                 space.evaluate()
                 space.move(problem.eta)
@@ -125,20 +121,6 @@ def check_P1(audited, problem):
         )
     yield from check_rebuilt(audited, problem, 2)
     yield from check_tokens(audited, problem)
-    yield from check_advance(audited, problem)
-
-
-def check_advance(audited, problem):
-    """The kernel that moves the coordinates, on made-up rows."""
-    rng = problem.rng(10)
-    rows, moving, C, drows = rng.standard_normal((4, 5, 7))
-    wanted_rows, wanted_C = rows.copy(), C.copy()
-    for i in range(5):
-        for h in range(7):
-            wanted_rows[i, h] -= 0.3 * moving[i, h] * (2.5 if h == 6 else 1)
-            wanted_C[i, h] -= 0.3 * drows[i, h]
-    audited.kernels.advance(rows, moving, C, drows, 0.3, 2.5)
-    yield "kernel advance: loops over scalars", max(worst(rows, wanted_rows), worst(C, wanted_C)), EXACT
 
 
 def row_by_alpha(problem, Z, tokens, K, V):
@@ -212,7 +194,7 @@ def check_wide(audited, problem, which):
     )  # a step as long as the weights
     for kind in ("ReferenceProofSpace", "ProofSpace"):
         theta = audited.model.Parameters(*wide.theta)
-        space = audited.proof.TokenSpace(theta, wide.X, wide.y, False, space_kind(audited, kind))
+        space = space_kind(audited, kind).of(theta, wide.X, wide.y)
         space.evaluate()
         space.move(eta)
         got = space.parameters()[which] - theta[which]
@@ -255,9 +237,10 @@ def check_P4(audited, problem):
 MOVES = (
     "paper/proof.py:ReferenceProofSpace.move",
     "engines/proof_space.py:ProofSpace.move",
-    "engines/proof_space.py:ProofSpace.coefficients",
-    "paper/proof.py:ReferenceProofSpace.coefficients",
-    "paper/proof.py:TokenSpace.parameters",
+    "engines/proof_space.py:ColumnSpace.move",
+    "engines/proof_space.py:ColumnSpace.coefficients",
+    "engines/proof_space.py:ProofSpace.parameters",
+    "paper/proof.py:ReferenceProofSpace.parameters",
 )
 ROWS = [
     Row(
@@ -271,8 +254,9 @@ ROWS = [
             "engines/proof_space.py:ProofSpace.move",
             "engines/proof_space.py:ProofSpace.evaluate",
             "paper/proof.py:different_tokens",
-            "paper/proof.py:TokenSpace.parameters",
-            "engines/kernels.py:advance",
+            "engines/proof_space.py:ColumnSpace.move",
+            "engines/proof_space.py:ProofSpace.parameters",
+            "paper/proof.py:ReferenceProofSpace.parameters",
         ),
         check_P1,
     ),
