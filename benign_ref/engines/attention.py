@@ -1,4 +1,4 @@
-"""M1-M3 and their derivatives on projected tokens, by BLAS and the kernels: the part that every engine shares.
+"""M1-M3 and their derivatives on projected tokens, by BLAS and the kernels: what every engine shares.
 
 The parameter engine multiplies the cotangents by X^T, the proof engine by G. An array's first axis is the
 sample, so that one call of NumPy takes the small products of all samples.
@@ -38,8 +38,8 @@ class Attention:
         return kernels.couple(self.S, self.c, self.top, self.excess, self.f, y, self.D, self.dc)
 
     def add_cotangents(self, drows, scale=1.0):
-        """Add scale [dq | dk | dc] of the last `loss` to drows (R,2d_h+1). dq is dL_S/dq, and so on; a row that
-        samples share collects from all of them.
+        """Add scale [dq | dk | dc] of the last `loss` to drows (R,2d_h+1). dq is dL_S/dq, and so on; a row
+        that samples share collects from all of them.
         """
         np.matmul(self.D, self.k, out=self.dq)  # forward: P_n = q_n k_n^T, so dq_n = D_n k_n
         np.matmul(self.D.swapaxes(1, 2), self.q, out=self.dk)  # and dk_n = D_n^T q_n

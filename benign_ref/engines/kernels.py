@@ -63,10 +63,10 @@ def subtract_largest(P):
 
 @_cached
 def average(S, c, top, excess, f):
-    """S holds e^P, its largest entry in each row e^0 = 1, and becomes softmax(P); f[n] = (1/M) sum_l S[n,l,:] . c.
+    """S holds e^P, the largest entry of each row being e^0 = 1, and becomes softmax(P); f is M1.
 
-    S[n,l,:] . c = top + excess, (N,M): the value of the most attended token, and sum_j S[n,l,j] (c_j - top),
-    which `couple` needs apart to keep the digits of D (model.shifted).
+    S[n,l,:] . c[n] = top + excess, (N,M) both: the value of the most attended token, and the sum over j of
+    S[n,l,j] (c[n,j] - top). `couple` needs them apart, to keep the digits of D (model.shifted).
     """
     N, M, _ = S.shape
     for n in range(N):
@@ -103,7 +103,5 @@ def couple(S, c, top, excess, f, y, D, dc):
             for j in range(M):
                 weight = share * S[n, l, j]
                 dc[n, j] += weight
-                D[n, l, j] = weight * (
-                    c[n, j] - top[n, l] - excess[n, l]
-                )  # (1/M) J(phi) c = (1/M) phi (c - phi.c)
+                D[n, l, j] = weight * (c[n, j] - top[n, l] - excess[n, l])  # J(phi) c = phi (c - phi.c)
     return loss

@@ -12,8 +12,8 @@ from .attention import Attention, outputs
 
 class ParameterSpace:
     """W = [W_Q | W_K | W_V w_O] (d,2d_h+1) is kept side by side, so that a step is rows = X W, the attention,
-    and dW = X^T drows. With w_O fixed, W_V w_O moves along X^T dc (G3), and W_V is rebuilt at the end from how far
-    it came; with w_O trained, W_V itself is carried.
+    and dW = X^T drows. With w_O fixed, W_V w_O moves along X^T dc (G3), and W_V is rebuilt from how far that
+    came; with w_O trained, W_V itself is carried.
     """
 
     def __init__(self, theta, X, y, train_w_O=False):

@@ -9,12 +9,12 @@ from .attention import Attention
 
 
 class ColumnSpace:
-    """GD with w_O fixed from the columns W(0) = [W_Q | W_K | W_V w_O] (d,2d_h+1), which are all of theta that f
-    sees, on tokens Z (T,d) and labels y (N,); token l of sample n is Z[index[n,l]].
+    """GD with w_O fixed from the columns W(0) = [W_Q | W_K | W_V w_O] (d,2d_h+1), which are all of theta that
+    f sees, on tokens Z (T,d) and labels y (N,); token l of sample n is Z[index[n,l]].
 
-    rows = [Q | K | V] (T,2d_h+1) are at any time those of the columns that the coefficients C = [C_Q | C_K | c]
-    stand for: [Q | K] = [Q(0) | K(0)] + G [C_Q | C_K], V = V(0) + ||w_O||^2 G c. That is P2, P3 and P1, summed over
-    the steps: a step adds -eta [BK | B^T Q | b] to C.
+    rows = [Q | K | V] (T,2d_h+1) are at any time those of the columns that the coefficients C = [C_Q | C_K |
+    c] stand for: [Q | K] = [Q(0) | K(0)] + G [C_Q | C_K], V = V(0) + ||w_O||^2 G c. These are P2, P3 and P1,
+    summed over the steps: a step adds -eta [BK | B^T Q | b] to C.
 
     When d_h > 2T, Q and K are rotated into 2T columns: [Q; K]^T = O R with O (d_h,2T) orthonormal, and Q K^T,
     G B K, G B^T Q only see products over these columns, so nothing changes but the last bits.
@@ -88,7 +88,9 @@ class ProofSpace(ColumnSpace):
             self.rows[:, -1] = self.U @ self.w_O
 
     def parameters(self):
-        """theta(t), rebuilt exactly: W_Q(0) + Z^T C_Q, W_K(0) + Z^T C_K, W_V(0) + Z^T C_V; w_O fixed: C_V = c w_O^T."""
+        """theta(t), rebuilt exactly: W_Q(0) + Z^T C_Q, W_K(0) + Z^T C_K, W_V(0) + Z^T C_V. With w_O fixed
+        C_V = c w_O^T.
+        """
         W_Q, W_K = (W + self.Z.T @ C for W, C in zip(self.theta, self.coefficients()))
         move_W_V = self.Z.T @ self.C_V if self.train_w_O else np.outer(self.C[:, -1] @ self.Z, self.w_O)
         return Parameters(W_Q, W_K, self.theta.W_V + move_W_V, self.w_O.copy())

@@ -16,6 +16,6 @@ from .proof import ReferenceProofSpace
 from .setting import Clause, Setting
 
 __all__ = [
-    "Clause", "Dataset", "DivergenceError", "Parameters", "Record", "ReferenceProofSpace", "ReferenceSpace", "Run", "Setting",
-    "descend", "init_parameters", "log_spaced_steps", "make_rng", "sample_dataset",
+    "Clause", "Dataset", "DivergenceError", "Parameters", "Record", "ReferenceProofSpace", "ReferenceSpace",
+    "Run", "Setting", "descend", "init_parameters", "log_spaced_steps", "make_rng", "sample_dataset",
 ]  # fmt: skip

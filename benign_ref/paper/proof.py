@@ -43,8 +43,8 @@ def change_of_logits(Q: np.ndarray, K: np.ndarray, dQ: np.ndarray, dK: np.ndarra
 
 
 class ReferenceProofSpace:
-    """P1-P3 as the equations stand. GD from theta on the tokens Z (T,d), labels y (N,); token l of sample n is
-    Z[index[n,l]].
+    """P1-P4 as the equations stand: GD from theta on the tokens Z (T,d), labels y (N,); token l of sample n
+    is Z[index[n,l]].
     """
 
     def __init__(self, theta, Z, index, y, train_w_O=False):

@@ -205,7 +205,7 @@ def test_the_page_is_one_file_with_equation_code_and_residuals(entries):
     for excerpt in (
         "def softmax_jacobian(phi: np.ndarray)",
         "def gather(rows, tokens, q, k, c):",
-        "def move_block(X, Y, W, B, G, eta, work):",
+        "def move_block(QK, QQ, KK, B, G, eta, work):",
     ):
         assert excerpt in text  # kernels too, behind their compiled form
 

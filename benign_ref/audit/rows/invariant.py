@@ -164,7 +164,7 @@ STEPS = (
     "api.py:train",
     "paper/descent.py:ReferenceSpace.move",
     "engines/parameter_space.py:ParameterSpace.move",
-    "engines/proof_space.py:ProofSpace.move",
+    "engines/proof_space.py:ColumnSpace.move",
     "paper/proof.py:ReferenceProofSpace.move",
 )
 ROWS = [

@@ -236,7 +236,6 @@ def check_P4(audited, problem):
 
 MOVES = (
     "paper/proof.py:ReferenceProofSpace.move",
-    "engines/proof_space.py:ProofSpace.move",
     "engines/proof_space.py:ColumnSpace.move",
     "engines/proof_space.py:ColumnSpace.coefficients",
     "engines/proof_space.py:ProofSpace.parameters",
@@ -251,10 +250,9 @@ ROWS = [
         (
             "paper/proof.py:ReferenceProofSpace.move",
             "paper/proof.py:ReferenceProofSpace.evaluate",
-            "engines/proof_space.py:ProofSpace.move",
-            "engines/proof_space.py:ProofSpace.evaluate",
-            "paper/proof.py:different_tokens",
             "engines/proof_space.py:ColumnSpace.move",
+            "engines/proof_space.py:ColumnSpace.evaluate",
+            "paper/proof.py:different_tokens",
             "engines/proof_space.py:ProofSpace.parameters",
             "paper/proof.py:ReferenceProofSpace.parameters",
         ),
@@ -284,7 +282,7 @@ ROWS = [
         (
             "paper/proof.py:change_of_logits",
             "paper/proof.py:ReferenceProofSpace.move",
-            "engines/proof_space.py:ProofSpace.move",
+            "engines/proof_space.py:ColumnSpace.move",
         ),
         check_P4,
     ),
