@@ -2,6 +2,8 @@
 
 import argparse
 import os
+from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,19 @@ def shown(value):
     except Exception:  # noqa: BLE001 - an integer of more than 4300 digits, for one
         return f"a value of type {type(value).__name__} that cannot be shown"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def names(caller, values, kind):
+    """TypeError unless every name in `values` is an argument of the dataclass `kind`: it says the nearest."""
+    known = {f.name.lower(): f.name for f in fields(kind) if f.init}
+    for name in sorted(set(values) - set(known.values())):
+        other = getattr(kind, name, None)
+        follows = f", which follows from the others: {other.__doc__}" if isinstance(other, property) else ""
+        (nearest,) = get_close_matches(name.lower(), known, 1, 0)
+        raise TypeError(
+            f"{caller}() got the unknown name {name!r}{follows}; the nearest is {known[nearest]!r}, "
+            f"allowed are {', '.join(known.values())}"
+        )
 
 
 def integer(name, value, at_least):

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 import benign_ref as br
-from benign_ref.derived.boundary import critical_x, limit_diagram
+from benign_ref.derived.boundary import limit_diagram
 from benign_ref.experiments import authors
 from benign_ref.experiments.authors import LEVEL, RED
-from benign_ref.experiments.fits import row_crossings
+from benign_ref.experiments.fits import limit_crossing, row_crossings
 from benign_ref.experiments.published import COMMIT, published_setting
 
 from .common import PAPER_RED, WHITE, WIDTH, Result, curve, heat_map, plt, save, settings_of
@@ -63,8 +63,8 @@ def computed_plane():
 
 
 def computed_crossings(Ns):
-    """N SNR^2 at which the limit crosses LEVEL, for each N; beyond the plane too."""
-    return BASE.C_p**2 * np.array([critical_x(BASE.M, int(N), level=LEVEL, base=BASE) for N in Ns])
+    """N SNR^2 of the limit's last fall through LEVEL, for each N; beyond the plane too."""
+    return np.array([limit_crossing(BASE, int(N), LEVEL) for N in Ns])
 
 
 def difference(plane, result):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import validate
+from ..derived.boundary import limit_diagram
 
 # Exponents of T in T1 ("benign") and T2 ("harmful") [P*].
 ORDERS = {
@@ -102,6 +103,14 @@ def row_crossings(result, level):
             Crossing(float(mean_of_rows), float(error), len(known), len(rows), float(np.exp(of_mean)))
         )
     return found
+
+
+def limit_crossing(base, N, level):
+    """N SNR^2 of the last fall of the limit's test loss through `level`, by the rule of `crossing`, over
+    x = N SNR^2/C_p^2 from 0.3 to 6 in steps of 1% [C]; NaN where there is none. Large steps may have others.
+    """
+    snrs = base.C_p * np.sqrt(np.geomspace(0.3, 6, 300) / N)
+    return float(np.exp(crossing(np.log(N * snrs**2), limit_diagram(snrs, [N], base=base)[:, 0], level)[0]))
 
 
 class _OneDraw(NamedTuple):

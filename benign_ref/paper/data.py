@@ -38,9 +38,7 @@ def make_rng(seed: int, spawn_key: Sequence[int] = ()) -> np.random.Generator:
 
 
 def signals(s: Setting) -> tuple[np.ndarray, np.ndarray]:
-    """mu_plus, mu_minus (d,), orthogonal and of norm ||mu|| [P*]: along the first two axes [A: vit.py], no
-    loss of generality by I6.
-    """
+    """mu_plus, mu_minus (d,), orthogonal, of norm ||mu|| [P*], along the first two axes (I6; [A: vit.py])."""
     mu_plus, mu_minus = np.zeros(s.d), np.zeros(s.d)
     mu_plus[0] = mu_minus[1] = s.mu_norm
     return mu_plus, mu_minus

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from inspect import Signature, signature
 from math import ceil, inf, isfinite, log, sqrt
 from typing import Any, ClassVar, NamedTuple
@@ -51,16 +50,14 @@ class Clause(NamedTuple):
 class Setting:
     """Every size and scale of one experiment (D1, M1, M2, GD).
 
-    N, M, d, d_h, d_v   samples, tokens a sample, token dimension, query/key width, value width (integers; N
-                        >= 1, M >= 2, d >= 3, widths >= 1)
+    N, M, d, d_h, d_v   samples >= 1, tokens a sample >= 2, token dimension >= 3, query/key and value width
     snr                 SNR = ||mu|| / (sigma_p sqrt(d)) [P*], > 0
     sigma_p, C_p        noise level of tokens 3..M; token 2 has C_p sigma_p; > 0
     sigma_h, sigma_V    standard deviations of the entries of W_Q, W_K and of W_V at the start, >= 0
     w_O_norm            ||w_O||, > 0 [C: 1]; with init="uniform" the root mean square of it
     eta, epsilon        step size; training loss at which a run stops; > 0
     max_steps           the most steps a run may take, >= 1
-    balanced            labels in equal numbers (an odd one drawn) [C]; False: each drawn uniformly, as D1
-                        says
+    balanced            labels in equal numbers (an odd one drawn) [C]; False: each drawn uniformly (D1)
     noise               "orthogonal": off both signals, as D1 says [P*]; "full": in all of d dimensions [A]
     init                "gaussian" [P*] or "uniform" [A]: the law of the entries at the start
     extra_steps         steps still taken after L_S <= epsilon, >= 0
@@ -92,7 +89,7 @@ class Setting:
     __signature__: ClassVar[Signature]
 
     def __new__(cls, **values: Any) -> "Setting":
-        cls._refuse_unknown("Setting", values)
+        validate.names("Setting", values, cls)
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
@@ -106,39 +103,20 @@ class Setting:
         validate.choice("noise", self.noise, ("orthogonal", "full"))
         validate.choice("init", self.init, ("gaussian", "uniform"))
         for name in DERIVED:
-            self._store(
-                name, self._given(name, getattr(self, name)) if name in given else self._derived(name)
-            )
+            value = getattr(self, name)
+            if name not in given:
+                value = self._derived(name)
+            elif name == "max_steps":
+                value = validate.integer(name, value, 1)
+            else:
+                value = validate.real(name, value, positive=name not in ("sigma_h", "sigma_V"))
+            self._store(name, value)
         if self.epsilon >= log(2):
-            warnings.warn(
-                f"epsilon={self.epsilon:g} is not below log 2 = 0.693, the loss of outputs that are all 0: "
-                "a run from a small start ends at step 0",
-                stacklevel=4,
-            )
+            what = f"epsilon={self.epsilon:g} is not below log 2 = 0.693, the loss at outputs 0:"
+            warnings.warn(f"{what} a run from a small start ends at step 0", stacklevel=4)
 
     def _store(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen
-
-    @classmethod
-    def _refuse_unknown(cls, caller: str, values: Mapping[str, Any]) -> None:
-        names = [f.name for f in fields(cls) if f.init]
-        for name in sorted(set(values) - set(names)):
-            nearest = get_close_matches(name.lower(), [other.lower() for other in names], 1, 0)[0]
-            nearest = next(other for other in names if other.lower() == nearest)
-            known = getattr(cls, name, None)
-            follows = (
-                f", which follows from the others: {known.__doc__}" if isinstance(known, property) else ""
-            )
-            raise TypeError(
-                f"{caller}() got the unknown name {name!r}{follows}; the nearest is {nearest!r}, "
-                f"allowed are {', '.join(names)}"
-            )
-
-    @staticmethod
-    def _given(name: str, value: Any) -> float:
-        if name == "max_steps":
-            return validate.integer(name, value, 1)
-        return validate.real(name, value, positive=name not in ("sigma_h", "sigma_V"))
 
     def _derived(self, name: str) -> float:
         rule, _ = DERIVED[name]
@@ -149,10 +127,9 @@ class Setting:
             value = inf
         if not (isfinite(value) and value > 0):
             names = "snr", "sigma_p", "C_p", "epsilon", "w_O_norm"
+            at = ", ".join(f"{other}={getattr(self, other)!r}" for other in names)
             raise ValueError(
-                f"{name} cannot be derived as {rule}: it would be {value!r} at "
-                + ", ".join(f"{other}={getattr(self, other)!r}" for other in names)
-                + f"; give {name} or less extreme values"
+                f"{name} cannot be derived as {rule}: it would be {value!r} at {at}; give {name}"
             )
         return value
 
@@ -196,7 +173,7 @@ class Setting:
         """A Setting with some values changed; every default that was not set by hand is derived afresh. None
         derives one that was. Raises TypeError for an unknown name, else as Setting.
         """
-        self._refuse_unknown("replace", changes)
+        validate.names("replace", changes, type(self))
         kept = {n: v for n, v in self.values().items() if n in self.sources or n not in DERIVED}
         return Setting(**{**kept, **changes}).with_sources(
             {name: source for name, source in self.sources.items() if name not in changes}
