@@ -5,7 +5,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 import benign_ref as br
 from benign_ref.experiments import convergence
-from benign_ref.experiments.fits import ORDERS
+from benign_ref.paper.theorems import ORDERS
 from benign_ref.runtime.resume import compute
 
 from .common import WIDTH, Result, plt, save, settings_of

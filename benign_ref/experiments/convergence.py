@@ -30,8 +30,8 @@ from ..paper.data import init_parameters, make_rng, sample_dataset
 from ..paper.descent import descend
 from ..paper.model import logistic, logistic_slope
 from ..paper.setting import Setting
+from ..paper.theorems import ORDERS
 from .dynamics import pair_mean
-from .fits import ORDERS
 
 SNRS = {"benign": 20.0, "harmful": 2.0}
 LARGEST = {"benign": 40.0, "harmful": 28.3}  # the longest token that any run below has: eta is stable for it

@@ -1,6 +1,4 @@
-"""What the theory predicts, in orders only (T1, T2 [P*]), and the fits that compare it with what was
-measured. The phases of T3: phases.py.
-"""
+"""The fits that compare what was measured with the theory: boundary constants, crossings, power laws."""
 
 from typing import NamedTuple
 
@@ -8,12 +6,6 @@ import numpy as np
 
 from .. import validate
 from ..derived.boundary import limit_diagram
-
-# Exponents of T in T1 ("benign") and T2 ("harmful") [P*].
-ORDERS = {
-    "benign": {"epsilon": -1, "eta": -1, "w_O": -2, "mu": -2, "N": 0, "sigma_p^2 d": 0},
-    "harmful": {"epsilon": -1, "eta": -1, "w_O": -2, "mu": 0, "N": 1, "sigma_p^2 d": -1},
-}
 
 # Student's t, 97.5% quantile, by degrees of freedom 1..30; beyond, the normal 1.96 is within 2%.
 STUDENT_T = (

@@ -1,21 +1,23 @@
 """The reference alone, in NumPy, to be read beside the proof. In this order:
 
-setting.py     every size and scale; the theory's Condition
+setting.py     every size and scale
 data.py        D1, the initialisation
 model.py       M1-M3, forward
 gradients.py   G1-G4, backward: each forward line above the gradient line that differentiates it
 descent.py     GD
 proof.py       P1-P4: the same run in the proof's coordinates
-theorems.py    T1-T3 as statements
+theorems.py    the Condition, T1-T3 as statements
 """
 
 from .data import Dataset, init_parameters, make_rng, sample_dataset
 from .descent import DivergenceError, Record, ReferenceSpace, Run, descend, log_spaced_steps
 from .model import Parameters
 from .proof import ReferenceProofSpace
-from .setting import Clause, Setting
+from .setting import Setting
+from .theorems import T1, T2, T3, Clause
 
 __all__ = [
-    "Clause", "Dataset", "DivergenceError", "Parameters", "Record", "ReferenceProofSpace", "ReferenceSpace",
-    "Run", "Setting", "descend", "init_parameters", "log_spaced_steps", "make_rng", "sample_dataset",
+    "T1", "T2", "T3", "Clause", "Dataset", "DivergenceError", "Parameters", "Record", "ReferenceProofSpace",
+    "ReferenceSpace", "Run", "Setting", "descend", "init_parameters", "log_spaced_steps", "make_rng",
+    "sample_dataset",
 ]  # fmt: skip

@@ -11,9 +11,10 @@ from copy import copy
 from dataclasses import dataclass, field, fields
 from inspect import Signature, signature
 from math import ceil, inf, isfinite, log, sqrt
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from .. import validate
+from .theorems import Clause, condition
 
 # name: (the default, as an expression in the other values that is shown and evaluated, mark)
 DERIVED = {
@@ -24,26 +25,6 @@ DERIVED = {
     "sigma_V": ("0.01 / (w_O_norm * s)", "[C]"),
     "max_steps": ("ceil(30 * N * M / (eta * epsilon * w_O_norm**2 * s**2))", "[C]"),
 }
-
-
-class Clause(NamedTuple):
-    """One clause of the theory's Condition [P*]: the statement and its two sides as numbers, every constant
-    and logarithm set to 1.
-    """
-
-    statement: str
-    left: float
-    relation: str
-    right: float
-
-    @property
-    def ratio(self) -> float:
-        """left / right (infinite if right is 0)."""
-        return self.left / self.right if self.right else inf
-
-    def __str__(self) -> str:
-        sides = f"{self.left:>10.3g} {self.relation} {self.right:<10.3g}"
-        return f"{self.statement:<62} {sides} left/right = {self.ratio:.3g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,21 +168,9 @@ class Setting:
 
     def condition(self) -> list[Clause]:
         """The theory's Condition [P*] clause by clause, as a list of Clause: both sides, with every constant
-        and logarithm set to 1.
+        and logarithm set to 1 (theorems.py).
         """
-        least = min(1 / self.mu_norm, 1 / self.noise_norm)
-        width, bound = self.d_h**-0.25, "min{||mu||^-1, (sigma_p sqrt d)^-1}"
-        return [
-            Clause("d >~ N^2 d_h / epsilon^2", self.d, ">~", self.N**2 * self.d_h / self.epsilon**2),
-            Clause("N >~ polylog(d), the logarithms set to 1", self.N, ">~", 1.0),
-            Clause("M = Theta(1)", self.M, "~", 1.0),
-            Clause("||w_O|| = Theta(1)", self.w_O_norm, "~", 1.0),
-            Clause("eta <~ min{||mu||^-2, (sigma_p^2 d)^-1} d_h^(-1/2)", self.eta, "<~", least**2 * width**2),
-            Clause(
-                f"sigma_V <~ {bound} d_h^(-1/4)/||w_O||", self.sigma_V, "<~", least * width / self.w_O_norm
-            ),
-            Clause(f"sigma_h ~ {bound} d_h^(-1/4), no logs", self.sigma_h, "~", least * width),
-        ]
+        return condition(self)
 
     def condition_text(self) -> str:
         """The clauses of `condition`, one a line, under a line that says what was set to 1."""

@@ -5,6 +5,7 @@ import pytest
 
 import benign_ref as br
 from benign_ref.engines.proof_space import ProofSpace
+from benign_ref.paper.theorems import ORDERS
 from benign_ref.experiments import convergence
 from benign_ref.paper.descent import descend
 
@@ -31,7 +32,7 @@ def everything(s):
 
 
 @pytest.mark.parametrize("regime", REGIMES)
-@pytest.mark.parametrize("name", convergence.ORDERS["benign"])
+@pytest.mark.parametrize("name", ORDERS["benign"])
 def test_one_thing_moves_at_a_time(regime, name):
     base = convergence.base_setting(regime)
     before, after = everything(base), everything(convergence.moved(base, name, 2.0))
@@ -48,7 +49,7 @@ def test_one_thing_moves_at_a_time(regime, name):
 )
 def test_the_orders_are_those_of_T1_and_T2(regime, formula):
     base = convergence.base_setting(regime)
-    for name, order in convergence.ORDERS[regime].items():
+    for name, order in ORDERS[regime].items():
         assert log(formula(convergence.moved(base, name, 2.0)) / formula(base)) / log(2) == pytest.approx(
             order, abs=1e-12
         ), name
