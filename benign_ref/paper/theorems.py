@@ -81,9 +81,9 @@ T1 = Theorem("T1", "benign overfitting", "N SNR^2 = Omega(1)", "o(1), with proba
 T2 = Theorem("T2", "harmful overfitting", "N^-1 SNR^-2 = Omega(1)", "Theta(1)",
              {"epsilon": -1, "eta": -1, "w_O": -2, "mu": 0, "N": 1, "sigma_p^2 d": -1})  # fmt: skip
 T3 = (
-    "Phase I: V grows while attention stays near 1/M. Phase II: <q,k> grow and attention concentrates, on the "
-    "signal when benign, on xi_2 when harmful. Phase III: attention has settled and the loss falls like 1/t. "
-    "All through, max_n |ell'_n| / min_n |ell'_n| stays bounded."
+    "Phase I: V grows while attention stays near 1/M. Phase II: <q,k> grow and attention concentrates, on "
+    "the signal when benign, on xi_2 when harmful. Phase III: attention has settled and the loss falls like "
+    "1/t. All through, max_n |ell'_n| / min_n |ell'_n| stays bounded."
 )
 THEOREMS = {"benign": T1, "harmful": T2}
 ORDERS = {regime: theorem.orders for regime, theorem in THEOREMS.items()}

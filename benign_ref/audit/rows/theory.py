@@ -134,14 +134,19 @@ CODE = (
     "experiments/theorem.py:end",
 )
 LIMITS = (
-    "A Theta is a statement about a limit, which no finite range proves or refutes: a verdict says what is seen "
-    "over the range shown, M = 4, every one-sided clause of the Condition met with a margin of ten, its constants "
-    "and logarithms set to 1. Where the loss does not fall like 1/t yet, exponents of T are those of the way there."
+    "A Theta is a statement about a limit, which no finite range proves or refutes: a verdict says what is "
+    "seen over the range shown, M = 4, every one-sided clause of the Condition met with a margin of ten, its "
+    "constants and logarithms set to 1. Where the loss does not fall like 1/t yet, exponents of T are those "
+    "of the way there."
+)
+PHASES = " Phases: one point a regime (M = 8, N = 6), one draw a seed, thresholds ours [C]."
+CODE_T3 = (
+    "derived/law.py:train_in_law",
+    "experiments/phases.py:find_phases",
+    "experiments/theorem.py:through_epsilon",
 )
 ROWS = [
     Row("T1", str(T1), "benign overfitting theorem", "[P*], measured", CODE, check_T1, LIMITS),
     Row("T2", str(T2), "harmful overfitting theorem", "[P*], measured", CODE, check_T2, LIMITS),
-    Row("T3", T3, "training dynamics", "[P*], measured",
-        ("derived/law.py:train_in_law", "experiments/phases.py:find_phases", "experiments/theorem.py:through_epsilon"),
-        check_T3, LIMITS + " Phases: one point a regime (M = 8, N = 6), one draw a seed, thresholds ours [C]."),
-]  # fmt: skip
+    Row("T3", T3, "training dynamics", "[P*], measured", CODE_T3, check_T3, LIMITS + PHASES),
+]
