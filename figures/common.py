@@ -1,8 +1,6 @@
 """What every figure shares: its options, its result, its look, and how it is saved."""
 
 import csv
-import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
 from matplotlib import patheffects  # noqa: E402
 
 from benign_ref import plots  # noqa: E402
+from benign_ref.runtime.progress import Line  # noqa: E402
 
 WIDTH = plots.WIDTH
 PAPER_RED = "#d62728"
@@ -31,51 +30,6 @@ plt.rcParams.update(plots.LOOK)
 plt.rcParams["axes.prop_cycle"] = plt.cycler(color=plots.COLOURS)
 
 
-class Progress:
-    """A line that updates on a terminal, with the time left; sparse plain lines elsewhere."""
-
-    def __init__(self, stream=None, every=15.0):
-        self.stream, self.every = stream or sys.stderr, every
-        self.terminal = self.stream.isatty()
-        self.start("")
-
-    def start(self, name):
-        """Begin the figure `name`."""
-        self.name, self.begun, self.said, self.first = name, time.monotonic(), time.monotonic(), None
-
-    def __call__(self, done, total, what="cells"):
-        """`done` of `total` parts are there."""
-        now = time.monotonic()
-        if (
-            self.first is None or done < self.first
-        ):  # what a store had took no time, so the time left is reckoned from here
-            self.first, self.begun = done, now if done else self.begun
-        if now - self.said < (0.1 if self.terminal else self.every) and done < total:
-            return
-        self.said = now
-        left = (now - self.begun) / max(done - self.first, 1) * (total - done)
-        rest = (
-            f" in {_minutes(now - self.begun)}"
-            if done == total
-            else f", {_minutes(left)} left"
-            if done > self.first
-            else ""
-        )
-        text = f"{self.name}: {done}/{total} {what}{rest}"
-        self.stream.write(f"\r\x1b[2K{text}" if self.terminal else text + "\n")
-        self.stream.flush()
-
-    def clear(self):
-        """Take the updating line away."""
-        if self.terminal:
-            self.stream.write("\r\x1b[2K")
-            self.stream.flush()
-
-
-def _minutes(seconds):
-    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s" if seconds >= 60 else f"{seconds:.0f} s"
-
-
 @dataclass(frozen=True)
 class Options:
     """What run_all.py was asked for. out: folder of the pictures; store: folder in which grids keep their
@@ -88,7 +42,7 @@ class Options:
     jobs: int | None = None
     executor: Any = None
     store: Path | None = None
-    progress: Any = field(default_factory=Progress)
+    progress: Any = field(default_factory=Line)
     mnist: Path | None = None
     authors_matrix: Path | None = None
 

@@ -46,11 +46,10 @@ def axes_of(quick):
 def measure(options):
     """The grid of real draws, as a PhaseDiagram; what the store has is not computed again."""
     mus, Ns, draws = axes_of(options.quick)
-    progress = lambda done, total, cell: options.progress(done, total)  # noqa: E731
     return br.phase_diagram(
         [authors.snr_of(mu) for mu in mus], Ns, base=BASE, engine="proof", n_test=N_TEST,
         seeds=[options.seed + k for k in range(draws)], store=options.store and options.store / "fig1",
-        jobs=options.jobs, executor=options.executor, progress=progress,
+        jobs=options.jobs, executor=options.executor, progress=options.progress,
     )  # fmt: skip
 
 

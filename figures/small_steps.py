@@ -71,7 +71,7 @@ def measure(options, engine="proof"):
     return br.phase_diagram(
         snrs, Ns, base=BASES[engine], engine=engine, seeds=[options.seed + k for k in range(count)],
         store=options.store and options.store / f"small_steps-{engine}", jobs=options.jobs,
-        executor=options.executor, progress=lambda done, total, cell: options.progress(done, total),
+        executor=options.executor, progress=options.progress,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from .. import validate
 from ..paper.setting import DERIVED, Setting
 from ..runtime import workers
+from ..runtime.progress import reporting
 from ..runtime.resume import resume, versions
 from ..runtime.store import Store
 from .cell import run_cell
@@ -128,8 +129,9 @@ def phase_diagram(
     fresh samples a cell is tested on. engine: "proof", real draws of D1, or "law", the same experiment drawn
     in law. store: a folder that keeps every finished cell, made if needed; what it has is not computed again.
     One of other settings is refused. jobs: worker processes (default: the cores available). executor:
-    instead, any PEP 3148 executor; it stays the caller's. progress: called as progress(done, total, result)
-    with the cells found in the store (result None), then after each cell.
+    instead, any PEP 3148 executor; it stays the caller's. progress: a function, called as progress(done,
+    total, result) with the cells found in the store (result None), then after each cell; True or False: a
+    line on stderr or none; None: a line if stderr is a terminal.
 
     Divergence and lack of convergence are results (status), as are cells lost with their worker; none of them
     enters a mean. On Ctrl-C the workers end at once, what is done is kept in the store, and KeyboardInterrupt
@@ -141,20 +143,14 @@ def phase_diagram(
     validate.choice("engine", engine, ENGINES)
     n_test = validate.integer("n_test", n_test, 1)
     jobs = checked_jobs(jobs, executor)
-    if progress is not None and not callable(progress):
-        raise TypeError(
-            f"progress must be a function of (done, total, result) or None, got {validate.shown(progress)}"
-        )
     check_sizes(base, snrs, Ns, engine, n_test)
     settings = fingerprint(base, engine, n_test)
-    store = None if store is None else Store(store, settings)
-    cells = [
-        Cell(snr, N, seed) for N in sorted(Ns, reverse=True) for snr in snrs for seed in seeds
-    ]  # the longest runs first
-    done = resume(
-        partial(run_cell, base=base, engine=engine, n_test=n_test), cells,
-        store=store, jobs=jobs, executor=executor, what="cells",
-        progress=progress and (lambda done, total, value, left: progress(done, total, as_result(value))),
-    )  # fmt: skip
+    cells = [Cell(snr, N, seed) for N in sorted(Ns, reverse=True) for snr in snrs for seed in seeds]
+    with reporting(progress, "phase_diagram", "cells") as report:
+        done = resume(
+            partial(run_cell, base=base, engine=engine, n_test=n_test), cells,
+            store=None if store is None else Store(store, settings), jobs=jobs, executor=executor, what="cells",
+            progress=lambda done, total, value, left: report(done, total, as_result(value), left),
+        )  # fmt: skip
     results = {cell: as_result(value) for cell, value in done.values.items()}
     return collect(snrs, Ns, seeds, results, settings, done.computed, done.reused)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import workers
-from .progress import say
+from .progress import TimeLeft, say, spread
 from .store import Store
 
 # Decides stored numbers: to be raised whenever a change of the code changes any of them, in the last bit even
@@ -34,19 +34,20 @@ class Resumed(NamedTuple):
     lost: int
 
 
-def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks", progress=None):
+def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks", progress=None, cost=None):
     """function(*task) for every task, a tuple of numbers and names, as a Resumed.
 
     Values must be what JSON holds (any float may be in them) and come back as JSON gives them, tuples as
     lists, whether computed now or found in the store. store: a Store whose settings say what, besides the
-    task, decides a value; None: nothing is kept. Tasks are begun in the order given, by `jobs` workers
-    (None: the cores available; 1: in this process, with the same bits), or by `executor`. what: what a task
-    is called in messages. progress(done, total, value, left): called first with what the store had and
-    value None, then after each task; left: seconds until the end, None while unknown.
+    task, decides a value; None: nothing is kept. Computed by `jobs` workers (None: the cores available; 1: in
+    this process, with the same bits), or by `executor`. Give the longest tasks first, similar ones side by
+    side. what: what a task is called in messages. progress(done, total, value, left): called first with what
+    the store had and value None, then after each task; left: seconds until the end, None while unknown, the
+    better if cost(task) tells what a task costs in proportion to others.
 
     On Ctrl-C the workers end at once, and KeyboardInterrupt goes on with a message that says what is kept.
-    Raises RuntimeError if the function raises something, or if all that was to be computed was lost;
-    OSError if the store cannot be written.
+    Raises RuntimeError if the function raises something, or if all that was to be computed was lost; OSError
+    if the store cannot be written.
     """
     progress = progress or (lambda done, total, value, left: None)
     tasks = list(dict.fromkeys(tasks))
@@ -54,11 +55,12 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
     missing, reused, lost, reason = [task for task in tasks if task not in values], len(values), 0, ""
     if store and missing:
         store.probe()
-    source, at_once = workers.start(function, missing, jobs, executor, say)
+    source, at_once = workers.start(function, spread(missing), jobs, executor, say)
+    time_left = TimeLeft(missing, at_once, cost)
     try:
         with contextlib.closing(source):  # whatever happens here ends the workers
             progress(reused, len(tasks), None, None)
-            for task, value, _ in source:
+            for task, value, seconds in source:
                 if isinstance(value, workers.Lost):
                     lost, reason = lost + 1, value.reason
                 else:
@@ -66,7 +68,8 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
                     if store:
                         store.write(file_name(task), value)
                 values[task] = value
-                progress(len(values), len(tasks), value, None)
+                time_left.add(task, seconds)
+                progress(len(values), len(tasks), value, time_left.seconds())
     except KeyboardInterrupt:
         done = f"interrupted; {len(values) - lost} of {len(tasks)} {what} are"
         kept = (
@@ -89,7 +92,7 @@ def compute(name, function, tasks, options, what, **decides):
     store = options.store and Store(options.store / name, {**versions(), **decides})
     done = resume(
         function, tasks, store=store, jobs=options.jobs, executor=options.executor, what=what,
-        progress=lambda done, total, value, left: options.progress(done, total, what),
+        progress=lambda done, total, value, left: options.progress(done, total, what, left),
     )  # fmt: skip
     lost = [(task, value.reason) for task, value in done.values.items() if isinstance(value, workers.Lost)]
     if lost:

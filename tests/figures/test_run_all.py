@@ -1,11 +1,9 @@
-import io
 import json
 
 import pytest
 
 import run_all
-from figures import NAMES, common
-from figures.common import Progress
+from figures import NAMES
 
 
 def test_list_names_every_figure(capsys):
@@ -37,40 +35,6 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(tmp_path):
         run_all.main(["--only", "small_steps", "--out", str(tmp_path / "file" / "out")])
 
 
-def test_progress_is_sparse_when_piped_and_one_line_on_a_terminal():
-    piped = io.StringIO()
-    progress = Progress(piped, every=3600)
-    progress.start("fig1")
-    for done in range(1, 101):
-        progress(done, 100)
-    assert piped.getvalue().startswith("fig1: 100/100 cells in ") and piped.getvalue().count("\n") == 1
-
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    screen = Terminal()
-    progress = Progress(screen)
-    progress.start("fig1")
-    for done in (1, 2):
-        progress.said -= 1
-        progress(done, 4)
-    progress.clear()
-    assert "\n" not in screen.getvalue() and "2/4 cells" in screen.getvalue() and "left" in screen.getvalue()
-
-
-def test_time_left_is_reckoned_from_what_the_store_had(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr(common.time, "monotonic", lambda: clock[0])
-    piped = io.StringIO()
-    progress = Progress(piped, every=0)
-    progress.start("fig1")
-    for done in (90, 91):
-        clock[0] += 10
-        progress(done, 100)
-    assert piped.getvalue().splitlines() == ["fig1: 90/100 cells", "fig1: 91/100 cells, 1 min 30 s left"]
-
-
 def test_the_manifest_says_what_was_used():
     environment = run_all.environment()
     assert {"python", "numpy", "numba", "matplotlib", "processor", "commit", "benign_ref"} <= set(environment)
@@ -87,12 +51,16 @@ def test_a_later_run_of_one_figure_keeps_what_the_manifest_says_of_others(tmp_pa
     (tmp_path / "manifest.json").write_text("{torn", encoding="utf-8")
     run_all.note(tmp_path, "fig1", {"seed": 2})
     assert "begun afresh" in capsys.readouterr().err
-    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == {"figures": {"fig1": {"seed": 2}}}
+    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == {
+        "figures": {"fig1": {"seed": 2}}
+    }
 
 
 def test_a_store_of_other_settings_is_told_in_words(tmp_path, capsys):
     (tmp_path / "store" / "small_steps-proof").mkdir(parents=True)
-    (tmp_path / "store" / "small_steps-proof" / "settings.json").write_text('{"engine": "another"}', encoding="utf-8")
+    (tmp_path / "store" / "small_steps-proof" / "settings.json").write_text(
+        '{"engine": "another"}', encoding="utf-8"
+    )
     assert run_all.main(["--only", "small_steps", "--quick", "--out", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert (

@@ -1,0 +1,138 @@
+"""The line of progress, and the time left on simulated schedules."""
+
+import heapq
+import io
+import itertools
+
+import numpy as np
+import pytest
+
+from benign_ref.runtime import progress
+from benign_ref.runtime.progress import Line, TimeLeft, reporting, spread
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_line_is_sparse_when_piped_and_one_line_on_a_terminal():
+    piped = io.StringIO()
+    line = Line("fig1", piped, every=3600)
+    for done in range(1, 101):
+        line(done, 100)
+    assert piped.getvalue().startswith("fig1: 100/100 cells in ") and piped.getvalue().count("\n") == 1
+    screen = Terminal()
+    line = Line("fig1", screen)
+    for done in (1, 2):
+        line.shown -= 1
+        line(done, 4, "runs", 7200.0)
+    line.clear()
+    assert "\n" not in screen.getvalue() and "fig1: 2/4 runs, 2 h 00 min left" in screen.getvalue()
+
+
+def test_what_ends_at_once_shows_no_line_before_its_end():
+    screen = Terminal()
+    Line("fig1", screen)(1, 4)
+    assert not screen.getvalue()
+
+
+def test_what_a_caller_may_ask_for(monkeypatch):
+    told, screen = [], Terminal()
+    with reporting(lambda *what: told.append(what), "train", "steps") as report:
+        report(1, 2, 0.5, 3.0)
+    assert told == [(1, 2, 0.5)]
+    monkeypatch.setattr(progress.sys, "stderr", screen)
+    for wish, shown in ((False, False), (None, True), (True, True), (Line("mine", screen), True)):
+        screen.truncate(0)
+        with reporting(wish, "train", "steps, loss {value:.2f}") as report:
+            report(2, 2, 0.5)
+        assert ("2/2 steps, loss 0.50" in screen.getvalue()) == shown
+    monkeypatch.setattr(progress.sys, "stderr", io.StringIO())
+    with reporting(None, "train", "steps") as report:
+        report(2, 2, 0.5)
+    assert not progress.sys.stderr.getvalue()
+    with pytest.raises(TypeError, match="progress must be None, True, False or a function"):
+        with reporting(3, "train", "steps"):
+            pass
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 9, 100])
+def test_the_order_is_all_tasks_once_evenly_spread_first(count):
+    tasks = [(k,) for k in range(count)]
+    order = spread(tasks)
+    assert sorted(order) == tasks and order[count // 2 :] == sorted(order[count // 2 :])
+    places = [k for (k,) in order[: max(count // 8, 1)]]
+    assert count < 32 or np.diff(sorted(places)).max() <= 2 * count / len(places)
+
+
+def schedule(seconds, at_once, start=1.5, compiles=0.0, known=True, cost=None):
+    """(share of the work done, time left as told, time left) after each task of a simulated run: `at_once`
+    workers start at `start`, and each one's first task takes `compiles` longer.
+    """
+    clock = [0.0]
+    left = TimeLeft(list(seconds), at_once if known else None, cost, clock=lambda: clock[0])
+    queue = iter(left.tasks)
+    running = [
+        (start + seconds[task] + compiles, task, compiles) for task in itertools.islice(queue, at_once)
+    ]
+    heapq.heapify(running)
+    told, done = [], 0.0
+    while running:
+        clock[0], task, more = heapq.heappop(running)
+        left.add(task, seconds[task] + more)
+        done += seconds[task]
+        told.append((clock[0], done / sum(seconds.values()), left.seconds()))
+        for task in itertools.islice(queue, 1):
+            heapq.heappush(running, (clock[0] + seconds[task], task, 0.0))
+    return [(share, seconds, clock[0] - at) for at, share, seconds in told]
+
+
+def grid(law, spread, rng):
+    """{(N, SNR, seed): seconds}, N downwards, scattered by a factor exp(+-spread)."""
+    cells = itertools.product(range(20, 1, -2), np.arange(1, 26, 2.0), range(3))
+    return {cell: law(cell[0], cell[1]) * np.exp(spread * rng.standard_normal()) for cell in cells}
+
+
+SCHEDULES = {
+    "N^2, more at a small SNR": lambda rng: grid(lambda N, snr: N**2 * (1 + 20 / snr), 0.2, rng),
+    "N^3, more at a boundary": lambda rng: grid(
+        lambda N, snr: N**3 * (1 + 10 * np.exp(-((snr * N**0.5 - 30) ** 2) / 100)), 0.4, rng
+    ),
+    "all alike": lambda rng: grid(lambda N, snr: 1.0, 0.1, rng),
+    "two regimes": lambda rng: {
+        (regime, seed): factor * np.exp(0.1 * rng.standard_normal())
+        for regime, factor in (("benign", 1.0), ("harmful", 3.0)) for seed in range(20)
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["workers", "executor"])
+@pytest.mark.parametrize("at_once, compiles", [(1, 0.0), (2, 0.0), (2, 3.0)])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_time_left_is_within_a_factor_of_one_and_a_half_from_a_tenth_of_the_work_on(
+    name, at_once, compiles, known
+):
+    seconds = SCHEDULES[name](np.random.default_rng(7))
+    told = schedule(seconds, at_once, compiles=compiles * np.mean(list(seconds.values())), known=known)
+    judged = [(share, said / true) for share, said, true in told if 0.1 < share < 0.95]
+    assert len(judged) > 10 and all(1 / 1.5 < ratio < 1.5 for _, ratio in judged), (min(judged), max(judged))
+
+
+def test_nothing_is_said_before_it_means_something():
+    told = schedule(SCHEDULES["all alike"](np.random.default_rng(0)), 2)
+    assert all(said is None for share, said, _ in told if share < 0.045) and told[30][1] is not None
+
+
+def test_a_known_cost_is_used():
+    seconds = {(k,): 2.0**-k for k in range(12)}
+    plain, weighed = (schedule(seconds, 1, cost=cost) for cost in (None, lambda task: 2.0 ** -task[0]))
+    assert all(abs(said - true) < 1e-9 for _, said, true in weighed if said is not None)
+    assert any(abs(said - true) > 0.1 for _, said, true in plain if said is not None)
+
+
+def test_lost_tasks_and_clocks_that_stand_still_do_not_stop_a_run():
+    left = TimeLeft([(k,) for k in range(6)], 2, clock=lambda: 1.0)
+    for k in range(6):
+        left.add((k,), float("nan") if k % 2 else 0.0)
+        assert left.seconds() is None or left.seconds() >= 0
