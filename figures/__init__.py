@@ -7,6 +7,7 @@ make(options) -> Result.
 
 NAMES = (
     "fig1",
+    "departures",
     "boundary",
     "small_steps",
     "phases",

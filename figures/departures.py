@@ -1,0 +1,118 @@
+"""What moves the boundary of Figure 1, by how much, and what does not: each departure alone."""
+
+import numpy as np
+
+from benign_ref.experiments.departures import (
+    DEPARTURES,
+    LEVEL,
+    N_TEST,
+    computed,
+    crossing_of,
+    departed_cell,
+    places,
+    setting_of,
+    verdict,
+)
+from benign_ref.runtime.resume import compute
+
+from .common import WIDTH, Result, log_axis, plt, save, settings_of
+
+TITLE = "what moves the boundary of Figure 1, by how much, and what does not: each departure alone"
+CAPTION = """
+Departures. Each thing in which the published experiment of Figure 1 [A] and D1 or our small-step settings
+[C] differ, varied alone: where test loss crosses {level}, in N SNR^2, at N = {Ns}. Dots: real draws,
+{draws} rows ({slow} where steps are small), of each the last fall through {level}; bars: standard error;
+black: the limit with the same change, nothing fitted. Grey: the published experiment, mean and standard
+error. The last two rows are at the scales of Figures 3 and 4, where C_p = 20 [A] while 5 sqrt(M) = 10
+[P*]; their runs end at epsilon = 0.01 [C]. Fixed beforehand [C]: a difference of more than 3 joint
+standard errors moves the boundary; one of fewer than 2, where these are at most 3% of the crossing, is no
+difference beyond chance; all else cannot be decided. Moves it: {moves}.
+"""
+
+
+def sizes(quick):
+    """N, draws, draws of the slow ones, and how many places of a row are left out."""
+    return ((4,), 2, 2, 4) if quick else ((4, 10, 20), 8, 4, 1)
+
+
+def measure(options):
+    """{(name, N): Crossing} of the draws; what the store has is not computed again."""
+    Ns, draws, slow, every = sizes(options.quick)
+    rows = {}
+    for name, one in DEPARTURES.items():
+        seeds = [options.seed + k for k in range(slow if one.slow else draws)]
+        rows |= {(name, N): (places(name, N, every), seeds) for N in Ns}
+    tasks = [(*row, snr, seed) for row, (snrs, seeds) in rows.items() for snr in snrs for seed in seeds]
+    tasks.sort(key=lambda task: (not DEPARTURES[task[0]].slow, -task[1]))  # the longest runs first
+    settings = {name: str(setting_of(name, Ns[0])) for name in DEPARTURES}
+    cells = compute("departures", departed_cell, tasks, options, "cells", n_test=N_TEST, **settings)
+    return {(name, N): crossing_of(cells, name, N, *rows[name, N]) for name, N in rows}
+
+
+def base_of(name):
+    """The departure that another one is compared with, or None."""
+    return {"published": None, "figure 3": None, "C_p": "figure 3"}.get(name, "published")
+
+
+def table(found):
+    """The rows of the table, as `make` heads them."""
+    rows = []
+    for (name, N), c in found.items():
+        base = base_of(name)
+        compared = ["", "", "the base"]
+        limit = computed(name, N)
+        if base:
+            other = found[base, N]
+            compared = [c.mean - other.mean, np.hypot(c.error, other.error), verdict(c, other)]
+        away = limit - computed(base, N) if base else ""
+        rows.append([DEPARTURES[name].name, N, c.mean, c.error, c.rows, c.draws, *compared, limit, away])
+    return rows
+
+
+def draw(found, Ns):
+    """A panel for each N: crossings down the list of departures."""
+    names = list(DEPARTURES)[::-1]
+    figure, panels = plt.subplots(1, len(Ns), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
+    for axes, N in zip(panels[0], Ns):
+        base = found["published", N]
+        axes.axvspan(base.mean - base.error, base.mean + base.error, color="0.85", linewidth=0)
+        axes.axvline(base.mean, color="0.6", linewidth=0.8)
+        for height, name in enumerate(names):
+            c = found[name, N]
+            axes.errorbar(c.mean, height, xerr=c.error, fmt="o", color="C1", markersize=4, linewidth=1.2)
+            axes.plot(
+                computed(name, N), height, marker="|", color="black", markersize=10, markeredgewidth=1.5
+            )
+        axes.set(title=f"$N={N}$")
+        log_axis(axes, (200, 500, 1000), r"$N\,\mathrm{SNR}^2$ at test loss " + f"{LEVEL}")
+        axes.set_xlim(150, 1500)
+    panels[0, 0].set_yticks(range(len(names)), [DEPARTURES[name].name for name in names], fontsize=6.5)
+    return figure
+
+
+def report(rows):
+    """The printed lines."""
+    lines = [
+        "N SNR^2 at test loss 0.2, real draws; difference from the base in joint standard errors | the limit"
+    ]
+    for name, N, mean, error, _, _, moved, joint, said, limit, away in rows:
+        compared = f"{moved:+.0f} +- {joint:.0f}: {said}" if joint != "" else said
+        limits = f"{limit:.0f}" + (f" ({away:+.0f})" if away != "" else "")
+        lines.append(f"    N = {N:2d} {name}: {mean:.0f} +- {error:.0f}, {compared} | {limits}")
+    return lines
+
+
+def make(options):
+    """Compute the rows of every departure, draw them, return a Result."""
+    Ns, draws, slow, _ = sizes(options.quick)
+    found = measure(options)
+    rows = table(found)
+    moves = sorted({f"{row[0]} (N = {row[1]})" for row in rows if row[8] == "moves it"}) or ["nothing"]
+    caption = CAPTION.format(
+        level=LEVEL, Ns=", ".join(map(str, Ns)), draws=draws, slow=slow, moves="; ".join(moves)
+    )
+    header = ["departure", "N", "N SNR^2", "standard error", "rows that cross", "rows", "difference",
+              "its standard error", "verdict", "the limit", "the limit's difference"]  # fmt: skip
+    files = save(draw(found, Ns), "departures", caption, header, rows, options)
+    settings = {name: settings_of(setting_of(name, Ns[0])) for name in DEPARTURES}
+    return Result(files, report(rows), settings)

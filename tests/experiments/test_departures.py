@@ -1,0 +1,95 @@
+"""Departures: each changes what it says and nothing else; rows lie about the limit's crossing."""
+
+import math
+
+import numpy as np
+import pytest
+
+import benign_ref as br
+from benign_ref.experiments import departures
+from benign_ref.experiments.cell import run_cell
+from benign_ref.experiments.fits import Crossing
+
+CHANGED = {
+    "published": set(),
+    "noise": {"noise"},
+    "law": {"init"},
+    "start": {"sigma_h"},
+    "start of V": {"sigma_V"},
+    "step": {"eta", "max_steps"},
+    "width": {"d_h", "d_v", "sigma_h"},
+    "w_O": {"w_O_norm"},
+    "extra step": {"extra_steps"},
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_each_departure_changes_what_it_says_and_nothing_else(name):
+    base = br.published_setting("figure1", N=10, mu=departures.MU_1).values()
+    values = departures.setting_of(name, 10).values()
+    assert {key for key in base if values[key] != base[key]} == CHANGED[name]
+
+
+def test_the_factors_are_those_in_the_names():
+    of = {name: departures.setting_of(name, 10).replace(snr=5.0) for name in departures.DEPARTURES}
+    published = of["published"]
+    assert math.isclose(published.sigma_h / of["start"].sigma_h, 3.4, rel_tol=0.03)
+    assert math.isclose(published.sigma_V / of["start of V"].sigma_V, 8, rel_tol=0.2)
+    assert math.isclose(published.eta / of["step"].eta, 113)
+    kappas = [of[name].sigma_h ** 2 * of[name].d_h for name in ("published", "width")]
+    assert math.isclose(*kappas)
+    small = of["all"]
+    assert (small.noise, small.init, small.extra_steps, small.M, small.C_p) == (
+        "orthogonal",
+        "gaussian",
+        0,
+        16,
+        20,
+    )
+    assert (of["figure 3"].C_p, of["C_p"].C_p, of["C_p"].M) == (20, 10, 4)
+    steps = [s.eta * s.w_O_norm**2 * s.largest_norm**2 / s.M for s in (of["step"], small)]
+    assert math.isclose(*steps, rel_tol=0.02)  # what the departure of the step size makes equal
+
+
+def test_rows_lie_about_the_limits_crossing_on_one_lattice():
+    for name in ("published", "w_O", "C_p"):
+        middle, snrs = departures.computed(name, 4), np.array(departures.places(name, 4))
+        at = 4 * snrs**2
+        assert 0.75 * middle <= at[0] < 0.8 * middle and 1.28 * middle < at[-1] < 1.35 * middle
+        powers = np.log(at) / np.log(departures.RATIO)
+        assert np.allclose(powers, np.round(powers), atol=1e-9) and np.allclose(np.diff(powers), 1)
+        assert departures.places(name, 4, 3) == snrs[::3].tolist()
+    assert departures.places("published", 4) == departures.places("noise", 4)
+
+
+def test_a_cell_of_a_departure_is_the_cell_of_its_setting():
+    s = departures.setting_of("noise", 4)
+    cell = run_cell(12.0, 4, 3, base=s, engine="proof", n_test=departures.N_TEST)
+    assert departures.departed_cell("noise", 4, 12.0, 3) == (cell.status, cell.steps, cell.test_loss)
+    with pytest.raises(ValueError, match="^name must be one of 'published'"):
+        departures.setting_of("weather", 4)
+
+
+def test_crossings_of_rows_are_put_together_by_place_and_seed():
+    places = [("noise", 4, snr, seed) for snr in (14.0, 15.0, 16.0) for seed in (5, 6)]
+    cells = {p: ("converged", 9, 0.2 - 0.1 * (p[2] - 15 - p[3] / 10)) for p in places}
+    found = departures.crossing_of(cells, "noise", 4, [14.0, 15.0, 16.0], [5, 6])
+    expected = [math.exp(math.log(4 * 15**2) + p * math.log(16**2 / 15**2)) for p in (0.5, 0.6)]
+    assert found.rows == 2 and math.isclose(found.mean, np.mean(expected), rel_tol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "mean, error, said",
+    [
+        (950, 10, "moves it"),
+        (850, 10, "moves it"),
+        (915, 10, "no difference beyond chance"),
+        (935, 10, "cannot be decided"),
+        (915, 40, "cannot be decided"),
+        (float("nan"), 10, "cannot be decided"),
+        (950, float("nan"), "cannot be decided"),
+    ],
+)
+def test_the_verdict_needs_small_errors_to_see_nothing(mean, error, said):
+    crossing = lambda mean, error: Crossing(mean, error, 8, 8, mean)  # noqa: E731
+    assert departures.verdict(crossing(mean, error), crossing(900, 10)) == said
