@@ -1,9 +1,12 @@
 """The functions that check their arguments, choose the backend, and hand over to the mathematics."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from . import validate
-from .engines import parameter_space
+from .engines import cost, parameter_space
 from .engines.proof_space import ProofSpace
 from .paper import descent, model, proof
 from .paper.data import Dataset
@@ -12,28 +15,34 @@ from .paper.model import Parameters
 from .paper.setting import Setting
 
 BACKENDS = ("numpy", "numba")
-ENGINES = ("parameters", "proof")
+ENGINES = ("auto", "parameters", "proof")
+SPACES = {  # (engine, backend): what makes the space from theta, X, y, train_w_O
+    ("parameters", "numpy"): descent.ReferenceSpace,
+    ("parameters", "numba"): parameter_space.ParameterSpace,
+    ("proof", "numpy"): proof.ReferenceProofSpace.of,
+    ("proof", "numba"): ProofSpace.of,
+}
 
 
-def _checked(theta, X, backend, *y):
+def _checked(theta: Any, X: Any, backend: str, *y: Any) -> tuple:
     validate.choice("backend", backend, BACKENDS)
-    sizes = {}
+    sizes: dict[str, int] = {}
     blocks = Parameters(*validate.parameters(theta, sizes))
     X = validate.array("X", X, "N,M,d", sizes)
     return blocks, X, *(validate.labels("y", one, sizes) for one in y)
 
 
-def forward(theta, X, backend="numpy"):
+def forward(theta: Parameters, X: np.ndarray, backend: str = "numpy") -> np.ndarray:
     """M1 [P*]: the outputs f (N,) of tokens X (N,M,d).
 
-    backend "numpy": model.forward, line by line; "numba": the same by BLAS and the kernel. Raises ValueError
+    backend "numpy": model.forward, line by line; "numba": the same by BLAS and the kernels. Raises ValueError
     or TypeError.
     """
     theta, X = _checked(theta, X, backend)
     return model.forward(theta, X) if backend == "numpy" else parameter_space.forward_numba(theta, X)
 
 
-def attention(theta, X):
+def attention(theta: Parameters, X: np.ndarray) -> np.ndarray:
     """M1 [P*]: the attention S (N,M,M) on tokens X (N,M,d); each row sums to 1. Raises ValueError or
     TypeError.
     """
@@ -41,7 +50,7 @@ def attention(theta, X):
     return model.attention(theta, X)
 
 
-def loss(theta, X, y, backend="numpy"):
+def loss(theta: Parameters, X: np.ndarray, y: np.ndarray, backend: str = "numpy") -> float:
     """M2 [P*]: L_S, the mean logistic loss on X (N,M,d), y (N,) of -1 and +1; a float. Raises ValueError or
     TypeError.
     """
@@ -49,24 +58,24 @@ def loss(theta, X, y, backend="numpy"):
     return float(model.logistic(y * forward(theta, X, backend)).mean())
 
 
-def gradients(theta, X, y, backend="numpy"):
+def gradients(theta: Parameters, X: np.ndarray, y: np.ndarray, backend: str = "numpy") -> Parameters:
     """G1-G4 [D]: the gradients of L_S with respect to W_Q, W_K, W_V, w_O, as Parameters.
 
-    backend "numpy": gradients.gradients, line by line; "numba": the same by BLAS and the kernel. Raises
+    backend "numpy": gradients.gradients, line by line; "numba": the same by BLAS and the kernels. Raises
     ValueError or TypeError.
     """
     theta, X, y = _checked(theta, X, backend, y)
     return gradients_by_hand(theta, X, y) if backend == "numpy" else parameter_space.gradients(theta, X, y)
 
 
-def test_loss(theta, X, y):
+def test_loss(theta: Parameters, X: np.ndarray, y: np.ndarray) -> float:
     """M2 [P*] on data that were not trained on: the mean logistic loss, a float. Raises ValueError or
     TypeError.
     """
     return loss(theta, X, y, backend="numba")
 
 
-def error_rate(theta, X, y):
+def error_rate(theta: Parameters, X: np.ndarray, y: np.ndarray) -> float:
     """The 0-1 error: the fraction of samples with y_n f(X_n) <= 0, a float in [0,1]. Raises ValueError or
     TypeError.
     """
@@ -74,21 +83,34 @@ def error_rate(theta, X, y):
     return float(np.mean(y * parameter_space.forward_numba(theta, X) <= 0))
 
 
-test_loss.__test__ = False  # a public name, not a test to collect
+test_loss.__test__ = False  # type: ignore[attr-defined]  # a public name, not a test to collect
 
 
 def train(
-    s, data, theta, *, engine="proof", backend="numba", train_w_O=False, record_every=None, observe=None
-):
-    """GD [P*]: full-batch gradient descent from theta on data, step s.eta, until L_S <= s.epsilon and
-    s.extra_steps more, or s.max_steps. Returns a Run.
+    s: Setting,
+    data: Dataset,
+    theta: Parameters,
+    *,
+    engine: str = "auto",
+    backend: str = "numba",
+    train_w_O: bool = False,
+    record_every: int | Sequence[int] | None = None,
+    observe: Callable[[Parameters], Any] | None = None,
+) -> descent.Run:
+    """GD [P*]: full-batch gradient descent from theta on data, step s.eta, until L_S <= s.epsilon or
+    s.max_steps, then s.extra_steps more. Returns a Run.
 
-    engine "parameters": in d dimensions, G1-G4; "proof": in the proof's coordinates, P1-P3, the same run at a
-    cost that does not depend on d. backend "numpy": the equations as they stand; "numba": the same by BLAS
-    and the kernel. train_w_O: train w_O too. record_every: None, an integer k (steps 0, k, 2k, …) or a
-    sequence of steps; these and the last are kept in run.records, and `observe(theta)`, if given, is called
-    there and its value kept in the record. Not reaching epsilon is no error (run.converged is False). Raises
-    ValueError or TypeError for a bad argument, DivergenceError at a loss that is not finite.
+    engine "parameters": in d dimensions, G1-G4, O(N M d d_h) a step; "proof": in the proof's coordinates,
+    P1-P3, the same run at O(T^2 d_h) a step whatever d, after O(T^2 d + T d d_h) once. "auto": the one that
+    multiplies less in the first 100 steps (engines/cost.py). The proof engine wins where T = 2 + N (M-1) is
+    well below 2 d and the run is not over in a few steps; the parameter engine where tokens outnumber
+    dimensions, or for a few steps on many tokens. run.engine says which one ran; with backend "numpy" it is
+    "parameters". backend "numpy": the equations as they stand; "numba": the same by BLAS and the kernels.
+
+    train_w_O: train w_O too. record_every: None, an integer k (steps 0, k, 2k, …) or a sequence of steps;
+    these and the last are kept in run.records, and `observe(theta)`, if given, is called there and its value
+    kept in the record. Not reaching epsilon is no error (run.converged is False). Raises ValueError or
+    TypeError for a bad argument, DivergenceError at a loss that is not finite.
     """
     validate.instance("s", s, Setting)
     validate.instance("data", data, Dataset)
@@ -97,20 +119,18 @@ def train(
     train_w_O = validate.boolean("train_w_O", train_w_O)
     if observe is not None and (record_every is None or not callable(observe)):
         raise TypeError(
-            f"observe must be a function of theta, given together with record_every, got {observe!r}, record_every={record_every!r}"
+            f"observe must be a function of theta, given together with record_every, got {observe!r}, "
+            f"record_every={record_every!r}"
         )
     descent.steps_to_record(record_every)  # refuses a bad one before any work
     sizes = {name: getattr(s, name) for name in ("N", "M", "d", "d_h", "d_v")}
     theta = Parameters(*validate.parameters(theta, sizes))
     X, y = validate.array("data.X", data.X, "N,M,d", sizes), validate.labels("data.y", data.y, sizes)
+    if engine == "auto":
+        engine = "parameters" if backend == "numpy" else cost.cheaper(s)
     if engine == "proof":
         validate.fits_memory("N * M", s.N * s.M, 2 * s.T**2)
-        kind = ProofSpace if backend == "numba" else proof.ReferenceProofSpace
-        space = kind.of(theta, X, y, train_w_O)
-    else:
-        space = (parameter_space.ParameterSpace if backend == "numba" else descent.ReferenceSpace)(
-            theta, X, y, train_w_O
-        )
+    space = SPACES[engine, backend](theta, X, y, train_w_O)
     watch = (lambda at: observe(at.parameters())) if observe else None
     losses, steps, converged, records = descent.descend(
         space,
@@ -121,4 +141,4 @@ def train(
         record_every=record_every,
         observe=watch,
     )
-    return descent.Run(losses, steps, converged, space.parameters(), records)
+    return descent.Run(losses, steps, converged, space.parameters(), records, engine, backend)

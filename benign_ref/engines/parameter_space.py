@@ -16,6 +16,8 @@ class ParameterSpace:
     came; with w_O trained, W_V itself is carried.
     """
 
+    STATE = ("W", "W_V", "w_O")
+
     def __init__(self, theta, X, y, train_w_O=False):
         N, M, d = X.shape
         self.X, self.y, self.train_w_O, self.index = X.reshape(N * M, d), y, train_w_O, own_rows(N, M)

@@ -20,6 +20,8 @@ class ColumnSpace:
     G B K, G B^T Q only see products over these columns, so nothing changes but the last bits.
     """
 
+    STATE = ("rows", "C")
+
     def __init__(self, Z, W, w_O_norm, index, y):
         T, d_h = len(Z), W.shape[1] // 2
         self.Z, self.W, self.w_O_norm, self.index, self.y = Z, W, w_O_norm, index, y
@@ -68,6 +70,7 @@ class ProofSpace(ColumnSpace):
         super().__init__(Z, side_by_side(theta), np.linalg.norm(theta.w_O), index, y)
         self.theta, self.train_w_O, self.w_O = theta, train_w_O, theta.w_O.copy()
         if train_w_O:
+            self.STATE = ("rows", "C", "U", "C_V", "w_O")
             self.U, self.C_V = Z @ theta.W_V, np.zeros((len(Z), len(self.w_O)))
 
     @classmethod

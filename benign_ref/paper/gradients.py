@@ -10,7 +10,8 @@ value back, dV meaning the derivative of what follows in V.
     3  f_n = (1/M) sum_l phi(P_n[l,:]) . c_n       1  W_Q, W_K                            G1, G2
 """
 
-from typing import Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def logits(X_n: np.ndarray, W_Q: np.ndarray, W_K: np.ndarray) -> tuple[np.ndarra
     """
     P_n = X_n @ W_Q @ W_K.T @ X_n.T  # forward 1
 
-    def back(dP_n):
+    def back(dP_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         dW_Q = X_n.T @ (dP_n @ (X_n @ W_K))  # G1: g_n X_n^T D_n X_n W_K
         dW_K = X_n.T @ (dP_n.T @ (X_n @ W_Q))  # G2: g_n X_n^T D_n^T X_n W_Q
         return dW_Q, dW_K
@@ -39,7 +40,7 @@ def values(X_n: np.ndarray, W_V: np.ndarray, w_O: np.ndarray) -> tuple[np.ndarra
     """
     c_n = X_n @ W_V @ w_O  # forward 2
 
-    def back(dc_n):
+    def back(dc_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         dW_V = np.outer(X_n.T @ dc_n, w_O)  # G3: g_n X_n^T a_n w_O^T
         dw_O = W_V.T @ (X_n.T @ dc_n)  # G4: g_n W_V^T X_n^T a_n
         return dW_V, dw_O
@@ -68,12 +69,12 @@ def mean_attention(S_n: np.ndarray) -> np.ndarray:
     return S_n.sum(axis=0) / len(S_n)
 
 
-def output(P_n: np.ndarray, c_n: np.ndarray) -> tuple[np.ndarray, Callable]:
+def output(P_n: np.ndarray, c_n: np.ndarray) -> tuple[Any, Callable]:
     """Step 3: f_n, a number, and back from its cotangent g_n to dP_n (M,M), dc_n (M,)."""
     S_n = softmax(P_n)  # (M,M), row by row
     f_n = sum(mean_value(phi, c_n) for phi in S_n) / len(S_n)  # forward 3
 
-    def back(g_n):
+    def back(g_n: float) -> tuple[np.ndarray, np.ndarray]:
         D_n, a_n = coupling(S_n, c_n), mean_attention(S_n)  # M3
         return g_n * D_n, g_n * a_n
 
@@ -86,7 +87,7 @@ def sample(theta: Parameters, X_n: np.ndarray) -> tuple[np.ndarray, Callable]:
     c_n, to_W_V_and_w_O = values(X_n, theta.W_V, theta.w_O)
     f_n, to_P_and_c = output(P_n, c_n)
 
-    def back(g_n):
+    def back(g_n: float) -> tuple[np.ndarray, ...]:
         dP_n, dc_n = to_P_and_c(g_n)
         return *to_W_Q_and_W_K(dP_n), *to_W_V_and_w_O(dc_n)
 
@@ -99,8 +100,8 @@ def forward_and_back(theta: Parameters, X: np.ndarray) -> tuple[np.ndarray, Call
     """
     samples = [sample(theta, X_n) for X_n in X]
 
-    def back(g):
-        total = [0, 0, 0, 0]
+    def back(g: np.ndarray) -> Parameters:
+        total: list[Any] = [0, 0, 0, 0]
         for (_, back_n), g_n in zip(samples, g):
             total = [block + more for block, more in zip(total, back_n(g_n))]
         return Parameters(*total)

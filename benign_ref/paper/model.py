@@ -8,7 +8,7 @@ entries need not be floats: complex ones pass (a derivative by complex step need
 copy), and so do arrays of objects that know + - * / <, abs, exp() and log1p() (exact arithmetic).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def attention_of(theta: Parameters, X_n: np.ndarray) -> np.ndarray:
 def output_of(theta: Parameters, X_n: np.ndarray) -> np.ndarray:
     """M1 [P*]: f(X_n) = (1/M) sum_l phi(x_l^T W_Q W_K^T X_n^T) X_n W_V w_O, a number."""
     W_Q, W_K, W_V, w_O = theta
-    total = 0
+    total: Any = 0
     for x_l in X_n:
         total = total + mean_value(softmax(x_l @ W_Q @ W_K.T @ X_n.T), X_n @ W_V @ w_O)
     return total / len(X_n)

@@ -24,7 +24,9 @@ def different_tokens(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     N, M, d = X.shape
     rows, few = X.reshape(N * M, d), slice(None, None, max(1, d // 8))
-    first, alike, index = [], {}, []  # alike: tokens by a few of their entries; only those are compared whole
+    first: list[int] = []
+    alike: dict[bytes, list[int]] = {}  # tokens by a few of their entries; only those are compared whole
+    index: list[int] = []
     for r, x in enumerate(rows):
         candidates = alike.setdefault(x[few].tobytes(), [])
         a = next((a for a in candidates if (rows[first[a]] == x).all()), len(first))
@@ -47,7 +49,11 @@ class ReferenceProofSpace:
     is Z[index[n,l]].
     """
 
-    def __init__(self, theta, Z, index, y, train_w_O=False):
+    STATE = ("Q", "K", "U", "w_O", "P", "C_Q", "C_K", "C_V")
+
+    def __init__(
+        self, theta: Parameters, Z: np.ndarray, index: np.ndarray, y: np.ndarray, train_w_O: bool = False
+    ) -> None:
         W_Q, W_K, W_V, self.w_O = theta
         self.theta, self.Z, self.index, self.y, self.train_w_O = theta, Z, index, y, train_w_O
         self.E = np.eye(len(Z), dtype=int)[index]  # (N,M,T)
@@ -56,11 +62,13 @@ class ReferenceProofSpace:
         self.C_Q, self.C_K, self.C_V = 0 * self.Q, 0 * self.K, 0 * self.U
 
     @classmethod
-    def of(cls, theta, X, y, train_w_O=False):
+    def of(
+        cls, theta: Parameters, X: np.ndarray, y: np.ndarray, train_w_O: bool = False
+    ) -> "ReferenceProofSpace":
         """The space of tokens X (N,M,d), of which each different one is held once."""
         return cls(theta, *different_tokens(X), y, train_w_O)
 
-    def evaluate(self):
+    def evaluate(self) -> float:
         """L_S (M2) at the present point; what `move` needs is kept."""
         V = self.U @ self.w_O
         S = [softmax(E_n @ self.P @ E_n.T) for E_n in self.E]
@@ -70,7 +78,7 @@ class ReferenceProofSpace:
         self.b = sum(g_n * E_n.T @ mean_attention(S_n) for g_n, E_n, S_n in zip(g, self.E, S))
         return logistic(self.y * f).mean()
 
-    def move(self, eta):
+    def move(self, eta: float) -> None:
         """One step: P1-P4, and the coefficients along."""
         G, B, b, Q, K, U, w_O = self.G, self.B, self.b, self.Q, self.K, self.U, self.w_O
         dQ = -eta * G @ B @ K  # P2
@@ -84,11 +92,11 @@ class ReferenceProofSpace:
         self.C_K = self.C_K - eta * B.T @ Q
         self.C_V = self.C_V - eta * np.outer(b, w_O)
 
-    def tokens(self):
+    def tokens(self) -> tuple[np.ndarray, np.ndarray]:
         """rows [q | k | c] (T,2d_h+1) and index (N,M), as kernels.py describes them."""
         return np.concatenate([self.Q, self.K, (self.U @ self.w_O)[:, None]], axis=1), self.index
 
-    def parameters(self):
+    def parameters(self) -> Parameters:
         """theta(t), rebuilt exactly from the coefficients."""
-        moved = [W + self.Z.T @ C for W, C in zip(self.theta, (self.C_Q, self.C_K, self.C_V))]
-        return Parameters(*moved, self.w_O.copy())
+        W_Q, W_K, W_V = (W + self.Z.T @ C for W, C in zip(self.theta, (self.C_Q, self.C_K, self.C_V)))
+        return Parameters(W_Q, W_K, W_V, self.w_O.copy())

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import benign_ref as br
+from benign_ref.api import SPACES
+from benign_ref.engines import cost
 from benign_ref.paper.data import Dataset
+from benign_ref.paper.descent import History, descend
 from benign_ref.paper.model import Parameters
 
 ENGINES = [(engine, backend) for engine in ("parameters", "proof") for backend in ("numpy", "numba")]
@@ -26,6 +29,14 @@ def formula_problem():
     sines = lambda shape, a: np.sin(a * (1 + np.arange(np.prod(shape)))).reshape(shape)  # noqa: E731
     theta = Parameters(sines((4, 2), 1.1), sines((4, 2), 0.7), sines((4, 2), 1.9), sines((2,), 0.6))
     return s, Dataset(sines((2, 3, 4), 1.3), np.array([1.0, -1.0]), np.zeros(4), np.zeros(4)), theta
+
+
+def interrupted_after(steps):
+    def after_step(history):
+        if len(history.losses) == steps:
+            raise InterruptedError
+
+    return after_step
 
 
 GOLDEN = {  # train_w_O: ten losses, computed once by the line-by-line engine
@@ -162,6 +173,51 @@ def test_records_hold_what_the_model_sees(start, engine, backend):
     )
 
 
+def test_the_engine_chosen_multiplies_less_and_is_told(start):
+    s, data, theta = start
+    for backend in ("numpy", "numba"):
+        run = br.train(s.replace(max_steps=2), data, theta, backend=backend)
+        chosen = "parameters" if backend == "numpy" else cost.cheaper(s.replace(max_steps=2))
+        assert (run.engine, run.backend) == (chosen, backend)
+    wide = br.Setting(N=4, M=3, d=400, d_h=4, d_v=2, max_steps=200)  # T = 10: a few tokens in many dimensions
+    data, theta = br.sample_dataset(wide, br.make_rng(0)), br.init_parameters(wide, br.make_rng(1))
+    run = br.train(wide, data, theta)
+    assert run.engine == "proof" and "proof" in str(run) and len(str(run).splitlines()) <= 12
+    assert br.train(wide, data, theta, engine="parameters").engine == "parameters"
+    assert cost.cheaper(br.Setting(N=20, M=16, d=1024)) == "proof"
+    assert cost.cheaper(br.Setting(N=20, M=16, d=64)) == "parameters"  # T = 302 tokens in 64 dimensions
+    many = br.Setting(N=200, M=32, d=4096)
+    assert cost.cheaper(many.replace(max_steps=10)) == "parameters" and cost.cheaper(many) == "proof"
+
+
+def test_the_products_counted_are_those_of_a_step(start):
+    """By hand at T = 14, two steps: 2 N M d p 2 and T^2 d/2 + 2 T d p + T^2 p 2, p = 2 d_h + 1 = 13."""
+    s = br.Setting(N=4, M=4, d=30, d_h=6)
+    counted = cost.products(s, 14, 2)
+    assert counted == {"parameters": 4 * 16 * 30 * 13, "proof": 98 * 30 + 28 * 30 * 13 + 2 * 196 * 13}
+
+
+def test_a_run_goes_on_from_its_history_with_the_same_bits(start):
+    s, data, theta = start
+    limits = dict(eta=s.eta, epsilon=s.epsilon, max_steps=9, record_every=4)
+    for train_w_O in (False, True):
+        for make in SPACES.values():
+            whole = make(theta, data.X, data.y, train_w_O)
+            losses, *_, records = descend(whole, **limits)
+            begun, history = make(theta, data.X, data.y, train_w_O), History()
+            with pytest.raises(InterruptedError):
+                descend(begun, **limits, history=history, after_step=interrupted_after(6))
+            again = make(theta, data.X, data.y, train_w_O)
+            for name in again.STATE:
+                setattr(again, name, getattr(begun, name))
+            resumed, *_, records_again = descend(again, **limits, history=history)
+            assert (resumed == losses).all() and [r.step for r in records_again] == [0, 4, 8, 9]
+            for one, other in zip(records, records_again):
+                assert all((a == b).all() for a, b in zip(one[1:5], other[1:5]))
+            for W, V in zip(whole.parameters(), again.parameters()):
+                assert (W == V).all()
+
+
 def test_log_spaced_steps_and_chosen_steps(start):
     s, data, theta = start
     steps = br.log_spaced_steps(1000, per_decade=5)
@@ -173,7 +229,7 @@ def test_log_spaced_steps_and_chosen_steps(start):
 @pytest.mark.parametrize(
     "change, match",
     [
-        (dict(engine="dual"), "^engine must be one of 'parameters', 'proof'"),
+        (dict(engine="dual"), "^engine must be one of 'auto', 'parameters', 'proof'"),
         (dict(backend="cuda"), "^backend"),
         (dict(train_w_O=1), "^train_w_O"),
         (dict(record_every=0), "^record_every"),
