@@ -232,6 +232,8 @@ def check_P4(audited, problem):
         Z, tokens = different(problem.X)
         wanted = Z @ (theta[0] @ theta[1].T - problem.theta[0] @ problem.theta[1].T) @ Z.T
         yield f"change_of_logits in a step of {name}: complex step", worst(got, wanted), EXACT
+        if name == "ReferenceProofSpace":
+            yield "logits that the run carries: complex step", worst(space.P - Q @ K.T, wanted), EXACT
 
 
 MOVES = (
