@@ -8,6 +8,7 @@ make(options) -> Result.
 NAMES = (
     "fig1",
     "departures",
+    "theorem",
     "boundary",
     "small_steps",
     "phases",

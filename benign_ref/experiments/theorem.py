@@ -34,20 +34,21 @@ X = {"benign": 8.0, "harmful": 0.25}  # N SNR^2 / C_p^2 [C], four times the boun
 EPSILON = {"benign": 0.003, "harmful": 0.01}  # [C]
 FACTORS = tuple(2 ** (k / 4) for k in (-2, -1, 0, 1, 2))
 N_FACTORS = (0.7, 0.85, 1.0, 1.2, 1.4)  # of N = 20: 14, 17, 20, 24, 28
+TEST_SAMPLES = 2000
 EPSILON_FACTORS = tuple(10 ** (k / 4) for k in (2, 1, 0, -1, -2))
 
 
-def condition_setting(x, N, epsilon, *, margin=MARGIN, d=None):
+def condition_setting(x, N, epsilon, *, margin=MARGIN, d_margin=None):
     """The Setting at x = N SNR^2 / C_p^2 with every one-sided clause of the Condition met by a margin, M = 4,
     C_p = 10, d_h = 64, sigma_p sqrt(d) = 1 and ||w_O|| = 1 [C]; every value given by hand, so that it stays
-    when others change. d: None for the least that the margin allows.
+    when others change. d_margin: another margin of the clause on d.
     """
     x, margin = validate.real("x", x), validate.real("margin", margin)
     s = Setting(
         N=N, M=4, d=3, d_h=64, d_v=1, snr=10 * sqrt(x / N), C_p=10.0, epsilon=epsilon, max_steps=10**8
     )
     least_d, *_, eta, sigma_V, sigma_h = (clause.right for clause in condition(s))
-    s = s.replace(d=ceil(margin * least_d) if d is None else d)
+    s = s.replace(d=ceil((margin if d_margin is None else d_margin) * least_d))
     return s.replace(sigma_p=s.sigma_p, eta=eta / margin, sigma_V=sigma_V / margin, sigma_h=sigma_h / margin)
 
 
@@ -128,9 +129,9 @@ def through_epsilon(regime):
     return s, T, Exponent("L_S", "the step", tuple(times), tuple(losses[times]), -1)
 
 
-def exponents(regime):
+def exponents(regime, stride=1):
     """The Exponents of T in each quantity of T1 ("benign") or T2 ("harmful"), and of L_D in epsilon; in the
-    limit.
+    limit. stride 2 leaves out every other point between the ends.
     """
     s, in_epsilon, _ = through_epsilon(regime)
     yield in_epsilon
@@ -141,22 +142,29 @@ def exponents(regime):
     for name, claimed in ORDERS[regime].items():
         if name == "epsilon":
             continue
-        factors, start = N_FACTORS if name == "N" else FACTORS, quantities(s)[name]
+        factors = (N_FACTORS if name == "N" else FACTORS)[::stride]
         times = [T_of_base if factor == 1 else time_in_limit(moved(s, name, factor)) for factor in factors]
-        yield Exponent("T", name, tuple(start * factor for factor in factors), tuple(times), claimed)
+        values = tuple(quantities(s)[name] * factor for factor in factors)
+        yield Exponent("T", name, values, tuple(times), claimed)
 
 
 class End(NamedTuple):
-    """The end of a run at the Condition: T and L_D in law and in the limit."""
+    """T and L_D of a run at the Condition."""
 
     steps: int
     test_loss: float
-    limit_steps: int
-    limit_test_loss: float
 
 
-def end(x, N, epsilon, seed, *, d=None, n_test=2000):
-    """The End of one draw; a function of its arguments alone."""
-    s = condition_setting(x, N, epsilon, d=d)
-    run, limit = train_in_law(s, make_rng(seed, (0,))), train_in_limit(s)
-    return End(run.steps, run.test_loss(n_test, make_rng(seed, (1,))), limit.steps, limit.test_loss)
+def end_in_law(regime, N, epsilon, d_margin, seed):
+    """The End of one draw in law, d `d_margin` times what its clause asks; of its arguments alone."""
+    s = condition_setting(X[regime], N, epsilon, d_margin=d_margin)
+    run = train_in_law(s, make_rng(seed, (0,)))
+    if not run.converged:
+        raise RuntimeError(f"epsilon={epsilon:g} was not reached in {run.steps} steps")
+    return End(run.steps, run.test_loss(TEST_SAMPLES, make_rng(seed, (1,))))
+
+
+def end_in_limit(regime, N, epsilon):
+    """The End in the limit."""
+    run = train_in_limit(condition_setting(X[regime], N, epsilon))
+    return End(run.steps, run.test_loss)

@@ -78,13 +78,13 @@ def test_the_condition_is_met_with_the_margin_asked_for(regime, x):
         assert min(theorem.margins(s).values()) == pytest.approx(margin, rel=1e-6)
         assert np.allclose(theory.clauses(s), margin, rtol=1e-6)
         assert s.x == pytest.approx(x) and s.d == pytest.approx(margin * 144 * 64 / 0.03**2, rel=1e-6)
-    assert theorem.condition_setting(x, 12, 0.03, d=10**6).d == 10**6
+    assert theorem.condition_setting(x, 12, 0.03, d_margin=40).d == pytest.approx(40 / margin * s.d)
 
 
 def test_a_run_in_law_ends_where_the_limit_does():
-    one = theorem.end(theorem.X["harmful"], 6, 0.1, 3, n_test=400)
-    assert one == theorem.end(theorem.X["harmful"], 6, 0.1, 3, n_test=400)
-    assert abs(one.steps / one.limit_steps - 1) < 0.1 and abs(one.test_loss / one.limit_test_loss - 1) < 0.1
+    one, limit = theorem.end_in_law("harmful", 6, 0.1, 20, 3), theorem.end_in_limit("harmful", 6, 0.1)
+    assert one == theorem.end_in_law("harmful", 6, 0.1, 20, 3)
+    assert abs(one.steps / limit.steps - 1) < 0.1 and abs(one.test_loss / limit.test_loss - 1) < 0.1
 
 
 def test_what_the_limit_does_not_reach_is_an_error():
