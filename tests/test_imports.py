@@ -16,8 +16,8 @@ MAY_SEE = {  # folder or module of benign_ref: what it may import, besides itsel
     "runtime": set(),
     "checks": set(),
     "vision": {"checks"},
-    "wrong": {"paper"},
-    "teach": {"paper", "checks", "wrong"},
+    "wrong": {"paper", "vision"},
+    "teach": {"paper", "checks", "wrong", "vision"},
     "plots": {"paper", "derived", "experiments", "api"},
     "audit": {
         "paper",

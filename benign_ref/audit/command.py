@@ -22,7 +22,7 @@ from .mutants import patches
 from .page import page
 from .problems import SCALES, problems
 
-MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "theory")
+MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "theory", "vision")
 
 
 def statements():

@@ -14,9 +14,9 @@ import numpy as np
 PACKAGE = __name__.split(".")[0]
 HOLDS, FAILS = "holds", "FAILS"
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("paper", "engines", "derived", "experiments", "runtime")
+FOLDERS = ("paper", "engines", "derived", "experiments", "runtime", "vision")
 HOMES = {path.stem: f"{folder}.{path.stem}" for folder in FOLDERS for path in (ROOT / folder).glob("*.py")}
-HOMES |= {"api": "api", "checks": "checks.gradient", "invariants": "audit.invariants"}
+HOMES |= {"api": "api", "checks": "checks.gradient", "invariants": "audit.invariants", "vision": "vision"}
 
 
 class Vacuous(ArithmeticError):
@@ -68,7 +68,9 @@ class AuditedPackage:
         file, _, path = named.partition(":")
         if not (ROOT / file).is_file():
             raise Missing(f"{file} is missing")
-        found = importlib.import_module(f"{self.package}.{file.removesuffix('.py').replace('/', '.')}")
+        found = importlib.import_module(
+            f"{self.package}.{file.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
+        )
         for part in path.split("."):
             if not hasattr(found, part):
                 raise Missing(f"{file} has no function {path}")

@@ -250,17 +250,17 @@ def network(theta, images):
     z, back_head2 = linear(t, theta["head2.W"], theta["head2.b"])  # (B, 10)
 
     def back(dz):
-        d = {}
-        dt, d["head2.W"], d["head2.b"] = back_head2(dz)
-        dt, d["head1.W"], d["head1.b"] = back_head1(back_relu(dt))
+        dtheta = {}
+        dt, dtheta["head2.W"], dtheta["head2.b"] = back_head2(dz)
+        dt, dtheta["head1.W"], dtheta["head1.b"] = back_head1(back_relu(dt))
         # forward: t = x[:, 0]
         dx = np.zeros_like(x)
         dx[:, 0] = dt
         for i in reversed(range(len(back_blocks))):
             dx, dp = back_blocks[i](dx)
-            d |= {f"{i}.{name}": value for name, value in dp.items()}
-        d["patch.W"], d["patch.b"], d["cls"], d["pos"] = back_embed(dx)
-        return {name: d[name] for name in theta}
+            dtheta |= {f"{i}.{name}": value for name, value in dp.items()}
+        dtheta["patch.W"], dtheta["patch.b"], dtheta["cls"], dtheta["pos"] = back_embed(dx)
+        return {name: dtheta[name] for name in theta}
 
     return z, back
 

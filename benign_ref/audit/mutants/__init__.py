@@ -1,8 +1,8 @@
 """Wrong versions of the package's own code, applied to copies of it in memory."""
 
-from . import gradient, law, model, proof
+from . import gradient, law, model, proof, vision
 
 
 def all_mutants():
     """Every Mutant, in the order of the statements."""
-    return [*model.MUTANTS, *gradient.MUTANTS, *proof.MUTANTS, *law.MUTANTS]
+    return [*model.MUTANTS, *gradient.MUTANTS, *proof.MUTANTS, *law.MUTANTS, *vision.MUTANTS]
