@@ -16,7 +16,7 @@ HOLDS, FAILS = "holds", "FAILS"
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("paper", "engines", "derived", "experiments", "runtime", "vision")
 HOMES = {path.stem: f"{folder}.{path.stem}" for folder in FOLDERS for path in (ROOT / folder).glob("*.py")}
-HOMES |= {"api": "api", "checks": "checks.gradient", "invariants": "audit.invariants", "vision": "vision"}
+HOMES |= {"api": "api", "checks": "checks.gradient", "invariants": "audit.invariants"}
 
 
 class Vacuous(ArithmeticError):
@@ -68,9 +68,7 @@ class AuditedPackage:
         file, _, path = named.partition(":")
         if not (ROOT / file).is_file():
             raise Missing(f"{file} is missing")
-        found = importlib.import_module(
-            f"{self.package}.{file.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
-        )
+        found = importlib.import_module(f"{self.package}.{file.removesuffix('.py').replace('/', '.')}")
         for part in path.split("."):
             if not hasattr(found, part):
                 raise Missing(f"{file} has no function {path}")

@@ -6,7 +6,7 @@ it from top to bottom.
 
 Every operation is a function that returns (output, back). Its forward lines stand first; in `back(d_output)`,
 in reverse order, each gradient stands under the forward line that it differentiates. dx is the gradient of
-the loss with respect to x, of x's shape. Nothing is checked here (vision/__init__.py does that), and sizes
+the loss with respect to x, of x's shape. Nothing is checked here (public.py does that), and sizes
 come from the arrays. Every operation carries complex arrays, for derivatives by complex step; all but GELU
 carry arrays of objects too, for exact arithmetic.
 """

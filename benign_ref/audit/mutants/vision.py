@@ -2,7 +2,7 @@
 
 from .patches import Mutant
 
-HOME, FACE, ADAM = "vision/transformer.py", "vision/__init__.py", "vision/training.py"
+HOME, FACE, ADAM = "vision/transformer.py", "vision/public.py", "vision/training.py"
 
 MUTANTS = [
     Mutant("linear: W not transposed back", "V1", HOME,

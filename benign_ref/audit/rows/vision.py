@@ -113,7 +113,7 @@ def _along(function, theta, claimed, rng):
 
 def check_whole(audited, problem):
     """V8: a small network against the one written out; the public names at the published sizes."""
-    transformer, vision, rng = audited.transformer, audited.vision, problem.rng(8, 1)
+    transformer, public, rng = audited.transformer, audited.public, problem.rng(8, 1)
     theta, images = _theta(transformer.SHAPES, SIZES, problem), rng.random((3, 4, 6))
     z, back = transformer.network(theta, images)
     dz = rng.standard_normal(z.shape)
@@ -122,10 +122,10 @@ def check_whole(audited, problem):
     yield "network: complex step of the formulas, from a random cotangent", slope, EXACT
     theta = _theta(transformer.SHAPES, transformer.SIZES, problem)
     images, labels = rng.random((2, 28, 28)), rng.integers(0, 10, 2)
-    L = -LITERAL["log_softmax"](vision.forward(theta, images))[range(2), labels].mean()
-    claimed = vision.gradients(theta, images, labels)
-    slope = _along(lambda at: vision.loss(at, images, labels), theta, claimed, rng)
-    yield "public loss: of the public logits", worst(vision.loss(theta, images, labels), L), EXACT
+    L = -LITERAL["log_softmax"](public.forward(theta, images))[range(2), labels].mean()
+    claimed = public.gradients(theta, images, labels)
+    slope = _along(lambda at: public.loss(at, images, labels), theta, claimed, rng)
+    yield "public loss: of the public logits", worst(public.loss(theta, images, labels), L), EXACT
     yield "public gradients: complex step of the public loss", slope, EXACT
 
 
@@ -168,9 +168,9 @@ ROWS = [
             "vision/transformer.py:block",
             "vision/transformer.py:network",
             "vision/transformer.py:objective",
-            "vision/__init__.py:forward",
-            "vision/__init__.py:loss",
-            "vision/__init__.py:gradients",
+            "vision/public.py:forward",
+            "vision/public.py:loss",
+            "vision/public.py:gradients",
         ),
         check_whole,
     ),
