@@ -56,9 +56,8 @@ class ColumnSpace:
 
     def columns(self):
         """W(t) (d,2d_h+1), rebuilt exactly: W(0) + Z^T [C_Q | C_K | ||w_O||^2 c]."""
-        W = self.Z.T @ np.concatenate([*self.coefficients(), self.w_O_norm**2 * self.C[:, -1:]], axis=1)
-        W += self.W
-        return W
+        C = np.concatenate([*self.coefficients(), self.w_O_norm**2 * self.C[:, -1:]], axis=1)
+        return self.W + (C.T @ self.Z).T  # in this order of its entries the product takes the least time
 
 
 class ProofSpace(ColumnSpace):
@@ -94,6 +93,8 @@ class ProofSpace(ColumnSpace):
         """theta(t), rebuilt exactly: W_Q(0) + Z^T C_Q, W_K(0) + Z^T C_K, W_V(0) + Z^T C_V. With w_O fixed
         C_V = c w_O^T.
         """
-        W_Q, W_K = (W + self.Z.T @ C for W, C in zip(self.theta, self.coefficients()))
-        move_W_V = self.Z.T @ self.C_V if self.train_w_O else np.outer(self.C[:, -1] @ self.Z, self.w_O)
-        return Parameters(W_Q, W_K, self.theta.W_V + move_W_V, self.w_O.copy())
+        h, C_V = self.theta.W_Q.shape[1], self.C_V if self.train_w_O else self.C[:, -1:]
+        move = np.concatenate([*self.coefficients(), C_V], axis=1).T @ self.Z  # (2d_h + d_v or 1, d)
+        W_Q, W_K, W_V, _ = self.theta
+        move_W_V = move[2 * h :].T if self.train_w_O else np.outer(move[-1], self.w_O)
+        return Parameters(W_Q + move[:h].T, W_K + move[h : 2 * h].T, W_V + move_W_V, self.w_O.copy())
