@@ -2,255 +2,280 @@
 
 import os
 
-from benign_ref.runtime import threads
+from benign_ref.runtime import cli, threads
 
 threads.set_default(os.environ)  # before NumPy is imported: the same bits on any number of cores
 
 import argparse  # noqa: E402
+import contextlib  # noqa: E402
 import importlib  # noqa: E402
 import json  # noqa: E402
 import platform  # noqa: E402
+import re  # noqa: E402
+import socket  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
+import threading  # noqa: E402
 import time  # noqa: E402
 import traceback  # noqa: E402
+import webbrowser  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+from benign_ref import validate  # noqa: E402
+from benign_ref.runtime.store import try_writing, write_whole  # noqa: E402
+from figures import NAMES  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
+REFERENCE = HERE / "figures" / "reference"
+ADDRESS = re.compile(r"(tcp|tls)://([\w.:-]+|\[[\da-fA-F:.]+\]):(\d+)")
+SECONDS = 5.0  # for a scheduler to answer
 
 
 def parse(argv):
     """The command line, checked: an argparse.Namespace."""
-    from figures import NAMES
-
     parser = argparse.ArgumentParser(
         prog="run_all.py",
-        description="Reproduce the figures: each as PNG, PDF, the numbers behind it (CSV) and its caption (txt), and a manifest.json.",
-        epilog="Grids keep their cells in OUT/store: interrupt with Ctrl-C, run the same command again, and only what is missing is computed.",
+        description="The figures: each as PNG, PDF, the numbers behind it (CSV), its caption (txt); "
+        "manifest.json, and index.html, one page with everything.",
+        epilog="Everything computed is kept in OUT/store: interrupt with Ctrl-C, run the same command again, "
+        "and only what is missing is computed. Exit status: 0 done, 1 a figure could not be made or numbers "
+        "differ, 2 wrong arguments, 130 interrupted.",
     )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="reduced sizes, everything still real; each picture says so on its face",
+    add, integer = parser.add_argument, validate.integer_argument
+    add("--quick", action="store_true", help="reduced sizes, everything still real; each picture says so")
+    add("--only", nargs="+", metavar="NAME", choices=NAMES, help=f"only these: {', '.join(NAMES)}")
+    add("--list", action="store_true", help="print the names and what they show, and stop")
+    add("--out", type=validate.folder_argument, default=Path("out"), metavar="DIR",
+        help="where everything is written (default: %(default)s)")  # fmt: skip
+    add("--seed", type=integer(0), default=0, help="first seed, an integer >= 0 (default: %(default)s)")
+    add("--jobs", type=integer(1), metavar="K", help="worker processes (default: the cores available)")
+    add("--executor", metavar="dask:ADDRESS", help="compute on a dask cluster, say dask:tcp://10.0.0.1:8786")
+    add(
+        "--mnist", type=Path, metavar="PATH", help="folder with the original MNIST IDX files, for the extract"
     )
-    parser.add_argument(
-        "--only", nargs="+", metavar="NAME", choices=NAMES, help="only these: " + ", ".join(NAMES)
-    )
-    parser.add_argument("--list", action="store_true", help="print the names and what they show, and stop")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("out"),
-        metavar="DIR",
-        help="where everything is written (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="first seed, an integer >= 0 (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--jobs", type=int, metavar="K", help="worker processes (default: the cores available)"
-    )
-    parser.add_argument(
-        "--executor",
-        metavar="dask:ADDRESS",
-        help="run the grids on a dask cluster, for example dask:tcp://10.0.0.1:8786",
-    )
-    parser.add_argument(
-        "--mnist",
-        type=Path,
-        metavar="PATH",
-        help="folder with the original MNIST IDX files, instead of the extract in the package",
-    )
-    parser.add_argument(
+    add(
         "--authors-matrix",
         type=Path,
         metavar="FILE",
-        help="the authors' matrix.npy (or the same numbers as text): fig1 then compares it pair by pair",
+        help="the authors' matrix of Figure 1, drawn beside ours",
     )
+    add("--compare", type=validate.folder_argument, nargs="?", const=REFERENCE, metavar="DIR",
+        help="compare the numbers with figures/reference or DIR; status 1 if they differ")  # fmt: skip
+    add("--update-reference", action="store_true", help="make the numbers of this run the reference")
+    add("--open", action="store_true", help="open index.html in a browser at the end")
     asked = parser.parse_args(argv)
-    if asked.seed < 0:
-        parser.error(f"--seed must be an integer >= 0, got {asked.seed}")
-    if asked.jobs is not None and asked.jobs < 1:
-        parser.error(f"--jobs must be an integer >= 1, got {asked.jobs}")
-    if asked.executor and not asked.executor.startswith("dask:"):
-        parser.error(f"--executor must be dask:ADDRESS, got {asked.executor!r}")
-    if asked.executor and asked.jobs:
-        parser.error("--jobs and --executor exclude each other: an executor has its own workers")
-    if asked.mnist and not asked.mnist.is_dir():
-        parser.error(f"--mnist must be a folder, got {str(asked.mnist)!r}")
-    if asked.mnist:
-        from benign_ref import images
-
-        try:
-            images.load(asked.mnist)
-        except (ValueError, OSError) as error:
-            parser.error(f"--mnist {asked.mnist}: {error}")
-    if asked.authors_matrix:
-        from benign_ref.experiments.authors import read_matrix
-
-        try:
-            read_matrix(asked.authors_matrix)
-        except ValueError as error:
-            parser.error(f"--authors-matrix {error}")
+    if asked.executor is not None:
+        if not ADDRESS.fullmatch(asked.executor.removeprefix("dask:")) or not asked.executor.startswith(
+            "dask:"
+        ):
+            example = "an address like tcp://10.0.0.1:8786"
+            parser.error(f"--executor must be dask:ADDRESS with {example}, got {asked.executor!r}")
+        if asked.jobs:
+            parser.error("--jobs and --executor exclude each other: an executor has its own workers")
+    if (asked.compare or asked.update_reference) and asked.seed:
+        parser.error(f"the reference has --seed 0, so there is nothing to compare with --seed {asked.seed}")
+    _check_files(asked, parser.error)
     return asked
 
 
+def _check_files(asked, error):
+    """Whether the files of others that were given can be read; error(text) if not."""
+    if asked.mnist and not asked.mnist.is_dir():
+        error(f"--mnist must be a folder, got {str(asked.mnist)!r}")
+    if asked.authors_matrix and not asked.authors_matrix.is_file():
+        error(f"--authors-matrix must be a file, got {str(asked.authors_matrix)!r}")
+    try:
+        if asked.mnist:
+            importlib.import_module("benign_ref.experiments.images").load(asked.mnist)
+        if asked.authors_matrix:
+            importlib.import_module("benign_ref.experiments.authors").read_matrix(asked.authors_matrix)
+    except (ValueError, OSError) as found:
+        error(f"--mnist or --authors-matrix: {found}")
+
+
 def environment():
-    """Versions, processor and commit, for the manifest."""
-    import matplotlib
-    import numba
-    import numpy
+    """Versions, processor and commit, for the manifest; None for what cannot be found out here."""
+    names = ("benign_ref", "numpy", "numba", "matplotlib")
+    found = {name: _try(lambda name=name: importlib.import_module(name).__version__) for name in names}
+    probes = {"commit": commit, "python": platform.python_version, "system": platform.platform}
+    return {**found, **{name: _try(probe) for name, probe in probes.items()},
+            "processor": _try(processor) or _try(platform.processor), "cores": os.cpu_count()}  # fmt: skip
 
-    import benign_ref
 
-    commit = None
-    if (HERE / ".git").exists():
-        commit = subprocess.run(
-            ["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True
-        )
-    return {
-        "benign_ref": benign_ref.__version__,
-        "commit": commit.stdout.strip() if commit and commit.returncode == 0 else None,
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "numba": numba.__version__,
-        "matplotlib": matplotlib.__version__,
-        "system": platform.platform(),
-        "processor": processor(),
-        "cores": os.cpu_count(),
-    }
+def _try(probe):
+    """probe(), or None: whatever is broken around us, it shall not stop a run."""
+    try:
+        return probe()
+    except Exception:  # noqa: BLE001 - see above
+        return None
+
+
+def commit():
+    """The commit of this folder, as git describes it."""
+    command = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
+    asked = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, errors="replace")
+    return asked.stdout.strip() if (HERE / ".git").exists() else None
 
 
 def processor():
-    """The processor's name, as far as the system tells."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass  # no such file on this system
-    return platform.processor() or platform.machine()
+    """The processor's name, where Linux tells it."""
+    told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    return re.search(r"model name\s*:\s*(.*)", told)[1]
 
 
 def open_executor(text):
-    """The PEP 3148 executor that --executor names, or None; and a function that closes it."""
-    if not text:
+    """The PEP 3148 executor that --executor names, or None; and a function that closes it. SystemExit with a
+    sentence if there is none, within 10 s.
+    """
+    if text is None:
         return None, lambda: None
     try:
         from distributed import Client
     except ImportError:
         sys.exit("--executor dask:… needs the extra `cluster`: pip install '.[cluster]'")
-    client = Client(text.removeprefix("dask:"))
-    return client.get_executor(pure=False), client.close
+    _, host, port = ADDRESS.fullmatch(text.removeprefix("dask:")).groups()
+    answers = []
 
+    def call():
+        with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), SECONDS):
+            answers.append(True)
 
-def prepare(out):
-    """Create the output folder and try that it can be written, before any work."""
+    calling = threading.Thread(target=call, daemon=True)  # as looking up a name cannot be given a time limit
+    calling.start()
+    calling.join(SECONDS)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".probe"
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        sys.exit(f"--out {out}: cannot write there ({error.strerror})")
+        if not answers:
+            raise OSError(f"nobody answers within {SECONDS:g} s")
+        client = Client(text.removeprefix("dask:"), timeout=SECONDS)
+        return client.get_executor(pure=False), client.close
+    except (OSError, ValueError, RuntimeError) as error:  # TimeoutError is an OSError
+        sys.exit(f"--executor {text}: no dask scheduler there ({error})")
+
+
+def noted(out):
+    """What runs noted in OUT of the figures, {name: entry}: each in a file of its own, as runs may share the
+    folder, and before that in manifest.json. A manifest that is none is told and put aside.
+    """
+    path, entries = out / "manifest.json", {}
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            entries = dict(json.loads(path.read_bytes())["figures"].items())
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            aside = out / "manifest.damaged.json"
+            os.replace(path, aside)
+            print(f"{path} is no manifest: moved to {aside.name}, and begun afresh", file=sys.stderr)
+    for path in sorted((out / "store" / "manifest").glob("*.json")):
+        entries[path.stem] = json.loads(path.read_bytes())
+    return entries
 
 
 def note(out, name, entry):
-    """Put a figure's entry into OUT/manifest.json; what other runs noted there of other figures stays."""
-    path = out / "manifest.json"
-    try:
-        figures = json.loads(path.read_text())["figures"]
-    except FileNotFoundError:
-        figures = {}
-    except (ValueError, KeyError, TypeError):
-        print(f"{path} was not readable as a manifest and is begun afresh", file=sys.stderr)
-        figures = {}
-    figures[name] = entry
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"figures": figures}, indent=1, default=str) + "\n")
-    os.replace(fresh, path)
+    """Put a figure's entry into OUT/manifest.json, where the entries of all figures come together, also of
+    those that other runs make at the same time. Returns them.
+    """
+    own = out / "store" / "manifest" / f"{name}.json"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(own, json.dumps(entry, default=str).encode())
+    written, entries = None, noted(out)
+    while written != entries:  # again, if another run has noted something meanwhile
+        write_whole(out / "manifest.json", (json.dumps({"figures": entries}, indent=1) + "\n").encode())
+        written, entries = entries, noted(out)
+    return entries
 
 
-def main(argv=None):
-    """Make what was asked for; returns the exit status."""
-    argv = sys.argv[1:] if argv is None else argv
+def load(argv):
+    """Check the command line and the surroundings, import what is needed; returns the run, a function of no
+    arguments that returns the exit status.
+    """
     asked = parse(argv)
-    from figures import NAMES
-
     modules = {name: importlib.import_module(f"figures.{name}") for name in asked.only or NAMES}
     if asked.list:
-        for name, module in modules.items():
-            print(f"{name:<8} {module.TITLE}")
-        return 0
+        lines = [f"{name:<12} {module.TITLE}" for name, module in modules.items()]
+        return lambda: print("\n".join(lines)) or 0
+    try:
+        asked.out.mkdir(parents=True, exist_ok=True)
+        try_writing(asked.out)
+        noted(asked.out)
+    except OSError as error:
+        sys.exit(f"--out {asked.out}: cannot write there ({error.strerror})")
+    importlib.import_module("figures.index")
+    return partial(make, asked, modules, argv)
+
+
+def make(asked, modules, argv):
+    """Make the figures, then the page with all of them; returns the exit status."""
+    from figures import compare, index
     from figures.common import Options
 
-    prepare(asked.out)
     executor, close = open_executor(asked.executor)
     options = Options(
-        asked.out,
-        asked.quick,
-        asked.seed,
-        asked.jobs,
-        executor,
-        asked.out / "store",
-        mnist=asked.mnist,
+        asked.out, asked.quick, asked.seed, asked.jobs, executor, asked.out / "store", mnist=asked.mnist,
         authors_matrix=asked.authors_matrix,
-    )
+    )  # fmt: skip
     where = {
         "command": ["run_all.py", *argv],
         "quick": asked.quick,
         "seed": asked.seed,
         "environment": environment(),
     }
-    begun = time.monotonic()
+    begun, name, entries = time.monotonic(), "nothing", {}
     try:
         for name, module in modules.items():
-            started = time.monotonic()
-            options.progress.start(name)
-            result = module.make(options)
-            seconds = round(time.monotonic() - started, 2)
-            options.progress.clear()
-            files = [path.name for path in result.files]
-            print(f"{name} ({seconds:.1f} s): {module.TITLE}")
-            print("".join(f"    {line}\n" for line in result.lines) + f"    {', '.join(files)}", flush=True)
-            note(
-                asked.out,
-                name,
-                {
-                    "files": files,
-                    "seconds": seconds,
-                    "lines": result.lines,
-                    "settings": result.settings,
-                    **where,
-                },
-            )
+            entries = one(name, module, options, where)
+        name, titles = "index.html", {name: entry.get("title", name) for name, entry in entries.items()}
+        page = index.make(asked.out, entries, titles, asked.seed)
+        reference = (asked.compare or REFERENCE) / ("quick" if asked.quick else "full")
+        if asked.update_reference:
+            compare.update(reference, asked.out, modules)
+        differs = asked.compare and compare.compare(reference, asked.out, modules)
     except KeyboardInterrupt:
-        options.progress.clear()
-        print(
-            f"\ninterrupted in {name}; what is done is kept in {asked.out}: run the same command again to go on",
-            file=sys.stderr,
-        )
-        return 130
+        done = f"what is done is kept in {asked.out}: run the same command again to go on"
+        raise KeyboardInterrupt(f"interrupted in {name}; {done}") from None
+    except BrokenPipeError:
+        raise
     except (
         OSError,
         RuntimeError,
         ValueError,
-    ) as error:  # a store of other settings, a full disk, workers that are gone
+    ) as error:  # other settings in the store, a full disk, workers gone
         options.progress.clear()
         print(
-            f"{name} could not be made: {error}\nwhat is done is kept in {asked.out}; the traceback is in error.txt there",
-            file=sys.stderr,
+            f"{name} could not be made: {error}\nwhat is done is kept in {asked.out}", end="", file=sys.stderr
         )
         try:
-            (asked.out / "error.txt").write_text(traceback.format_exc())
+            write_whole(asked.out / "error.txt", traceback.format_exc().encode())
+            print("; the traceback is in error.txt there", file=sys.stderr)
         except OSError:  # the disk is full
-            traceback.print_exc()
+            print(file=sys.stderr)
         return 1
     finally:
         close()
-    print(f"all in {asked.out}, with manifest.json; {time.monotonic() - begun:.1f} s in total")
-    return 0
+    print(f"all in {asked.out}, with manifest.json; {time.monotonic() - begun:.1f} s in total\n{page}")
+    if asked.open:
+        webbrowser.open(page.absolute().as_uri())
+    return 1 if differs else 0
+
+
+def one(name, module, options, where):
+    """Make a figure, print what it found, note it in the manifest; returns the manifest's entries."""
+    started = time.monotonic()
+    options.progress.start(name)
+    result = module.make(options)
+    seconds = round(time.monotonic() - started, 2)
+    options.progress.clear()
+    files = [path.name for path in result.files]
+    print(f"{name} ({seconds:.1f} s): {module.TITLE}")
+    print("".join(f"    {line}\n" for line in result.lines) + f"    {', '.join(files)}", flush=True)
+    entry = {"title": module.TITLE, "files": files, "seconds": seconds, "lines": result.lines,
+             "settings": result.settings, **where}  # fmt: skip
+    return note(options.out, name, entry)
+
+
+def main(argv=None):
+    """Make what was asked for; returns the exit status."""
+    return load(sys.argv[1:] if argv is None else argv)()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(partial(load, sys.argv[1:])))

@@ -1,6 +1,7 @@
 """What every figure shares: its options, its result, its look, and how it is saved."""
 
 import csv
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from matplotlib import patheffects  # noqa: E402
 
 from benign_ref import plots  # noqa: E402
 from benign_ref.runtime.progress import Line  # noqa: E402
+from benign_ref.runtime.store import write_all  # noqa: E402
 
 WIDTH = plots.WIDTH
 PAPER_RED = "#d62728"
@@ -56,29 +58,32 @@ class Result:
     settings: dict
 
 
-def save(figure, name, caption, header, rows, options):
-    """Write name.png, name.pdf, name.csv (header, rows) and name.txt (the caption) into options.out. Returns
-    the paths.
+def save(figure, name, caption, header, rows, options, more=()):
+    """Write name.png, name.pdf, name.csv (header, rows), name.txt (the caption) and more, a dict {kind:
+    text}, into options.out, all of them or none. Returns the paths. Raises OSError.
     """
     if options.quick:
         figure.suptitle(
             "made with --quick: reduced size", x=0.995, ha="right", fontsize=6.5, color=PAPER_RED
         )  # the layout makes room
-    paths = [options.out / f"{name}.{kind}" for kind in ("png", "pdf", "csv", "txt")]
-    figure.savefig(paths[0], metadata={"Software": None})
-    figure.savefig(paths[1], metadata={"CreationDate": None})  # the same numbers give the same file
+    png, pdf, table = io.BytesIO(), io.BytesIO(), io.StringIO(newline="")
+    figure.savefig(png, format="png", metadata={"Software": None})
+    figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})  # the same numbers give the same file
     plt.close(figure)
-    with open(paths[2], "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
-    paths[3].write_text(
-        caption.strip()
-        + "\n\n"
-        + MARKS
-        + ("\n\nMade with --quick: reduced size." if options.quick else "")
-        + "\n"
-    )
+    writer = csv.writer(table)
+    writer.writerow(header)
+    writer.writerows(rows)
+    size = "\n\nMade with --quick: reduced size." if options.quick else ""
+    text = f"{caption.strip()}\n\n{MARKS}{size}\n"
+    contents = {
+        "png": png.getvalue(),
+        "pdf": pdf.getvalue(),
+        "csv": table.getvalue().encode(),
+        "txt": text.encode(),
+        **{kind: text.encode() for kind, text in dict(more).items()},
+    }
+    paths = [options.out / f"{name}.{kind}" for kind in contents]
+    write_all(dict(zip(paths, contents.values())))
     return paths
 
 

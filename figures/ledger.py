@@ -69,10 +69,6 @@ def make(options):
     title = audit.title(options.seed)
     texts = {"html": page.page(entries, AuditedPackage(), title), "md": render.markdown(entries, title)}
     texts["json"] = render.as_json(entries, AuditedPackage().version, options.seed) + "\n"
-    files = []
-    for kind, text in texts.items():
-        files.append(options.out / f"ledger.{kind}")
-        files[-1].write_text(text, encoding="utf-8")
     header = ["label", "statement", "paper", "mark", "route", "scale", "residual", "allowed", "verdict"]
     rows = [
         [row.label, row.statement, row.paper, row.mark, *one, "holds" if one.passed else "FAILS"]
@@ -81,7 +77,7 @@ def make(options):
         for one in entry.found
     ]
     full = replace(options, quick=False)  # nothing here is reduced with --quick
-    files += save(picture(entries), "ledger", CAPTION, header, rows, full)
+    files = save(picture(entries), "ledger", CAPTION, header, rows, full, texts)
     return Result(
         files,
         [render.summary(entries), *(entry.sentence for entry in entries if not entry.passed)],

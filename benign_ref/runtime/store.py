@@ -31,20 +31,35 @@ def checked_path(name, value):
     return Path(value)
 
 
-def write_whole(path, content):
-    """Write bytes to the Path `path` so that a reader, or a later run after a crash, finds all of them or
-    none. Raises OSError.
+def write_all(contents):
+    """Write bytes to each Path of the dict `contents` so that a reader, or a later run after a crash, finds
+    all of a file or nothing of it; and if the disk is full, nothing of any. Raises OSError.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
+    temporary = {path: path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp") for path in contents}
     try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        replace(temporary, path)
+        for path, content in contents.items():
+            with open(temporary[path], "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in contents:
+            replace(temporary[path], path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
         raise
+
+
+def write_whole(path, content):
+    """`write_all` of one file."""
+    write_all({path: content})
+
+
+def try_writing(folder):
+    """Write to the Path `folder`, before any work, and take it away again. Raises OSError."""
+    path = folder / f".probe.{uuid.uuid4().hex}.tmp"
+    write_whole(path, b" " * 4096)
+    path.unlink()
 
 
 def replace(temporary, path):
@@ -131,10 +146,8 @@ class Store:
 
     def probe(self):
         """Try a write, before any work. Raises OSError."""
-        path = self.cells / f".probe.{uuid.uuid4().hex}.tmp"
         try:
-            write_whole(path, b" " * 4096)
-            path.unlink()
+            try_writing(self.cells)
         except OSError as error:
             raise self._error(error, NOTHING_YET) from error
 

@@ -1,9 +1,22 @@
+"""run_all.py: wrong command lines, folders shared, damaged and full, executors that are not there."""
+
+import errno
 import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
 import run_all
-from figures import NAMES
+from benign_ref.runtime import store
+from figures import NAMES, common, compare, index
+
+ROOT = Path(run_all.__file__).resolve().parent
 
 
 def test_list_names_every_figure(capsys):
@@ -15,12 +28,23 @@ def test_list_names_every_figure(capsys):
 @pytest.mark.parametrize(
     "argv, message",
     [
-        (["--seed", "-1"], "--seed must be an integer >= 0, got -1"),
-        (["--jobs", "0"], "--jobs must be an integer >= 1, got 0"),
-        (["--executor", "mpi"], "--executor must be dask:ADDRESS, got 'mpi'"),
+        (["--seed", "-1"], "--seed: must be an integer from 0 to 2**53, got '-1'"),
+        (["--seed", "9" * 30], "--seed: must be an integer from 0 to 2**53, got '999"),
+        (["--jobs", "0"], "--jobs: must be an integer from 1 to 2**53, got '0'"),
+        (
+            ["--executor", "mpi"],
+            "--executor must be dask:ADDRESS with an address like tcp://10.0.0.1:8786, got 'mpi'",
+        ),
+        (["--executor", "dask:"], "got 'dask:'"),
+        (["--executor", ""], "got ''"),
+        (["--executor", "dask:cluster"], "got 'dask:cluster'"),
         (["--only", "fig99"], "invalid choice: 'fig99'"),
         (["--jobs", "2", "--executor", "dask:tcp://h:1"], "--jobs and --executor exclude each other"),
         (["--mnist", "nowhere"], "--mnist must be a folder, got 'nowhere'"),
+        (["--authors-matrix", "nowhere"], "--authors-matrix must be a file, got 'nowhere'"),
+        (["--out", ""], "--out: must be a folder, got ''"),
+        (["--out", __file__], "which is a file"),
+        (["--compare", "--seed", "3"], "nothing to compare with --seed 3"),
     ],
 )
 def test_a_wrong_command_line_is_explained(argv, message, capsys):
@@ -35,36 +59,192 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(tmp_path):
         run_all.main(["--only", "small_steps", "--out", str(tmp_path / "file" / "out")])
 
 
+def test_a_scheduler_that_does_not_answer_is_a_sentence_within_10_s(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", type(sys)("distributed"))
+    sys.modules["distributed"].Client = lambda *_, **__: pytest.fail("nobody answered, so there is no client")
+    monkeypatch.setattr(run_all, "SECONDS", 0.3)
+    with socket.socket() as deaf:  # bound, and not listening
+        deaf.bind(("127.0.0.1", 0))
+        address = f"dask:tcp://127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(SystemExit, match="no dask scheduler there .nobody answers within 0.3 s"):
+            run_all.open_executor(address)
+    monkeypatch.setattr(
+        run_all.socket, "create_connection", lambda *_: time.sleep(60)
+    )  # a name server that is gone
+    with pytest.raises(SystemExit, match="no dask scheduler there"):
+        run_all.open_executor("dask:tcp://nowhere.invalid:8786")
+    assert run_all.SECONDS < 10 and run_all.open_executor(None)[0] is None
+
+
+def test_an_executor_without_the_package_it_needs_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(SystemExit, match="needs the extra `cluster`"):
+        run_all.open_executor("dask:tcp://127.0.0.1:8786")
+
+
 def test_the_manifest_says_what_was_used():
     environment = run_all.environment()
     assert {"python", "numpy", "numba", "matplotlib", "processor", "commit", "benign_ref"} <= set(environment)
     json.dumps(environment)
 
 
-def test_a_later_run_of_one_figure_keeps_what_the_manifest_says_of_others(tmp_path, capsys):
+def test_a_broken_surrounding_stops_nothing(monkeypatch):
+    def broken(*arguments, **options):
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(run_all.subprocess, "run", broken)
+    monkeypatch.setattr(run_all.platform, "platform", broken)
+    monkeypatch.setattr(run_all.Path, "read_text", broken)
+    found = run_all.environment()
+    assert found["commit"] is None and found["system"] is None and found["python"]
+
+
+def test_a_later_run_of_one_figure_keeps_what_the_manifest_says_of_others(tmp_path):
     run_all.note(tmp_path, "fig1", {"seed": 0})
     run_all.note(tmp_path, "speed", {"seed": 3})
-    run_all.note(tmp_path, "fig1", {"seed": 1})
+    assert run_all.note(tmp_path, "fig1", {"seed": 1}) == {"fig1": {"seed": 1}, "speed": {"seed": 3}}
     assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == {
         "figures": {"fig1": {"seed": 1}, "speed": {"seed": 3}}
     }
-    (tmp_path / "manifest.json").write_text("{torn", encoding="utf-8")
-    run_all.note(tmp_path, "fig1", {"seed": 2})
-    assert "begun afresh" in capsys.readouterr().err
-    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8")) == {
-        "figures": {"fig1": {"seed": 2}}
-    }
+
+
+def test_an_older_manifest_is_kept(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"figures": {"fig7": {"seed": 9}}}', encoding="utf-8")
+    assert run_all.note(tmp_path, "fig1", {"seed": 1}) == {"fig1": {"seed": 1}, "fig7": {"seed": 9}}
+
+
+@pytest.mark.parametrize(
+    "content", ["{torn", "[]", "3", "null", '{"figures": []}', '{"figures": 3}', "", "[" * 9999]
+)
+def test_a_manifest_that_is_none_is_told_put_aside_and_begun_afresh_before_the_work(
+    content, tmp_path, capsys
+):
+    (tmp_path / "manifest.json").write_text(content, encoding="utf-8")
+    run_all.load(["--only", "small_steps", "--out", str(tmp_path)])
+    assert "manifest.json is no manifest: moved to manifest.damaged.json" in capsys.readouterr().err
+    assert (tmp_path / "manifest.damaged.json").read_text(encoding="utf-8") == content
+    assert run_all.note(tmp_path, "fig1", {"seed": 2}) == {"fig1": {"seed": 2}}
+
+
+def test_nothing_is_lost_when_many_note_at_once(tmp_path):
+    names = [f"figure{k}" for k in range(12)]
+    threads = [
+        threading.Thread(
+            target=lambda name=name: [run_all.note(tmp_path, name, {"try": k}) for k in range(5)]
+        )
+        for name in names
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    entries = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["figures"]
+    assert entries == {name: {"try": 4} for name in names} and not list(tmp_path.rglob("*.tmp"))
 
 
 def test_a_store_of_other_settings_is_told_in_words(tmp_path, capsys):
-    (tmp_path / "store" / "small_steps-proof").mkdir(parents=True)
-    (tmp_path / "store" / "small_steps-proof" / "settings.json").write_text(
-        '{"engine": "another"}', encoding="utf-8"
-    )
+    folder = tmp_path / "store" / "small_steps-proof"
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text('{"engine": "another"}', encoding="utf-8")
     assert run_all.main(["--only", "small_steps", "--quick", "--out", str(tmp_path)]) == 1
     said = capsys.readouterr().err
+    assert "small_steps could not be made: store" in said
+    assert "engine: 'another' in the store, 'proof' asked for" in said and "Traceback" not in said
+    assert "Traceback" in (tmp_path / "error.txt").read_text(encoding="utf-8")
+
+
+class Tiny:
+    """A figure that takes no time."""
+
+    TITLE = "a figure that takes no time"
+
+    @staticmethod
+    def make(options):
+        figure = common.plt.figure(figsize=(1, 1))
+        files = common.save(figure, "tiny", "Tiny.", ["x", "y"], [[1, 0.5], [2, 0.25]], options)
+        return common.Result(files, ["found nothing"], {"size": 1})
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """run(*argv): run_all.py with Tiny as its only figure, and an index that is one line."""
+
+    def page(out, entries, titles, seed):
+        (out / "index.html").write_text(str(titles), encoding="utf-8")
+        return out / "index.html"
+
+    monkeypatch.setattr(run_all, "NAMES", ["tiny"])
+    monkeypatch.setitem(sys.modules, "figures.tiny", Tiny)
+    monkeypatch.setattr(index, "make", page)
+    return lambda *argv: run_all.main(["--out", str(tmp_path / "out"), *argv])
+
+
+def test_a_disk_that_is_full_leaves_every_file_whole_or_not_there(tiny, tmp_path, monkeypatch, capsys):
+    assert tiny() == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()}
+    room, real = [6], os.fsync
+
+    def fsync(descriptor):
+        room[0] -= 1
+        if room[0] < 0:
+            os.truncate(descriptor, 3)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(store.os, "fsync", fsync)
+    monkeypatch.setattr(Tiny, "TITLE", "changed")
+    for files in range(5):  # room for the probe and that many of the figure's files
+        room[0] = 1 + files
+        assert tiny() == 1 - (files > 5)
+        said = capsys.readouterr().err
+        assert "could not be made: [Errno 28] No space left on device" in said and "Traceback" not in said
+        assert {
+            path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()
+        } == before
+
+
+def test_a_run_ends_with_the_path_of_its_page(tiny, tmp_path, capsys, monkeypatch):
+    opened = []
+    monkeypatch.setattr(run_all.webbrowser, "open", opened.append)
+    assert tiny("--open") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "out" / "index.html")
+    assert opened == [(tmp_path / "out" / "index.html").as_uri()]
+
+
+def test_numbers_are_compared_with_the_reference(tiny, tmp_path, capsys):
+    reference = tmp_path / "reference" / "full"
     assert (
-        "small_steps could not be made: store" in said
-        and "engine: 'another' in the store, 'proof' asked for" in said
+        tiny("--compare", str(tmp_path / "reference")) == 1 and "no reference in" in capsys.readouterr().out
     )
-    assert "Traceback" not in said and "Traceback" in (tmp_path / "error.txt").read_text(encoding="utf-8")
+    compare.update(reference, tmp_path / "out", ["tiny"])
+    assert tiny("--compare", str(tmp_path / "reference")) == 0 and "identical" in capsys.readouterr().out
+    table = (reference / "tiny.csv").read_text(encoding="utf-8")
+    (reference / "tiny.csv").write_text(table.replace("0.25", "0.26"), encoding="utf-8")
+    assert tiny("--compare", str(tmp_path / "reference")) == 1
+    assert (
+        "differs in 1 cells, most in column 'y', line 3 (2, 0.26): 0.25, reference 0.26"
+        in capsys.readouterr().out
+    )
+
+
+def test_a_full_disk_is_told_on_a_real_full_disk(tmp_path):
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only the superuser of a Linux system can make a small disk")
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60k", "none", small], capture_output=True
+    ).returncode:
+        pytest.skip("this system does not allow a small disk")
+    try:
+        code = "import run_all, sys; sys.exit(run_all.main(sys.argv[1:]))"
+        command = [sys.executable, "-c", code, "--only", "checkers", "--out", str(small)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 1 and "checkers could not be made: [Errno 28]" in done.stderr
+        assert (
+            "Traceback" not in done.stderr
+            and not list(small.glob("checkers.*"))
+            and not list(small.glob("*.tmp"))
+        )
+    finally:
+        subprocess.run(["umount", small], check=True)

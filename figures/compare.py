@@ -1,0 +1,113 @@
+"""The numbers of a run against the reference: figures/reference/{quick,full}/NAME.csv, made with seed 0.
+
+Texts and whole numbers must be equal, other numbers to 1e-9 of their size. Columns that are allowed more,
+or are not compared, stand in TOLERANCES, each with its reason.
+"""
+
+import csv
+import math
+from typing import NamedTuple
+
+from benign_ref.runtime.store import write_all
+
+TOLERANCE = 1e-9
+NOT_COMPARED = math.inf
+TOLERANCES = {  # (figure, column): (relative tolerance, why it is not TOLERANCE)
+}
+
+
+class Difference(NamedTuple):
+    """Two cells that differ, relative to the larger (infinity: texts, whole numbers, NaN), and what is
+    allowed.
+    """
+
+    size: float
+    allowed: float
+    where: str
+
+    @property
+    def excess(self):
+        """Above 1: more than is allowed."""
+        return self.size / self.allowed if self.allowed else math.inf
+
+
+def number(text):
+    """The cell as an int or a float; None if it is a text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
+
+
+def relative(one, other):
+    """How far two cells are apart, relative to the larger; infinity if one is no number or whole numbers
+    differ.
+    """
+    a, b = number(one), number(other)
+    if one == other or (a == b and a is not None):
+        return 0.0
+    if a is None or b is None or (isinstance(a, int) and isinstance(b, int)) or not math.isfinite(a - b):
+        return math.inf
+    return abs(a - b) / max(abs(a), abs(b))
+
+
+def read(path):
+    """The rows of a CSV file, the header first."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def differences(name, reference, ours):
+    """Every Difference of two tables of the figure `name`. ValueError if they have different columns or
+    lengths.
+    """
+    header, found = reference[0], []
+    if [header, *map(len, reference)] != [*ours[:1], *map(len, ours)]:
+        columns = f"columns {ours[0] if ours else None}; the reference {len(reference)}, columns {header}"
+        raise ValueError(f"{len(ours)} lines, {columns}")
+    for line, (row, own) in enumerate(zip(reference, ours), 1):
+        for column, expected, got in zip(header, row, own):
+            allowed, _ = TOLERANCES.get((name, column), (TOLERANCE, ""))
+            size = relative(expected, got) if allowed < NOT_COMPARED else 0.0
+            if size:
+                what = f"column {column!r}, line {line} ({', '.join(row[:3])}): {got}, reference {expected}"
+                found.append(Difference(size, allowed, what))
+    return found
+
+
+def judge(name, reference, ours):
+    """(a sentence, whether the two tables differ by more than is allowed)."""
+    try:
+        found = differences(name, reference, ours)
+    except ValueError as error:
+        return f"differs: {error}", True
+    if not found:
+        return "identical", False
+    worst = max(found, key=lambda one: (one.excess, one.size))
+    most = f"most in {worst.where}, {worst.size:.1e} relative, {worst.allowed:.0e} allowed"
+    if worst.excess > 1:
+        return f"differs in {sum(one.excess > 1 for one in found)} cells, {most}", True
+    if max(one.size for one in found) <= TOLERANCE:
+        return f"same to {TOLERANCE:g}", False
+    return f"same to what its columns allow, differs {most}", False
+
+
+def compare(folder, out, names):
+    """Print for each figure how its numbers in `out` compare with those in `folder`; whether one differs."""
+    differs = False
+    for name in names:
+        if (folder / f"{name}.csv").exists():
+            sentence, wrong = judge(name, *map(read, (folder / f"{name}.csv", out / f"{name}.csv")))
+        else:
+            sentence, wrong = f"no reference in {folder}", True
+        differs |= wrong
+        print(f"compare  {name:<12} {sentence}")
+    return differs
+
+
+def update(folder, out, names):
+    """Make the numbers in `out` the reference."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_all({folder / f"{name}.csv": (out / f"{name}.csv").read_bytes() for name in names})
