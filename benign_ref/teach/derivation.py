@@ -4,35 +4,46 @@ repeat by hand.
 The steps themselves are in weights.py (from L_S to W_Q, W_K, W_V, w_O) and proof_steps.py (on to the proof's
 coordinates); derive.py prints them. Equations are plain text with _{...} and ^{...} for indices; in prose
 they stand between dollar signs.
+
+Every step is written once and run twice: on the example's numbers, where a check leaves a residual, and on
+fractions drawn around them (checks/exact.py), where it leaves none. There a derivative is exact too.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from ..checks import derivative, relative_residual
+from ..checks.exact import Field, Number, chance, first_difference
 from ..paper.data import make_rng
 from ..paper.gradients import coupling, mean_attention, output_cotangent
 from ..paper.model import Parameters, attention, forward, logistic_slope
 
+EQUAL, UNDECIDED, UNEQUAL = "equal, as fractions", "not decided as fractions", "NOT equal as fractions"
+DIGITS = 1e-40  # of the 60 with which true values are taken
+
 
 class Check(NamedTuple):
     """What was compared, the largest difference relative to the largest entry (NaN if all are 0, which is no
-    pass), and what is allowed.
+    pass), and what is allowed; what was found on fractions ("" if nothing was tried), and the probability at
+    most that unequal sides are found equal there.
     """
 
     what: str
     residual: float
     allowed: float
+    exact: str = ""
+    chance: float = 0.0
 
     @property
     def passed(self):
-        """Whether the residual is within what is allowed; False for NaN."""
-        return bool(self.residual <= self.allowed)
+        """Whether the residual is within what is allowed (False for NaN) and fractions do not disagree."""
+        return bool(self.residual <= self.allowed) and self.exact != UNEQUAL
 
 
 class Step(NamedTuple):
     """One screenful: the equation, why it follows from the step before, the numbers of the example as pairs
-    (name, value), and the checks of this step alone.
+    (name, value), the checks of this step alone, and the exercise that asks for it.
     """
 
     title: str
@@ -40,16 +51,54 @@ class Step(NamedTuple):
     why: str
     numbers: list
     checks: list
+    exercise: str = ""
 
 
 def compare(what, claimed, found, allowed=1e-12):
-    """Check that two numbers, arrays or lists of arrays are equal."""
+    """Check that two numbers, arrays or lists of arrays are equal. On Numbers its residual is 0 or not."""
     claimed, found = (
         np.concatenate([np.ravel(part) for part in (side if isinstance(side, list) else [side])])
         for side in (claimed, found)
     )
     largest = max(np.abs(claimed).max(), np.abs(found).max())
-    return Check(what, float(np.abs(claimed - found).max() / largest) if largest > 0 else np.nan, allowed)
+    residual = np.abs(claimed - found).max() / largest if largest > 0 else np.nan
+    if claimed.dtype == object or found.dtype == object:
+        if first_difference(claimed, found) is None and largest > 0:
+            return Check(what, 0.0, allowed, EQUAL, chance(claimed, found))
+        return Check(what, float(getattr(residual, "value", residual)), allowed, UNEQUAL)
+    return Check(what, float(residual), allowed)
+
+
+def slopes(f, x):
+    """The derivative of f, a number, in each entry of x, in the shape of x: by complex step; on Numbers,
+    exactly.
+    """
+    if not isinstance(x, Number) and np.asarray(x).dtype != object:
+        return derivative(f, x)
+    x = np.asarray(x, dtype=object)
+    found = np.empty(x.shape, dtype=object)
+    for where in np.ndindex(x.shape):
+        moved = x.copy()
+        moved[where] = x[where].along(1)
+        value = np.asarray(f(moved if x.ndim else moved[()]), dtype=object).item()
+        found[where] = Number(value.field, value.slope, value.slope * 0, 2 * value.degree)
+    return found if x.ndim else found[()]
+
+
+def with_fractions(make, seed):
+    """The steps that `make(field)` gives for the example's numbers (field None), each check with what the same
+    code finds on fractions: equal, or not decided if only the true values of e^a are equal, or not equal.
+    """
+    steps, field = make(None), Field(seed)
+    exact, true = make(field), None
+    for step, drawn in zip(steps, exact):
+        for k, (check, found) in enumerate(zip(step.checks, drawn.checks)):
+            verdict = found.exact
+            if verdict == UNEQUAL:
+                true = true or {s.title: s for s in make(field.with_true_values(seed))}
+                verdict = UNDECIDED if true[step.title].checks[k].residual < DIGITS else UNEQUAL
+            step.checks[k] = check._replace(exact=verdict, chance=found.chance)
+    return steps
 
 
 def number(value, digits=5):
@@ -66,23 +115,29 @@ def show(name, value):
 
 
 class Example:
-    """N samples of M = 3 tokens in d = 4 dimensions, d_h = d_v = 2, with entries of one decimal; everything
-    the steps need, computed once.
+    """N samples of M = 3 tokens in d = 4 dimensions, d_h = 2, with entries of one decimal; everything the
+    steps need, computed once. With a Field, the entries that are drawn are fractions near these.
 
     labels decides N and which signal is token 1: mu_plus = 1.5 e_1, mu_minus = 1.5 e_2; noise tokens live in
-    the other two dimensions (D1). P, S, D (N,M,M); c, a (N,M); f, g, slope = ell'(y f) (N,).
+    the other two dimensions (D1). P, S, D (N,M,M); c, a (N,M); f, g, slope = ell'(y f) (N,). eta: what a step
+    of GD takes; zero: the number at which a derivative in one number is taken.
     """
 
-    def __init__(self, seed, labels):
-        rng = make_rng(seed)
-        decimals = lambda *shape: rng.choice([-1, 1], shape) * rng.integers(2, 13, shape) / 10  # noqa: E731 - no entry is 0
+    def __init__(self, seed, labels, field=None, d_v=2):
+        rng, d = make_rng(seed), 4
+        near = field.near if field else np.array
+
+        def decimals(*shape):  # no entry is 0
+            return near(rng.choice([-1, 1], shape) * rng.integers(2, 13, shape) / 10)
+
         self.y = y = np.array(labels, dtype=np.float64)
-        self.N, self.M, self.d = N, M, d = len(y), 3, 4
+        self.N, self.M = N, M = len(y), 3
         self.mu_plus, self.mu_minus = 1.5 * np.eye(d)[0], 1.5 * np.eye(d)[1]
-        self.X = X = np.zeros((N, M, d))
+        self.X = X = np.zeros((N, M, d), dtype=object if field else np.float64)
         X[:, 0] = np.where(y[:, None] > 0, self.mu_plus, self.mu_minus)
-        X[:, 1:, 2:] = self.different(rng, N * (M - 1)).reshape(N, M - 1, d - 2)
-        self.theta = theta = Parameters(decimals(d, 2), decimals(d, 2), decimals(d, 2), decimals(2))
+        X[:, 1:, 2:] = near(self.different(rng, N * (M - 1))).reshape(N, M - 1, d - 2)
+        self.theta = theta = Parameters(decimals(d, 2), decimals(d, 2), decimals(d, d_v), decimals(d_v))
+        self.eta, self.zero = (field.number(0.5), field.number(0)) if field else (0.5, 0.0)
         W_Q, W_K, W_V, w_O = theta
         self.P = np.array([X_n @ W_Q @ W_K.T @ X_n.T for X_n in X])
         self.S, self.f = attention(theta, X), forward(theta, X)
@@ -113,7 +168,7 @@ def by_loops(theta, X):
     project = lambda token, W, h: sum(x * row[h] for x, row in zip(token, W))  # noqa: E731
     f = []
     for tokens in X.tolist():
-        total = 0.0
+        total = 0
         for x_l in tokens:
             e = [np.exp(sum(project(x_l, W_Q, h) * project(x_j, W_K, h) for h in heads)) for x_j in tokens]
             c = [sum(project(x_j, W_V, v) * w_O[v] for v in values) for x_j in tokens]

@@ -7,14 +7,11 @@ gradients.py, projected afterwards.
 
 import numpy as np
 
-from ..checks.gradient import derivative
+from ..checks.exact import values
 from ..paper.gradients import gradients
 from ..paper.model import loss
-from ..paper.proof import different_tokens
-from . import weights as weights
-from .derivation import Example, Step, compare
-
-ETA = 0.5  # nothing below needs a small step: P1-P3 are exact
+from . import solutions, weights
+from .derivation import Example, Step, compare, slopes
 
 
 class ProofExample(Example):
@@ -22,11 +19,11 @@ class ProofExample(Example):
     noise tokens; T = 8.
 
     E (N,M,T); G (T,T); Q, K (T,2); V (T,); B (T,T); b (T,). after: the parameters after one GD step of size
-    ETA, w_O fixed.
+    eta, w_O fixed.
     """
 
-    def __init__(self, seed):
-        super().__init__(seed, labels=(1, -1, 1))
+    def __init__(self, seed, field=None, labels=(1, -1, 1), d_v=2):
+        super().__init__(seed, labels, field, d_v)
         noise = [(n, i) for n in range(self.N) for i in range(1, self.M)]
         self.Z = Z = np.array([self.mu_plus, self.mu_minus] + [self.X[n, i] for n, i in noise])
         self.names = ["+", "-"] + [f"{n + 1},{i + 1}" for n, i in noise]
@@ -38,7 +35,7 @@ class ProofExample(Example):
         self.b = sum(g_n * E_n.T @ a_n for g_n, E_n, a_n in zip(self.g, self.E, self.a))
         grads = gradients(self.theta, self.X, self.y)
         self.after = self.theta._replace(
-            **{W: getattr(self.theta, W) - ETA * getattr(grads, W) for W in ("W_Q", "W_K", "W_V")}
+            **{W: getattr(self.theta, W) - self.eta * getattr(grads, W) for W in ("W_Q", "W_K", "W_V")}
         )
         self.mu_square, self.w_O_square = self.mu_plus @ self.mu_plus, w_O @ w_O
         self.plus = np.flatnonzero(self.y > 0)
@@ -68,9 +65,10 @@ def tokens_step(ex):
                 "rows + and - of G against ||mu||^2 and zeros", ex.G[:2], ex.mu_square * np.eye(len(ex.Z))[:2]
             ),
             compare(
-                "as many tokens as different rows in the data", len(ex.Z), len(different_tokens(ex.X)[0])
+                "as many tokens as different rows in the data", len(ex.Z), len(np.unique(np.vstack(values(ex.X)), axis=0))
             ),
         ],
+        exercise="gram",
     )
 
 
@@ -86,17 +84,16 @@ def values_step(ex):
         proof's "scalarised V"). Sample $n$ of label +1 has $c_n = (V_+, V_{n,2}, ..., V_{n,M})$.""",
         [*ex.tokens("V", ex.V), *ex.each("c_n", ex.c)],
         [compare("E_n V against c_n = X_n W_V w_O", ex.E @ ex.V, ex.c)],
+        exercise="token_values",
     )
 
 
 def projected_values_step(ex):
     """Step G3 in a step of GD, projected on mu_+: how V_+, a number, moves."""
     W_V, w_O = ex.theta.W_V, ex.theta.w_O
-    move = (
-        -ETA * ex.w_O_square * sum(g_n * (X_n @ ex.mu_plus) @ a_n for g_n, X_n, a_n in zip(ex.g, ex.X, ex.a))
-    )
-    slope = derivative(
-        lambda t: loss(ex.theta._replace(W_V=W_V + t * np.outer(ex.mu_plus, w_O)), ex.X, ex.y), 0.0
+    move = solutions.move_of_V_plus(ex.X, ex.a, ex.g, ex.mu_plus, w_O, ex.eta)
+    slope = slopes(
+        lambda t: loss(ex.theta._replace(W_V=W_V + t * np.outer(ex.mu_plus, w_O)), ex.X, ex.y), ex.zero
     )
     return Step(
         "One step of $W_V$, seen from $mu_+$",
@@ -107,7 +104,7 @@ def projected_values_step(ex):
         """Multiply the step from the left by $mu_+^T$ and from the right by $w_O$, which is not trained.
         $w_O^T w_O = ||w_O||^2$ is a number and comes out in front; $mu_+^T X_n^T = (X_n mu_+)^T$.""",
         [
-            ("eta", ETA),
+            ("eta", ex.eta),
             ("||w_O||^2", ex.w_O_square),
             *ex.each("X_n mu_+", ex.X @ ex.mu_plus),
             ("move of V_+", move),
@@ -121,16 +118,17 @@ def projected_values_step(ex):
             compare(
                 "against -eta times the slope of L_S along mu_+ w_O^T, by complex step",
                 move,
-                -ETA * slope,
+                -ex.eta * slope,
                 1e-10,
             ),
         ],
+        exercise="move_of_V_plus",
     )
 
 
 def all_values_step(ex):
     """Step P1: how V (T,) moves, -eta ||w_O||^2 G b."""
-    move = -ETA * ex.w_O_square * ex.G @ ex.b
+    move = solutions.move_of_V(ex.G, ex.b, ex.theta.w_O, ex.eta)
     found = ex.Z @ (ex.after.W_V - ex.theta.W_V) @ ex.theta.w_O
     return Step(
         "All tokens at once: P1",
@@ -143,13 +141,14 @@ def all_values_step(ex):
         products alone.""",
         [("b", ex.b), ("move of V: by P1, by a real step", np.column_stack([move, found]))],
         [compare("P1 against a real step, all tokens", move, found)],
+        exercise="move_of_V",
     )
 
 
 def closed_values_step(ex):
     """Step P1, row +: how V_+ moves, as a sum over the samples of label +1."""
     attended = np.array([ex.S[n, :, 0].sum() for n in ex.plus])
-    move = -ETA * ex.mu_square * ex.w_O_square / (ex.N * ex.M) * (ex.slope[ex.plus] @ attended)
+    move = solutions.V_plus_closed(ex.S, ex.slope, ex.y, ex.mu_plus, ex.theta.w_O, ex.eta)
     return Step(
         "$V_+$ in closed form",
         """
@@ -165,6 +164,7 @@ def closed_values_step(ex):
             ("move of V_+", move),
         ],
         [compare("against a real step", move, ex.mu_plus @ (ex.after.W_V - ex.theta.W_V) @ ex.theta.w_O)],
+        exercise="V_plus_closed",
     )
 
 
@@ -188,6 +188,7 @@ def queries_step(ex):
                 ex.P,
             )
         ],
+        exercise="logits_of_tokens",
     )
 
 
@@ -195,11 +196,11 @@ def projected_queries_step(ex):
     """Step G1 in a step of GD, projected on mu_+: how q_+ (d_h,) moves."""
     W_Q, W_K = ex.theta.W_Q, ex.theta.W_K
     terms = [
-        -ETA * g_n * (X_n @ W_K).T @ D_n.T @ (X_n @ ex.mu_plus) for g_n, X_n, D_n in zip(ex.g, ex.X, ex.D)
+        -ex.eta * g_n * (X_n @ W_K).T @ D_n.T @ (X_n @ ex.mu_plus) for g_n, X_n, D_n in zip(ex.g, ex.X, ex.D)
     ]
     move = sum(terms)
-    slope = derivative(
-        lambda t: loss(ex.theta._replace(W_Q=W_Q + np.outer(ex.mu_plus, t)), ex.X, ex.y), np.zeros(2)
+    slope = slopes(
+        lambda t: loss(ex.theta._replace(W_Q=W_Q + np.outer(ex.mu_plus, t)), ex.X, ex.y), 0 * ex.Q[0]
     )
     return Step(
         "One step of $W_Q$, seen from $mu_+$",
@@ -210,7 +211,7 @@ def projected_queries_step(ex):
         """Transpose the step and multiply it with $mu_+$. The rows of $X_n W_K$ are the keys of the
         sample's tokens, so $q_+$ moves along a combination of keys.""",
         [
-            ("eta", ETA),
+            ("eta", ex.eta),
             *ex.each("X_n mu_+", ex.X @ ex.mu_plus),
             *ex.each("term of X_n", terms),
             ("move of q_+", move),
@@ -222,15 +223,16 @@ def projected_queries_step(ex):
                 (ex.after.W_Q - W_Q).T @ ex.mu_plus,
             ),
             compare(
-                "against -eta times the slope of L_S along mu_+, by complex step", move, -ETA * slope, 1e-10
+                "against -eta times the slope of L_S along mu_+, by complex step", move, -ex.eta * slope, 1e-10
             ),
         ],
+        exercise="move_of_q_plus",
     )
 
 
 def all_queries_step(ex):
     """Step P2: how Q (T,d_h) moves, -eta G B K."""
-    move = -ETA * ex.G @ ex.B @ ex.K
+    move = solutions.move_of_Q(ex.G, ex.B, ex.Q, ex.K, ex.eta)
     found = ex.Z @ (ex.after.W_Q - ex.theta.W_Q)
     return Step(
         "All tokens at once: P2",
@@ -242,6 +244,7 @@ def all_queries_step(ex):
         it is $Z Z^T B K = G B K$. Again $d$ has gone.""",
         [("B", ex.B), ("move of Q: by P2, by a real step", np.hstack([move, found]))],
         [compare("P2 against a real step, all tokens", move, found)],
+        exercise="move_of_Q",
     )
 
 
@@ -249,14 +252,9 @@ def alphas(ex):
     """alpha_{+,+}, a number, and alpha_{n,+,i}, one row for each n in S_+, i = 2..M, as the closed forms
     say.
     """
-    front = ETA * ex.mu_square / (ex.N * ex.M)
-    collected = [ex.S[n, 0] @ ex.c[n] for n in ex.plus]
-    signal = front * sum(-ex.slope[n] * ex.S[n, 0, 0] * (ex.V[0] - o) for n, o in zip(ex.plus, collected))
-    V_of = {name: V_a for name, V_a in zip(ex.names, ex.V)}
-    noise = np.array(
-        [[V_of[f"{n + 1},{i + 1}"] - o for i in range(1, ex.M)] for n, o in zip(ex.plus, collected)]
-    )
-    return signal, front * -ex.slope[ex.plus, None] * ex.S[ex.plus, 0, 1:] * noise
+    one = lambda n: solutions.key_coefficients(ex.S[n], ex.c[n], ex.slope[n], ex.N, ex.mu_plus, ex.eta)  # noqa: E731
+    each = np.array([one(n) for n in ex.plus])
+    return each[:, 0].sum(), each[:, 1:]
 
 
 def first_row_step(ex):
@@ -264,7 +262,7 @@ def first_row_step(ex):
     row of each D_n.
     """
     signal, noise = alphas(ex)
-    plain = np.array([-ETA * ex.mu_square * ex.g[n] * ex.D[n, 0] for n in ex.plus])
+    plain = np.array([-ex.eta * ex.mu_square * ex.g[n] * ex.D[n, 0] for n in ex.plus])
     return Step(
         "What $mu_+$ picks out: the first row of $D_n$",
         """
@@ -286,6 +284,7 @@ def first_row_step(ex):
             compare("alpha_{+,+} against the sum of -eta ||mu||^2 g_n D_n[1,1]", signal, plain[:, 0].sum()),
             compare("alpha_{n,+,i} against -eta ||mu||^2 g_n D_n[1,i]", noise, plain[:, 1:]),
         ],
+        exercise="key_coefficients",
     )
 
 
@@ -293,7 +292,7 @@ def closed_queries_step(ex):
     """Step P2, row +: how q_+ (d_h,) moves, as a combination of k_+ and the noise keys k_{n,i}."""
     signal, noise = alphas(ex)
     keys = np.array([ex.X[n, 1:] @ ex.theta.W_K for n in ex.plus])
-    parts = [signal * ex.K[0], np.einsum("ni,nih->h", noise, keys)]
+    parts = [signal * ex.K[0], sum(alpha @ k for alpha, k in zip(noise, keys))]
     return Step(
         "$q_+$ in closed form",
         """
@@ -307,12 +306,13 @@ def closed_queries_step(ex):
             ("move of q_+", sum(parts)),
         ],
         [compare("against a real step", sum(parts), (ex.after.W_Q - ex.theta.W_Q).T @ ex.mu_plus)],
+        exercise="q_plus_closed",
     )
 
 
-def steps(name, seed):
+def steps(name, seed, field=None):
     """The steps from L_S to V_plus or q_plus."""
-    ex = ProofExample(seed)
+    ex = ProofExample(seed, field)
     shared = [weights.model_step(ex), weights.loss_step(ex), weights.output_step(ex)]
     if name == "V_plus":
         before = [weights.values_step(ex), weights.parameter_step(ex, "W_V"), weights.sum_step(ex, "W_V")]
