@@ -12,6 +12,10 @@ COMMANDS = {  # name: (module, what it does)
         "the ledger: every statement, its code, how it is checked, the residual, the verdict",
     ),
     "derive": (".teach.derive", "a derivation from the loss to a parameter, every step checked on numbers"),
+    "exercise": (
+        ".teach.exercises",
+        "your own function for one step of a derivation, tried in exact arithmetic",
+    ),
     "run": (".run", "one experiment of your own: losses, phases, test loss, and a picture"),
 }
 USAGE = "\n".join([

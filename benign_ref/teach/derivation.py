@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import derivative, relative_residual
+from ..checks import derivative
 from ..checks.exact import Field, Number, chance, first_difference
 from ..paper.data import make_rng
 from ..paper.gradients import coupling, mean_attention, output_cotangent
@@ -86,8 +86,8 @@ def slopes(f, x):
 
 
 def with_fractions(make, seed):
-    """The steps that `make(field)` gives for the example's numbers (field None), each check with what the same
-    code finds on fractions: equal, or not decided if only the true values of e^a are equal, or not equal.
+    """The steps that `make(field)` gives for the example's numbers (field None), each check with what the
+    same code finds on fractions: equal; or not decided, if with the true e^a they are equal; or not equal.
     """
     steps, field = make(None), Field(seed)
     exact, true = make(field), None

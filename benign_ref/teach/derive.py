@@ -12,9 +12,10 @@ import numpy as np
 
 from .. import validate
 from . import notation, page, proof_steps, weights
-from .derivation import number, show
+from .derivation import EQUAL, number, show, with_fractions
 
 WIDTH = 96
+TRY_IT = "python -m benign_ref exercise"
 TARGETS = {
     "W_Q": ("the query weights, G1", weights.steps),
     "W_K": ("the key weights, G2", weights.steps),
@@ -28,7 +29,10 @@ $||v||$ the length of $v$, $diag(v)$ the matrix with $v$ on its diagonal, $1[...
 Every number is computed here and now, on an example small enough to repeat by hand. Every step has its own
 checks, most by the complex step: $f'(x)$ is the imaginary part of $f(x + i h)/h$, with $h = 10^{-30}$ correct
 to the last digits, since nothing is subtracted. In front of each check stand its residual, that is the
-largest difference relative to the largest number compared, and what is allowed."""
+largest difference relative to the largest number compared, and what is allowed. "Equal, as fractions": the
+same code was run on fractions drawn near the example's numbers, derivatives by their exact rules, and both
+sides are the same fractions. $e^a$ is no fraction, so one was drawn for each $a$; what needs $e^{a+b} =
+e^a e^b$ is then not decided."""
 
 
 def walk(name, seed=0):
@@ -36,7 +40,8 @@ def walk(name, seed=0):
     ValueError or TypeError.
     """
     validate.choice("name", name, tuple(TARGETS))
-    return TARGETS[name][1](name, validate.integer("seed", seed, 0))
+    seed = validate.integer("seed", seed, 0)
+    return with_fractions(lambda field: TARGETS[name][1](name, seed, field), seed)
 
 
 def plain(prose):
@@ -62,20 +67,23 @@ def title_of(name):
 
 
 def check_line(check):
-    """One check on one line: ok or FAIL, the residual, what is allowed, what was compared."""
-    return f"{'ok  ' if check.passed else 'FAIL'}  {check.residual:7.1e} / {check.allowed:.0e}  {check.what}"
+    """One check: ok or FAIL, the residual, what is allowed, what was compared, what fractions say."""
+    head = f"  {'ok  ' if check.passed else 'FAIL'}  {check.residual:7.1e} / {check.allowed:.0e}  "
+    words = check.what + (f": {check.exact}" if check.exact else "")
+    return textwrap.fill(words, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 
 def step_as_text(number, count, step):
     """One step for a terminal."""
     indent = lambda block: textwrap.indent(textwrap.dedent(block).strip("\n"), "    ")  # noqa: E731
     head = f"{number}/{count}  {step.title.replace('$', '')}"
-    checks = "\n".join("  " + check_line(check) for check in step.checks)
+    checks = "\n".join(check_line(check) for check in step.checks)
     parts = [
         f"{head}\n{'-' * len(head)}\n{indent(step.equation).rstrip()}",
         filled(step.why, "  "),
         indent("\n".join(show(*pair) for pair in step.numbers)),
         checks,
+        f"  try it: {TRY_IT} {step.exercise} FILE",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -86,6 +94,9 @@ def matrix(value):
         return f"<span>{number(value, 6)}</span>"
     rows = ["".join(f"<td>{number(x)}</td>" for x in row) for row in np.atleast_2d(value)]
     return f'<table class="matrix">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
+
+
+CHECK_HEADS = ["", "residual", "allowed", "compared", "as fractions"]
 
 
 def step_as_html(number, step):
@@ -102,12 +113,13 @@ def step_as_html(number, step):
     for check in step.checks:
         word = "ok" if check.passed else "FAIL"
         found = [(word, word), ("n", f"{check.residual:.1e}"), ("n", f"{check.allowed:.0e}")]
-        rows.append([*found, notation.mathml(check.what)])
+        rows.append([*found, notation.mathml(check.what), check.exact])
     return (
         f'<section id="step{number}"><h2>{number}. {notation.prose(step.title)}</h2>\n'
         f'<div class="equation" tabindex="0">{equation}</div>\n<p>{notation.prose(step.why)}</p>\n'
         f'<div class="numbers" tabindex="0">{numbers}</div>\n'
-        f"{page.table(['', 'residual', 'allowed', 'compared'], rows, f'checks of step {number}')}</section>"
+        f"{page.table(CHECK_HEADS, rows, f'checks of step {number}')}\n"
+        f'<p class="dim">Try it: <code>{TRY_IT} {step.exercise} FILE</code></p></section>'
     )
 
 
@@ -174,7 +186,12 @@ def main(argv=None):
             print(step_as_text(k, len(steps), step))
             if chosen.step and k < len(steps) and not wait():
                 break
-    print(f"{len(checks) - len(failed)} of {len(checks)} checks hold")
+    equal = [check for check in checks if check.exact == EQUAL]
+    by_chance = max((check.chance for check in equal), default=0.0)
+    print(
+        f"{len(checks) - len(failed)} of {len(checks)} checks hold, {len(equal)} of them {EQUAL} "
+        f"(by chance with a probability below {by_chance:.0e})"
+    )
     for check in failed:
         print(check_line(check))
     return 1 if failed else 0

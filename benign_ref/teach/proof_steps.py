@@ -65,7 +65,9 @@ def tokens_step(ex):
                 "rows + and - of G against ||mu||^2 and zeros", ex.G[:2], ex.mu_square * np.eye(len(ex.Z))[:2]
             ),
             compare(
-                "as many tokens as different rows in the data", len(ex.Z), len(np.unique(np.vstack(values(ex.X)), axis=0))
+                "as many tokens as different rows in the data",
+                len(ex.Z),
+                len(np.unique(np.vstack(values(ex.X)), axis=0)),
             ),
         ],
         exercise="gram",
@@ -223,7 +225,10 @@ def projected_queries_step(ex):
                 (ex.after.W_Q - W_Q).T @ ex.mu_plus,
             ),
             compare(
-                "against -eta times the slope of L_S along mu_+, by complex step", move, -ex.eta * slope, 1e-10
+                "against -eta times the slope of L_S along mu_+, by complex step",
+                move,
+                -ex.eta * slope,
+                1e-10,
             ),
         ],
         exercise="move_of_q_plus",

@@ -1,9 +1,10 @@
-"""The functions that the exercises ask for, one for each step of the walk-throughs, as a solution should look.
-Where the reference itself holds the function, it is that one.
+"""The functions that the exercises ask for, one for each step of the walk-throughs, as a solution should
+look. Where the reference itself holds the function, it is that one.
 
-    X (N,M,d), y (N,)   X_n (M,d), S_n, D_n (M,M), c_n, a_n (M,): of one sample   phi (M,): one row of attention
+    X (N,M,d), y (N,)   X_n (M,d), S_n, D_n (M,M), c_n, a_n (M,): one sample   phi (M,): one row of attention
     W_Q, W_K (d,d_h), W_V (d,d_v), w_O (d_v,)   eta: the step size   f, g, slope = ell'(y f) (N,)
-    Z (T,d): the different tokens; Q, K (T,d_h), V (T,): their queries, keys, values; G, B (T,T), b (T,)
+    Z (T,d): the different tokens; Q, K (T,d_h), V (T,): their queries, keys, values
+    G, B (T,T), b (T,): as in paper/proof.py
     E_n (M,T): picks the tokens of one sample   mu_plus (d,)
 """
 
@@ -111,7 +112,7 @@ def move_of_V(G, b, w_O, eta):
 
 
 def V_plus_closed(S, slope, y, mu_plus, w_O, eta):
-    """How V_+, a number, moves: P1 as a sum over the samples of label +1; S (N,M,M), slope = ell'(y f) (N,)."""
+    """How V_+, a number, moves: P1 as a sum over the samples of label +1; S (N,M,M), slope (N,)."""
     N, M, _ = S.shape
     attended = sum(slope_n * S_n[:, 0].sum() for slope_n, S_n, y_n in zip(slope, S, y) if y_n > 0)
     return -eta * (mu_plus @ mu_plus) * (w_O @ w_O) / (N * M) * attended
@@ -133,7 +134,7 @@ def move_of_Q(G, B, Q, K, eta):
 
 
 def key_coefficients(S_n, c_n, slope_n, N, mu_plus, eta):
-    """The coefficients (M,) of the keys of one sample of label +1 in the move of q_+: P2, slope_n = ell'_n."""
+    """The coefficients (M,) of the keys of one sample of label +1 in the move of q_+: P2."""
     return -eta * (mu_plus @ mu_plus) / (N * len(S_n)) * slope_n * S_n[0] * (c_n - S_n[0] @ c_n)
 
 
@@ -146,10 +147,16 @@ def q_plus_closed(alpha_signal, alpha_noise, k_plus, noise_keys):
 
 SOLUTIONS = {
     function.__name__: function
-    for function in (
-        output, empirical_loss, output_cotangent, attention_cotangent, softmax_jacobian, coupling, mean_attention,
-        into_W_Q, into_W_K, into_W_V, into_w_O, gradient_W_Q, gradient_W_K, gradient_W_V, gradient_w_O, descent, gram,
-        token_values, move_of_V_plus, move_of_V, V_plus_closed, logits_of_tokens, move_of_q_plus, move_of_Q,
-        key_coefficients, q_plus_closed,
-    )
-}  # fmt: skip
+    for function in [
+        *(output, empirical_loss, output_cotangent, attention_cotangent, softmax_jacobian, coupling),
+        *(mean_attention, into_W_Q, into_W_K, into_W_V, into_w_O),
+        *(gradient_W_Q, gradient_W_K, gradient_W_V, gradient_w_O, descent),
+        *(gram, token_values, move_of_V_plus, move_of_V, V_plus_closed),
+        *(logits_of_tokens, move_of_q_plus, move_of_Q, key_coefficients, q_plus_closed),
+    ]
+}
+ASKED = {  # where the docstring of the reference gives the answer away
+    "softmax_jacobian": "J (M,M), J[j,i] = d phi_j / d p_i, from phi = softmax(p) (M,).",
+    "coupling": "D_n = df_n/dP_n (M,M); f_n = (1/M) sum_l S_n[l,:] . c_n, S_n = softmax(P_n) by rows.",
+    "mean_attention": "a_n = df_n/dc_n (M,); f_n = (1/M) sum_l S_n[l,:] . c_n.",
+}

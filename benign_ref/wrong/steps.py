@@ -124,7 +124,9 @@ MISTAKES = [
         lambda S_n: S_n.sum(axis=0),
     ),
     Mistake("descent", "sign", "the gradient points uphill", lambda W, gradient, eta: W + eta * gradient),
-    Mistake("descent", "eta missing", "the step is eta times the gradient", lambda W, gradient, eta: W - gradient),
+    Mistake(
+        "descent", "eta missing", "the step is eta times the gradient", lambda W, gradient, eta: W - gradient
+    ),
     Mistake("gram", "Z^T Z", "tokens are rows of Z: G is (T,T)", lambda Z: Z.T @ Z),
     Mistake(
         "token_values",

@@ -1,0 +1,260 @@
+"""python -m benign_ref exercise NAME FILE: a learner's function for one step of a walk-through, tried in
+exact arithmetic.
+
+    python -m benign_ref exercise --list
+    python -m benign_ref exercise coupling --template > my_coupling.py
+    python -m benign_ref exercise coupling my_coupling.py
+
+The function is called on fractions drawn at random (checks/exact.py) and compared with the right one: equal
+as fractions, or equal to a named wrong derivation (wrong/), or different, and then the first entry that
+differs is shown. Where it cannot be run on fractions it is compared in floating point, and that is said. FILE
+is run, as it stands, and by nothing but this command.
+
+Exit status 0 if the function is right, 1 if not, 2 if it could not be tried or the arguments are wrong.
+"""
+
+import argparse
+import inspect
+import runpy
+import sys
+import textwrap
+import traceback
+from functools import cache
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+import numpy as np
+
+from .. import validate
+from ..checks.exact import Field, chance, first_difference
+from ..wrong import MISTAKES, MUTANTS
+from .derivation import DIGITS, EQUAL, Step
+from .derive import TARGETS, TRY_IT, WIDTH, step_as_text
+from .proof_steps import ProofExample
+from .solutions import ASKED, SOLUTIONS
+
+LABELS, D_V = (1, -1, 1, 1, -1), 3  # no two sizes of the example are the same
+ROUNDING = 1e-9
+
+
+class Broken(Exception):
+    """The learner's file or function could not be run; the message says why, and where."""
+
+
+class Exercise(NamedTuple):
+    """The right function, its step in the first walk that has it, the step before (None for the first)."""
+
+    function: Callable
+    step: Step
+    before: Step | None
+
+
+@cache
+def catalogue():
+    """{name: Exercise}, in the order of the walks; gradient_W_Q is W_Q for short, and so on."""
+    found = {}
+    for target, (_, steps) in TARGETS.items():
+        before = None
+        for step in steps(target, 0):
+            name = step.exercise.removeprefix("gradient_")
+            found.setdefault(name, Exercise(SOLUTIONS[step.exercise], step, before))
+            before = step
+    return found
+
+
+def arguments_of(function, example):
+    """What a function of solutions.py takes, from the example, by the names of its arguments."""
+    one, theta = example.plus[0], example.theta
+    keys = np.array([example.X[n, 1:] @ theta.W_K for n in example.plus])
+    known = {
+        **vars(example), **theta._asdict(), "phi": example.S[one, 0], "W": theta.W_Q, "gradient": theta.W_K,
+        "alpha_signal": example.a[one, 0], "alpha_noise": example.a[example.plus, 1:], "k_plus": example.K[0],
+        "noise_keys": keys,
+    }  # fmt: skip
+    names = inspect.signature(function).parameters
+    return {name: known[name] if name in known else known[name.removesuffix("_n")][one] for name in names}
+
+
+def copies(arguments):
+    """The arguments with arrays of their own, which a learner may overwrite."""
+    return [value.copy() if isinstance(value, np.ndarray) else value for value in arguments.values()]
+
+
+def versions(function, example):
+    """{name: (hint, function of nothing)}: the right one, named "", and every named wrong derivation."""
+    arguments, (kind, _, block) = arguments_of(function, example), function.__name__.partition("_")
+    found = {"": ("", lambda: function(*arguments.values()))}
+    for mistake in MISTAKES:
+        if mistake.step == function.__name__:
+            found[mistake.name] = mistake.hint, lambda m=mistake: m.formula(*arguments.values())
+    one, theta, X, y = example.plus[0], example.theta, example.X, example.y
+    for mutant in MUTANTS:
+        if kind == "gradient" and mutant.block in (block, "all"):
+            found[mutant.name] = mutant.hint, lambda m=mutant: getattr(m.gradients(theta, X, y), block)
+        if kind == "into" and mutant.block == block:
+            part = lambda m=mutant: m.part(theta, X[one], example.S[one], example.c[one])  # noqa: E731
+            found[mutant.name] = mutant.hint, part
+    return found
+
+
+def signature(function):
+    """'coupling(S_n, c_n)'."""
+    return f"{function.__name__}({', '.join(inspect.signature(function).parameters)})"
+
+
+def followed(file, run):
+    """run(), where whatever the learner's file raises is told in words. Raises Broken."""
+    try:
+        with np.errstate(all="ignore"):
+            return run()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - anything may be raised there
+        passed = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
+        ]
+        line = getattr(error, "lineno", None) or (passed[-1] if passed else "of its end")
+        raise Broken(f"{file}, line {line}: {type(error).__name__}: {getattr(error, 'msg', error)}") from None
+
+
+def loaded(file, right):
+    """The learner's function of the right one's name and arguments; the file is run. Raises Broken."""
+    found = followed(file, lambda: runpy.run_path(file))
+    functions = {name: value for name, value in found.items() if inspect.isfunction(value)}
+    function = functions.get(right.__name__)
+    if function is None or signature(function).count(",") != signature(right).count(","):
+        there = ", ".join(map(signature, functions.values())) or "no function"
+        raise Broken(f"{file} must define {signature(right)}; it defines {there}")
+    return function
+
+
+def relative(got, right):
+    """The largest difference relative to the largest right entry, a Number or a float."""
+    return np.max(np.abs(got - right)) / np.max(np.abs(right))
+
+
+def judged(file, right, function, seed):
+    """(whether the learner's function is right, what is to be said), at one drawn point. Raises Broken."""
+    example = ProofExample(seed, None, LABELS, D_V)
+    got = followed(file, lambda: np.asarray(function(*copies(arguments_of(right, example)))))
+    if got.dtype.kind not in "iuf":
+        raise Broken(f"{right.__name__} must return real numbers, got {got.dtype}")
+    for name, (look_at, version) in versions(right, example).items():
+        wanted = np.asarray(version())
+        if got.shape == wanted.shape and relative(got, wanted) < ROUNDING:
+            how = on_fractions(file, right, function, name, seed)
+            return (
+                not name,
+                f"the wrong derivation '{name}' ({how}). Look at this: {look_at}" if name else how,
+            )
+    return False, difference(got, np.asarray(right(*arguments_of(right, example).values())))
+
+
+def on_fractions(file, right, function, name, seed):
+    """How the learner's function and the version of this name agree on fractions, in words."""
+    field = Field(seed)
+    for numbers in (lambda: field, lambda: field.with_true_values(seed)):
+        example = ProofExample(seed, numbers(), LABELS, D_V)
+        try:
+            got = followed(file, lambda e=example: np.asarray(function(*copies(arguments_of(right, e)))))
+        except Broken as error:
+            return f"equal to rounding; not tried on fractions: {error}"
+        if got.dtype != object:
+            return "equal to rounding; not tried on fractions: it gives floating-point numbers"
+        wanted = np.asarray(versions(right, example)[name][1](), dtype=object)
+        if first_difference(got, wanted) is None:
+            return f"{EQUAL}, by chance with a probability below {chance(got, wanted):.0e}"
+    if relative(got, wanted) < DIGITS:
+        return "equal to 40 digits; as fractions not decided, as it needs e^(a+b) = e^a e^b"
+    return "equal to rounding; not equal as fractions: a constant was rounded, such as 1/3 as a float"
+
+
+def difference(got, right):
+    """The first entry that differs, and whether all differ by one factor."""
+    if got.shape != right.shape:
+        return f"the result has the shape {got.shape}, wanted is {right.shape}"
+    wrong = ~np.isclose(got, right, rtol=ROUNDING, atol=ROUNDING * np.abs(right).max())
+    where = tuple(int(i) for i in np.argwhere(wrong)[0])
+    place = f"entry {list(where)} (counted from 0)" if where else "the number"
+    factor = np.vdot(right, got) / np.vdot(right, right)
+    alike = got.size > 1 and relative(got, factor * right) < ROUNDING
+    every = f"; every entry is {factor:.6g} times the right one" if alike else ""
+    return f"{place} is {got[where]:.6g}, right is {right[where]:.6g}{every}"
+
+
+def hint(exercise):
+    """What to look at: one step back; the definition for the first step."""
+    step = exercise.before or exercise.step
+    equation = textwrap.indent(textwrap.dedent(step.equation).strip("\n "), "    ")
+    where = "One step back" if exercise.before else "The definition"
+    return f"{where}, '{step.title.replace('$', '')}':\n{equation}"
+
+
+def template(exercise):
+    """A file to start from."""
+    function = exercise.function
+    return f'''"""{exercise.step.title.replace("$", "")}. Try it: {TRY_IT} {function.__name__} FILE"""
+
+import numpy as np
+
+
+def {signature(function)}:
+    """{ASKED.get(function.__name__, function.__doc__)}"""
+    raise NotImplementedError("yours")'''
+
+
+def arguments_given(argv, names):
+    """The parsed command line; argparse leaves with status 2 on a wrong one."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benign_ref exercise",
+        description="Try your own function for one step of a walk-through in exact arithmetic.",
+        epilog="exit status: 0 right, 1 wrong, 2 not tried",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="what it derives; --list shows all names")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a Python file with the function; it is run")
+    parser.add_argument("--seed", type=validate.integer_argument(0), default=0, help="of what is drawn")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--list", action="store_true", help="all exercises")
+    form.add_argument("--template", action="store_true", help="print a file to start from")
+    form.add_argument("--hint", action="store_true", help="print what to look at, one step back")
+    form.add_argument("--solution", action="store_true", help="print the step and the right function")
+    asked = parser.parse_args(argv)
+    if not asked.list and asked.name is None:
+        parser.error("NAME is missing; --list shows all")
+    if not asked.list and (asked.name or "").removeprefix("gradient_") not in names:
+        parser.error(f"NAME must be one of {', '.join(names)}, got {validate.shown(asked.name)}")
+    told = asked.list or asked.template or asked.hint or asked.solution
+    if told and asked.file:
+        parser.error(f"FILE is not read here, got {asked.file!r}")
+    if not told and not Path(asked.file or "").is_file():
+        parser.error(f"FILE must be a Python file that is there, got {asked.file!r}")
+    return asked
+
+
+def tried(file, exercise, seed):
+    """(exit status, what is printed) of a learner's file."""
+    try:
+        function = loaded(file, exercise.function)
+        right, words = judged(file, exercise.function, function, seed)
+    except Broken as error:
+        return 2, textwrap.fill(f"not tried: {error}", WIDTH)
+    named = right or "wrong derivation" in words
+    said = textwrap.fill(f"{'right' if right else 'wrong'}: {words}", WIDTH)
+    return int(not right), said if named else f"{said}\n{hint(exercise)}"
+
+
+def main(argv=None):
+    """Prints what was asked for, or tries the learner's function; returns the exit status."""
+    exercises = catalogue()
+    asked = arguments_given(argv, exercises)
+    status, exercise = 0, exercises.get((asked.name or "").removeprefix("gradient_"))
+    if asked.list:
+        text = "\n".join(f"  {name:<20}{one.step.title.replace('$', '')}" for name, one in exercises.items())
+    elif asked.template:
+        text = template(exercise)
+    elif asked.hint:
+        text = hint(exercise)
+    elif asked.solution:
+        text = step_as_text(1, 1, exercise.step) + "\n" + inspect.getsource(exercise.function)
+    else:
+        status, text = tried(asked.file, exercise, asked.seed)
+    print(text, file=sys.stderr if status == 2 else None)
+    return status
