@@ -4,6 +4,8 @@ import os
 
 from benign_ref.runtime import cli, threads
 
+if __name__ == "__main__":
+    cli.guard()
 threads.set_default(os.environ)  # before NumPy is imported: the same bits on any number of cores
 
 import argparse  # noqa: E402

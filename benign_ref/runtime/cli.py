@@ -15,6 +15,16 @@ def _leave(number, frame):
     os._exit(INTERRUPTED)
 
 
+def guard():
+    """Ctrl-C ends this process with one line until `run` has loaded the command: the first thing a script
+    does.
+    """
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # not in a background job, which ignores it
+        signal.signal(signal.SIGINT, _leave)
+
+
 def run(load):
     """The exit status of a command. load() checks the command line, imports what the command needs and
     returns the command, a function that returns the status.
@@ -22,13 +32,12 @@ def run(load):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # in an ASCII locale too
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:  # as in a background job
-        signal.signal(signal.SIGINT, _leave)
+    guard()
     try:
         try:
             command = load()
-            signal.signal(signal.SIGINT, before)
+            if signal.getsignal(signal.SIGINT) is _leave:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             return command()
         finally:
             if sys.stdout is not None:

@@ -43,7 +43,7 @@ def njit(function=None, **options):
 @cache
 def text_of(file):
     """The source of a file of the package, with the import of njit pointing here."""
-    return (HERE / file).read_text().replace("from numba import njit", f"from {__name__} import njit")
+    return (HERE / file).read_text(encoding="utf-8").replace("from numba import njit", f"from {__name__} import njit")
 
 
 def patched(mutant):
