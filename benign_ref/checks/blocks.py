@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+Unpacked = tuple[Callable[[dict[str, np.ndarray]], Any], dict[str, np.ndarray]]
 
-def unpack(what: str, blocks: Any) -> tuple[Callable[[dict[str, np.ndarray]], Any], dict[str, np.ndarray]]:
+
+def unpack(what: str, blocks: Any) -> Unpacked:
     """(pack, dict of float64 arrays) of a dict or NamedTuple; pack(dict) gives the caller's type back.
 
     TypeError for another type and for arrays that are not float64, ValueError for empty ones; what: its name.
@@ -21,14 +23,27 @@ def unpack(what: str, blocks: Any) -> tuple[Callable[[dict[str, np.ndarray]], An
     return pack, arrays
 
 
-def split(what: str, blocks: Any) -> tuple[Callable[[dict[str, np.ndarray]], Any], dict[str, np.ndarray]]:
+def split(what: str, blocks: Any) -> Unpacked:
     """As `unpack`, whatever the entries are."""
     if isinstance(blocks, tuple) and hasattr(blocks, "_fields"):
-        kind = type(blocks)
-        return lambda arrays: kind(**arrays), {k: np.asarray(a) for k, a in blocks._asdict().items()}
+        kind: Any = type(blocks)
+        return lambda arrays: kind(**arrays), {k: np.asarray(a) for k, a in zip(kind._fields, blocks)}
     if isinstance(blocks, dict):
         return dict, {name: np.asarray(a) for name, a in blocks.items()}
     raise TypeError(f"{what} must be a dict or NamedTuple of arrays, got {type(blocks).__name__}")
+
+
+def chosen_blocks(arrays: dict[str, np.ndarray], blocks: list[str] | None) -> list[str]:
+    """The names of the blocks to check (None: all). ValueError for other names, and for what is not
+    finite.
+    """
+    names = list(arrays) if blocks is None else list(blocks)
+    if not names or any(name not in arrays for name in names):
+        raise ValueError(f"blocks must name some of {', '.join(arrays)}, got {blocks!r}")
+    for name, a in arrays.items():
+        if not np.isfinite(a).all():
+            raise ValueError(f"point[{name!r}] must be finite, got {a[~np.isfinite(a)][0]}")
+    return names
 
 
 def claims(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .. import validate
-from .blocks import claims, split, unpack
+from .blocks import chosen_blocks, claims, split, unpack
 from .exact import DRAWN_FROM, Field, chance
 
 EXPLAINED = {
@@ -109,12 +109,7 @@ def check_exactly(
     """
     seed = validate.integer("seed", seed, 0)
     pack, arrays = unpack("point", point)
-    names = list(arrays) if blocks is None else list(blocks)
-    if not names or any(name not in arrays for name in names):
-        raise ValueError(f"blocks must name some of {', '.join(arrays)}, got {blocks!r}")
-    for name, a in arrays.items():
-        if not np.isfinite(a).all():
-            raise ValueError(f"point[{name!r}] must be finite, got {a[~np.isfinite(a)][0]}")
+    names = chosen_blocks(arrays, blocks)
     field = Field(seed)
     route = lambda field: _Route(f, grad, pack, arrays, names, field)  # noqa: E731 - the same point for the same seed
     drawn = route(field)
