@@ -7,6 +7,7 @@ make(options) -> Result.
 
 NAMES = (
     "fig1",
+    "claims",
     "departures",
     "theorem",
     "boundary",

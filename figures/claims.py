@@ -1,0 +1,85 @@
+"""Every number that the paper's figures show: as captioned, as drawn, as its data have it, ours, computed."""
+
+import textwrap
+
+import numpy as np
+
+from benign_ref.experiments import authors, claims
+from benign_ref.experiments.fits import row_crossings
+from benign_ref.runtime.resume import compute
+from benign_ref.runtime.store import write_whole
+
+from . import fig1
+from .common import PAPER_RED, WIDTH, Result, plt, save
+
+TITLE = "every number the paper shows: as captioned, as drawn, as its data have it, ours, computed; verdicts"
+CAPTION = """
+Claims. Each number that the paper's figures show: as captioned [P], as drawn and as the authors' data
+have it [A], by the published protocol on our real draws (mean and standard error), and computed from the
+limit [D]. The criteria were fixed beforehand [C]; they and the commands are in claims.md. Of {rows}
+claims {holds} hold, {fails} do not hold and {undecided} cannot be decided. Figure 1 is from {cells}
+draws, Figures 3 and 4 from {runs} runs each.
+"""
+SHOWN = {"claim": 27, "captioned": 10, "drawn": 10, "data": 17, "ours": 24, "computed": 18, "verdict": 24}
+COLOURS = {claims.HOLDS: "#1b7837", claims.FAILS: PAPER_RED, claims.UNDECIDED: "0.35"}
+
+
+def collect(options):
+    """All rows, and how many draws and runs they are from."""
+    matrix = authors.read_matrix(options.authors_matrix) if options.authors_matrix else None
+    result = fig1.measure(options)
+    found, computed = row_crossings(result, fig1.LEVEL), fig1.computed_crossings(result.Ns)
+    Ns = [int(N) for N in result.Ns]
+    away = fig1.difference(fig1.computed_plane(), result)
+    seeds = range(options.seed, options.seed + (2 if options.quick else 20))
+    tasks = [(figure, seed) for figure in claims.DYNAMICS for seed in seeds]
+    runs = compute("claims", claims.ending, tasks, options, "runs")
+    endings = {figure: [runs[figure, seed] for seed in seeds] for figure in claims.DYNAMICS}
+    rows = claims.crossing_claims(Ns, found, computed) + claims.curve_claims(Ns, found, computed)
+    rows += claims.plane_claims(authors.compare(matrix, result) if matrix else None, away)
+    rows += claims.dynamics_claims(endings) + claims.other_claims()
+    return rows, result.status.size, len(seeds)
+
+
+def verdict_of(row):
+    """HOLDS, FAILS or UNDECIDED, the word that a row's verdict begins with."""
+    return next(word for word in COLOURS if row.verdict.startswith(word))
+
+
+def draw(rows):
+    """The table as a picture; criteria and commands are left to the text."""
+    cells = [[textwrap.fill(getattr(row, name), width) for name, width in SHOWN.items()] for row in rows]
+    heights = [1 + max(cell.count("\n") + 1 for cell in line) for line in cells]
+    total = sum(heights) + 3
+    figure, axes = plt.subplots(figsize=(1.25 * WIDTH, 0.115 * total))
+    axes.set(xlim=(0, sum(SHOWN.values())), ylim=(total, 0))
+    axes.axis("off")
+    left = np.cumsum([0, *SHOWN.values()])
+    for x, name in zip(left, SHOWN):
+        axes.text(x, 0.2, name, fontsize=7, va="top", weight="bold")
+    top = 2
+    for row, line, height in zip(rows, cells, heights):
+        axes.axhline(top - 0.25, color="0.85", linewidth=0.6)
+        for x, name, text in zip(left, SHOWN, line):
+            colour = COLOURS[verdict_of(row)] if name == "verdict" else "black"
+            axes.text(x, top, text, fontsize=6, va="top", color=colour, linespacing=1.15)
+        top += height
+    return figure
+
+
+def make(options):
+    """Collect the rows, write them as Markdown, CSV and a picture, return a Result."""
+    rows, cells, runs = collect(options)
+    counts = [sum(verdict_of(row) == word for row in rows) for word in COLOURS]
+    caption = CAPTION.format(
+        rows=len(rows), holds=counts[0], fails=counts[1], undecided=counts[2], cells=cells, runs=runs
+    )
+    files = save(draw(rows), "claims", caption, claims.COLUMNS, claims.cells(rows), options)
+    table = options.out / "claims.md"
+    write_whole(table, (claims.as_markdown(rows) + caption).encode())
+    lines = [
+        f"{row.claim}: captioned {row.captioned or '-'}; data {row.data or '-'}; ours {row.ours or '-'}; "
+        f"computed {row.computed or '-'}: {row.verdict}"
+        for row in rows
+    ]
+    return Result([*files, table], lines, {"claims": [row._asdict() for row in rows]})

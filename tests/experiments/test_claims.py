@@ -1,0 +1,113 @@
+"""The table of claims: its criteria can fail, be undecided and hold, on numbers made here."""
+
+import numpy as np
+import pytest
+
+import benign_ref as br
+from benign_ref.experiments import authors, claims
+from benign_ref.experiments.authors import CROSSINGS, Comparison
+from benign_ref.experiments.fits import Crossing
+
+NS = [2, *CROSSINGS]
+LIMITS = [733.0, *(float(of_mean) for *_, of_mean in CROSSINGS.values())]
+
+
+def found(shift=0.0, error=10.0):
+    """Crossings at those of the authors' data, shifted; none at N = 2."""
+    there = [Crossing(mean + shift, error, 10, 10, mean) for mean, *_ in CROSSINGS.values()]
+    return [Crossing(float("nan"), float("nan"), 0, 10, float("nan")), *there]
+
+
+def verdicts(rows):
+    return [row.verdict.split(":")[0] for row in rows]
+
+
+def test_crossings_are_judged_by_joint_standard_errors_and_N_2_cannot_be():
+    rows = claims.crossing_claims(NS, found(), LIMITS)
+    assert verdicts(rows) == [claims.UNDECIDED] + [claims.HOLDS] * 9
+    assert (
+        rows[0].ours == "0 of 10 draws cross"
+        and rows[0].data == "9 of 10 draws never fall"
+        and rows[0].computed == "733"
+    )
+    assert rows[1].data == "923 ± 12" and rows[1].drawn == "834" and rows[1].captioned == "1000"
+    far = claims.crossing_claims(NS, found(shift=60.0), LIMITS)  # 60 of sqrt(10^2 + error^2)
+    for row, N in zip(far[1:], list(CROSSINGS)):
+        away = 60 / np.hypot(10, CROSSINGS[N][1])
+        assert (
+            row.verdict.startswith(claims.HOLDS if away <= 3 else claims.FAILS)
+            and f"{away:.1f}" in row.verdict
+        )
+    assert {claims.HOLDS, claims.FAILS} <= set(verdicts(far))
+    alone = [c._replace(error=float("nan"), rows=1) for c in found()]
+    assert verdicts(claims.crossing_claims(NS, alone, LIMITS)) == [claims.UNDECIDED] * 10
+
+
+def test_one_curve_is_judged_on_both_data():
+    at_1000, anywhere = claims.curve_claims(NS, found(), LIMITS)
+    assert verdicts([at_1000, anywhere]) == [claims.FAILS] * 2  # the authors' own data are not on one curve
+    assert "11.1 (their data)" in at_1000.verdict  # (1000 - 889)/10
+    assert at_1000.ours == "889 to 995" and at_1000.drawn == "834 to 1001"
+    few = claims.curve_claims([2, 4], found()[:2], LIMITS[:2])
+    assert verdicts(few) == [claims.UNDECIDED] * 2
+
+
+def test_the_distance_from_a_curve_is_in_standard_errors():
+    means, errors = np.array([100.0, 110.0]), np.array([1.0, 2.0])
+    assert claims.away_from(100.0, means, errors) == 5
+    centre = (100 / 1 + 110 / 4) / (1 + 1 / 4)
+    assert np.isclose(claims.away_from(None, means, errors), max(centre - 100, (110 - centre) / 2))
+
+
+@pytest.mark.parametrize(
+    "pairs, rms, mean, verdict",
+    [
+        (900, 1.03, 0.03, claims.HOLDS),
+        (900, 1.3, 0.03, claims.FAILS),
+        (900, 1.0, -0.3, claims.FAILS),
+        (24, 1.0, 0.0, claims.UNDECIDED),
+    ],
+)
+def test_the_plane_is_judged_by_all_its_pairs(pairs, rms, mean, verdict):
+    comparison = Comparison(np.zeros((100, 10)), pairs, rms, mean, 3.1, (5.0, 8))
+    plane, limit = claims.plane_claims(comparison, np.full((100, 10), 0.011))
+    assert verdicts([plane, limit]) == [verdict, claims.HOLDS]
+    without, limit = claims.plane_claims(None, np.full((100, 10), -0.02))
+    assert verdicts([without, limit]) == [claims.UNDECIDED, claims.FAILS]
+    assert verdicts(claims.plane_claims(None, np.zeros((8, 3))))[1] == claims.UNDECIDED
+
+
+def test_figures_3_and_4_end_as_their_captions_say_and_the_wrong_way_round_fails():
+    benign, harmful = claims.Ending(0.005, 0.03, 0.63, 0.12), claims.Ending(0.003, 0.45, 0.12, 0.64)
+    endings = {"figure3": [benign, benign], "figure4": [harmful, harmful]}
+    assert verdicts(claims.dynamics_claims(endings)) == [claims.HOLDS] * 2
+    swapped = {"figure3": [harmful, harmful], "figure4": [benign, benign]}
+    assert verdicts(claims.dynamics_claims(swapped)) == [claims.FAILS] * 2
+    high = {name: [e._replace(train_loss=0.02) for e in values] for name, values in endings.items()}
+    assert verdicts(claims.dynamics_claims(high)) == [claims.FAILS] * 2
+
+
+def test_an_ending_is_that_of_the_published_run():
+    got = claims.ending("figure4", 3)
+    s = br.published_setting("figure4")
+    rngs = [br.make_rng(3, (stream,)) for stream in range(3)]
+    data = br.sample_dataset(s, rngs[0])
+    run = br.train(s, data, br.init_parameters(s, rngs[1]))
+    first = data.X[int(np.flatnonzero(data.y > 0)[0])][None]
+    S = br.attention(run.parameters, first)[0].mean(axis=0)
+    assert run.steps == 500 and np.isclose(got.train_loss, run.losses[-1], rtol=1e-9)
+    assert np.allclose(got[2:], S[:2], rtol=1e-8)
+    fresh = br.sample_dataset(s, rngs[2], 10)
+    assert np.isclose(got.test_loss, br.test_loss(run.parameters, fresh.X, fresh.y), rtol=1e-8)
+
+
+def test_the_table_is_markdown_with_one_line_a_claim():
+    rows = claims.crossing_claims(NS, found(), LIMITS) + claims.plane_claims(None, np.zeros((100, 10)))
+    lines = claims.as_markdown(rows + claims.other_claims()).splitlines()
+    assert len(lines) == 2 + len(rows) + 3
+    assert all(line.replace("\\|", "").count("|") == len(claims.COLUMNS) + 1 for line in lines)
+    assert "C_p = 5√M" in lines[-3] and f"{claims.FAILS} in Figures 3, 4" in lines[-3]
+
+
+def test_the_cited_facts_are_those_of_the_plane():
+    assert authors.NEVER == {2: 9} and len(authors.NS) == 10 and len(authors.MUS) == 100
