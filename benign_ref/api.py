@@ -1,18 +1,21 @@
 """The functions that check their arguments, choose the backend, and hand over to the mathematics."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import validate
-from .engines import cost, parameter_space
+from .engines import cost, long_run, parameter_space
 from .engines.proof_space import ProofSpace
 from .paper import descent, model, proof
 from .paper.data import Dataset
 from .paper.gradients import gradients as gradients_by_hand
 from .paper.model import Parameters
 from .paper.setting import Setting
+from .runtime.checkpoint import Checkpoint
+from .runtime.progress import reporting
 
 BACKENDS = ("numpy", "numba")
 ENGINES = ("auto", "parameters", "proof")
@@ -96,6 +99,8 @@ def train(
     train_w_O: bool = False,
     record_every: int | Sequence[int] | None = None,
     observe: Callable[[Parameters], Any] | None = None,
+    progress: bool | Callable[[int, int, float], Any] | None = None,
+    checkpoint: str | Path | None = None,
 ) -> descent.Run:
     """GD [P*]: full-batch gradient descent from theta on data, step s.eta, until L_S <= s.epsilon or
     s.max_steps, then s.extra_steps more. Returns a Run.
@@ -109,8 +114,16 @@ def train(
 
     train_w_O: train w_O too. record_every: None, an integer k (steps 0, k, 2k, …) or a sequence of steps;
     these and the last are kept in run.records, and `observe(theta)`, if given, is called there and its value
-    kept in the record. Not reaching epsilon is no error (run.converged is False). Raises ValueError or
-    TypeError for a bad argument, DivergenceError at a loss that is not finite.
+    kept in the record. Not reaching epsilon is no error (run.converged is False).
+
+    progress: called as progress(step, max_steps, loss) after each step; True or False: a line on stderr, or
+    none; None: a line if that is a terminal. checkpoint: a file that keeps where the run is, every second or
+    so. The same call with that file, after the run was killed, goes on from there and gives the same bits,
+    records included (so `observe` is refused beside it); a file that is damaged, or of another run, is
+    refused and left alone.
+
+    Raises ValueError or TypeError for a bad argument, DivergenceError at a loss that is not finite, OSError
+    if the checkpoint cannot be written.
     """
     validate.instance("s", s, Setting)
     validate.instance("data", data, Dataset)
@@ -122,6 +135,8 @@ def train(
             f"observe must be a function of theta, given together with record_every, got {observe!r}, "
             f"record_every={record_every!r}"
         )
+    if observe is not None and checkpoint is not None:
+        raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
     descent.steps_to_record(record_every)  # refuses a bad one before any work
     sizes = {name: getattr(s, name) for name in ("N", "M", "d", "d_h", "d_v")}
     theta = Parameters(*validate.parameters(theta, sizes))
@@ -130,15 +145,15 @@ def train(
         engine = "parameters" if backend == "numpy" else cost.cheaper(s)
     if engine == "proof":
         validate.fits_memory("N * M", s.N * s.M, 2 * s.T**2)
-    space = SPACES[engine, backend](theta, X, y, train_w_O)
     watch = (lambda at: observe(at.parameters())) if observe else None
-    losses, steps, converged, records = descent.descend(
-        space,
-        eta=s.eta,
-        epsilon=s.epsilon,
-        max_steps=s.max_steps,
-        extra_steps=s.extra_steps,
-        record_every=record_every,
-        observe=watch,
-    )
+    with reporting(progress, "train", "steps, loss {value:.3g}") as report:
+        if checkpoint is not None:
+            which = {"engine": engine, "backend": backend, "train_w_O": train_w_O}
+            start = long_run.digest_of(X, y, *theta)
+            decides = long_run.what_decides(s, record_every, **which, data_and_start=start)
+            checkpoint = Checkpoint(checkpoint, decides)
+        space = SPACES[engine, backend](theta, X, y, train_w_O)
+        losses, steps, converged, records = long_run.descend_at(
+            space, s, report, record_every=record_every, observe=watch, checkpoint=checkpoint
+        )
     return descent.Run(losses, steps, converged, space.parameters(), records, engine, backend)

@@ -9,9 +9,9 @@ CHECKS_OF_ARGUMENTS = {"validate"}
 MAY_SEE = {  # folder or module of benign_ref: what it may import, besides itself and the argument checks
     "validate": set(),
     "paper": set(),
-    "engines": {"paper"},
-    "derived": {"paper", "engines"},
-    "api": {"paper", "engines"},
+    "engines": {"paper", "runtime"},
+    "derived": {"paper", "engines", "runtime"},
+    "api": {"paper", "engines", "runtime"},
     "experiments": {"paper", "engines", "derived", "api", "runtime", "vision"},
     "runtime": set(),
     "checks": set(),

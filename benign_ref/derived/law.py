@@ -13,18 +13,23 @@ cost of O(T^2 d_h) a step whatever d. w_O is fixed (GD's default): v alone matte
 other has independent coordinates in every orthonormal basis.
 """
 
+import json
 from collections.abc import Callable
 from math import nan, sqrt
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import validate
+from ..engines import long_run
 from ..engines.proof_space import ColumnSpace
 from ..paper import descent
 from ..paper.data import sample_labels
 from ..paper.model import logistic, softmax
 from ..paper.setting import Setting
+from ..runtime.checkpoint import Checkpoint
+from ..runtime.progress import reporting
 
 TOKENS_AT_ONCE = 2048  # fresh tokens held together; it bounds the memory a test takes
 
@@ -192,16 +197,21 @@ class LawModel(NamedTuple):
 # residual stays. So a run sees A and U(0) alone: it starts from the rows [Q | K | V] = A U(0).
 
 
+def draw(s, rng):
+    """Labels y (N,), A, U(0), R: all that a run and its fresh data need."""
+    return sample_labels(s, rng, s.N), token_root(s, rng), span_coordinates(s, rng), residual_root(s, rng)
+
+
 class LawSpace(ColumnSpace):
     """GD from a start drawn in law; `model()` is what fresh data see. Needs T <= d.
 
     The proof's coordinates see tokens by their Gram matrix only, so A stands for the tokens, and U(0) for the
-    columns: A, U = U(0) and R as the top of this file calls them.
+    columns: A, U = U(0) and R as the top of this file calls them. drawn: what `draw` gave.
     """
 
-    def __init__(self, s, rng):
-        y = sample_labels(s, rng, s.N)
-        A, U, self.R = token_root(s, rng), span_coordinates(s, rng), residual_root(s, rng)
+    def __init__(self, s, rng, drawn=None):
+        self.drawn = drawn or draw(s, rng)
+        y, A, U, self.R = self.drawn
         super().__init__(A, U, s.w_O_norm, token_places(y, s.M), y)
         self.setting = s
 
@@ -248,12 +258,31 @@ def checked_for_law(s):
     return s
 
 
+DRAWN = ("y", "A", "U", "R")  # names in a checkpoint
+
+
+def keep_draw(checkpoint, drawn, rng):
+    """Let a Checkpoint keep what was drawn, and where that left the Generator."""
+    after = json.dumps(rng.bit_generator.state, default=lambda array: array.tolist())
+    checkpoint.constant = {**dict(zip(DRAWN, drawn)), "rng": np.array(after)}
+
+
+def kept_draw(checkpoint, rng):
+    """What a Checkpoint has kept of the drawing, None if nothing yet; rng goes where the drawing left it."""
+    if not checkpoint.found:
+        return None
+    rng.bit_generator.state = json.loads(str(checkpoint.found["rng"]))
+    return tuple(checkpoint.found[name] for name in DRAWN)
+
+
 def train_in_law(
     s: Setting,
     rng: np.random.Generator,
     *,
     record_every=None,
     observe: Callable[[LawModel], Any] | None = None,
+    progress: bool | Callable[[int, int, float], Any] | None = None,
+    checkpoint: str | Path | None = None,
 ) -> LawRun:
     """Draw an experiment in law and run GD on it, step s.eta, until L_S <= s.epsilon (and s.extra_steps more)
     or s.max_steps. Returns a LawRun.
@@ -261,8 +290,10 @@ def train_in_law(
     Equal in distribution to `train` on `sample_dataset` and `init_parameters` with w_O fixed [D]; d may be
     anything from T up to 2**53. When d_h > 2T the run itself uses 2T columns (paper/proof.py): the same to
     rounding. record_every: as in `train`. observe(model), if given, is called at the recorded steps with the
-    LawModel there, and its value kept. Raises ValueError or TypeError for a bad argument, an init other than
-    "gaussian" among them, DivergenceError at a loss that is not finite.
+    LawModel there, and its value kept. progress, checkpoint: as in `train`; the file keeps what was drawn,
+    and `rng` must be as it was when the run was begun (the drawing leaves it as it did then). Raises
+    ValueError or TypeError for a bad argument, an init other than "gaussian" among them, DivergenceError at a
+    loss that is not finite.
     """
     checked_for_law(s)
     validate.generator("rng", rng)
@@ -271,16 +302,18 @@ def train_in_law(
             f"observe must be a function of a LawModel, with record_every, got {observe!r}, "
             f"record_every={record_every!r}"
         )
+    if observe is not None and checkpoint is not None:
+        raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
     descent.steps_to_record(record_every)  # refuses a bad one before any work
-    space = LawSpace(s, rng)
     watch = (lambda at: observe(at.model())) if observe else None
-    losses, steps, converged, records = descent.descend(
-        space,
-        eta=s.eta,
-        epsilon=s.epsilon,
-        max_steps=s.max_steps,
-        extra_steps=s.extra_steps,
-        record_every=record_every,
-        observe=watch,
-    )
+    with reporting(progress, "train_in_law", "steps, loss {value:.3g}") as report:
+        if checkpoint is not None:
+            decides = long_run.what_decides(s, record_every, engine="law", rng=rng.bit_generator.state)
+            checkpoint = Checkpoint(checkpoint, decides)
+        space = LawSpace(s, rng, kept_draw(checkpoint, rng) if checkpoint else None)
+        if checkpoint:
+            keep_draw(checkpoint, space.drawn, rng)
+        losses, steps, converged, records = long_run.descend_at(
+            space, s, report, record_every=record_every, observe=watch, checkpoint=checkpoint
+        )
     return LawRun(losses, steps, converged, records, space.model())

@@ -70,7 +70,7 @@ def run_on_draws(s: Setting, rngs: list[np.random.Generator], n_test: int, sourc
 
 def run_in_law(s: Setting, rngs: list[np.random.Generator], n_test: int):
     """The same, drawn in law."""
-    run = train_in_law(s, rngs[0])
+    run = train_in_law(s, rngs[0], progress=False)
     return (
         run.losses,
         run.steps,

@@ -108,7 +108,7 @@ def time_of(regime, name, factor, seed, *size):
     alone.
     """
     s = moved(base_setting(regime, *size), name, factor)
-    run = train(s, *drawn(s, seed), record_every=(s.max_steps,))
+    run = train(s, *drawn(s, seed), record_every=(s.max_steps,), progress=False)
     S = run.records[-1].attention
     a = float(S[:, :, 0 if regime == "benign" else 1].mean())
     return Time(run.steps if run.converged else float("nan"), pair_mean(S, "ss"), pair_mean(S, "s2"), a)

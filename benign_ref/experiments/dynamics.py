@@ -143,9 +143,8 @@ def trajectory(s, seed, *, per_decade=24, n_test=200):
         V_plus, V_minus = s.mu_norm * model.U[:2, -1]
         return V_plus, V_minus, model.test_loss(n_test, make_rng(seed, (1,)))
 
-    run = train_in_law(
-        s, make_rng(seed, (0,)), record_every=log_spaced_steps(s.max_steps, per_decade), observe=observe
-    )
+    wanted = log_spaced_steps(s.max_steps, per_decade)
+    run = train_in_law(s, make_rng(seed, (0,)), record_every=wanted, observe=observe, progress=False)
     y = labels_of(run, s)
     rows = [quantities_of(record, y, run.losses[record.step]) for record in run.records]
     quantities = {name: np.array([row[name] for row in rows]) for name in QUANTITIES}

@@ -66,7 +66,7 @@ def base_of(draw):
 def run_of(draw, x):
     """The run of `draw` at x in law, its last step recorded; a function of the two alone."""
     s = setting_at(x, draw.M, draw.N, base_of(draw))
-    return train_in_law(s, make_rng(draw.seed, (0,)), record_every=(s.max_steps,))
+    return train_in_law(s, make_rng(draw.seed, (0,)), record_every=(s.max_steps,), progress=False)
 
 
 def attention(run):

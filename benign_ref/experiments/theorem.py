@@ -158,7 +158,7 @@ class End(NamedTuple):
 def end_in_law(regime, N, epsilon, d_margin, seed):
     """The End of one draw in law, d `d_margin` times what its clause asks; of its arguments alone."""
     s = condition_setting(X[regime], N, epsilon, d_margin=d_margin)
-    run = train_in_law(s, make_rng(seed, (0,)))
+    run = train_in_law(s, make_rng(seed, (0,)), progress=False)
     if not run.converged:
         raise RuntimeError(f"epsilon={epsilon:g} was not reached in {run.steps} steps")
     return End(run.steps, run.test_loss(TEST_SAMPLES, make_rng(seed, (1,))))

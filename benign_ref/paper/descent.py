@@ -157,12 +157,12 @@ def descend(
     Returns (losses, steps, converged, records).
 
     Recorded are the steps that `record_every` names and the last one. history: of the steps that brought the
-    space where it is, for a run that goes on. after_step(history) is called after each step. Raises
-    DivergenceError at the first loss that is not finite; warns (UserWarning) where the loss is exactly 0.
+    space where it is, for a run that goes on. after_step(history) is called after each step and at the end.
+    Raises DivergenceError at the first loss that is not finite; warns (UserWarning) where the loss is 0.
     """
     wanted, history = steps_to_record(record_every), history or History()
     losses, last = history.losses, max_steps if history.last is None else history.last
-    for step in range(len(losses), max_steps + 1):
+    for step in range(len(losses), last + 1):
         loss = float(space.evaluate())
         losses.append(loss)
         if not np.isfinite(loss):
@@ -172,16 +172,18 @@ def descend(
             history.converged, history.last = True, last
         if wanted(step) or (step == last and record_every is not None):
             history.records.append(make_record(space, step, observe))
-        if step == last:
-            break
-        space.move(eta)
+        if step < last:
+            space.move(eta)
         if after_step:
             after_step(history)
-    if loss == 0:
+        if step == last:
+            break
+    steps = len(losses) - 1
+    if losses[-1] == 0:
         warnings.warn(
-            f"the loss is exactly 0 at step {step}: eta={eta:g} is too large to train by", stacklevel=3
+            f"the loss is exactly 0 at step {steps}: eta={eta:g} is too large to train by", stacklevel=3
         )
-    return np.array(losses), step, history.converged, history.records
+    return np.array(losses), steps, history.converged, history.records
 
 
 def own_rows(N: int, M: int) -> np.ndarray:
