@@ -25,15 +25,16 @@ GREYS = {"I": "1.0", "II": "0.86", "III": "0.94"}  # of the three phases
 
 
 def shade_phases(axes: Any, bounds: Sequence[float]) -> None:
-    """The three phases behind an axes with a logarithmic step axis, their names on top; bounds: where phases
-    II and III begin, NaN where they do not: then they are not drawn.
+    """The three phases behind an axes over steps, their names on top; bounds: where phases II and III begin,
+    NaN where they do not: then they are not drawn.
     """
     left, right = axes.get_xlim()
     marks = [left, *(step for step in bounds if np.isfinite(step)), right]
     for name, a, b in zip(GREYS, marks, marks[1:]):
         axes.axvspan(a, b, facecolor=GREYS[name], zorder=-2, linewidth=0)
         place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-        axes.text(np.sqrt(a * b), 1.0, name, **place, fontsize=7, color="0.25")
+        middle = np.sqrt(a * b) if axes.get_xscale() == "log" else (a + b) / 2
+        axes.text(middle, 1.0, name, **place, fontsize=7, color="0.25")
 
 
 def draw_run(path: Path, history: dict, phases: Any, M: int, title: str) -> None:

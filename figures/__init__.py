@@ -7,6 +7,8 @@ make(options) -> Result.
 
 NAMES = (
     "fig1",
+    "fig3",
+    "fig4",
     "claims",
     "departures",
     "theorem",

@@ -1,17 +1,26 @@
-"""How one run looks over time, by type of token, and the average over seeds: the numbers of Figures 3 and 4.
+"""How one run looks over time, by type of token, and the average over seeds: at small steps, drawn in law
+(the figure `phases`), and by the published protocol on real draws (Figures 3 and 4).
 
-Types: s the signal (the paper's token 1), 2 (xi_2), i (the small tokens i >= 3). Quantities of a Trajectory,
-over the recorded steps:
+Types: s the signal (the paper's token 1), 2 (xi_2), i (the small tokens i >= 3). Quantities of a Trajectory
+at small steps, over the recorded steps:
 
     train_loss, test_loss     L_S and L_D (M2)
     V_plus, minus_V_minus     V of the two signals, the second with its sign turned
     V_2, V_i                  |V_{n,2}|, mean over samples; |V_{n,i}|, mean over samples and i
-    S_ss, S_s2, S_si, ...     attention, first letter the row: S_si is that of the signal's row on one small token; means over samples and i
-    P_ss, P_s2, P_si, ...     <q,k> of the pair, averaged likewise. "ii" is left out: a small token with itself is not like with another
+    S_ss, S_s2, S_si, ...     attention, first letter the row: S_si is that of the signal's row on one small
+                              token; means over samples and i
+    P_ss, P_s2, P_si, ...     <q,k> of the pair, averaged likewise. "ii" is left out: a small token with
+                              itself is not like with another
     slope_ratio               max_n |ell'_n| / min_n |ell'_n|
 
-All on the training data but test_loss. Runs are drawn in law (law.py), the same in distribution as gradient
-descent on a draw of D1.
+and by the published protocol, all but the losses of the first training sample whose label is +1:
+
+    train_loss, test_loss     L_S and L_D
+    S_s, S_2                  its attention on the signal and on xi_2, each averaged over the M queries
+    V_s, V_2                  V of the signal and of xi_2
+    P_ss, P_s2, P_is, P_i2    <q,k>: queries of the signal and of token 3, keys of the signal and of xi_2
+
+All on the training data but test_loss.
 """
 
 from math import log
@@ -22,11 +31,15 @@ import numpy as np
 from .. import validate
 from ..derived.law import train_in_law
 from ..derived.limit_run import train_in_limit
-from ..paper.data import make_rng
-from ..paper.descent import log_spaced_steps
-from ..paper.model import logistic_slope
+from ..engines.attention import outputs
+from ..engines.proof_space import ColumnSpace
+from ..paper.data import init_parameters, make_rng
+from ..paper.descent import descend, log_spaced_steps, side_by_side
+from ..paper.model import logistic, logistic_slope
 from ..paper.setting import Setting
+from .cell import draw_D1, streams
 from .phases import Phases, find_phases
+from .published import published_setting
 
 PAIRS = ("ss", "s2", "si", "2s", "22", "2i", "is", "i2")
 ATTENTION, LOGITS = tuple("S_" + pair for pair in PAIRS), tuple("P_" + pair for pair in PAIRS)
@@ -50,6 +63,8 @@ SIZES = {  # (what the setting has, what `trajectory` is asked for)
         {"per_decade": 12, "n_test": 100},
     ),
 }  # [C]
+PUBLISHED = {"benign": "figure3", "harmful": "figure4"}
+PUBLISHED_QUANTITIES = "train_loss test_loss S_s S_2 V_s V_2 P_ss P_s2 P_is P_i2".split()
 TOKENS = {"s": slice(0, 1), "2": slice(1, 2), "i": slice(2, None)}
 
 
@@ -109,7 +124,8 @@ def quantities_of(record, y, loss):
     small = np.abs(record.values[:, 2:])
     found = {
         "train_loss": loss, "test_loss": test_loss, "V_plus": V_plus, "minus_V_minus": -V_minus,
-        "V_2": float(np.abs(record.values[:, 1]).mean()), "V_i": float(small.mean()) if small.size else float("nan"),
+        "V_2": float(np.abs(record.values[:, 1]).mean()),
+        "V_i": float(small.mean()) if small.size else float("nan"),
         "slope_ratio": float(slope.max() / slope.min()),
     }  # fmt: skip
     for letter, matrices in (("S", record.attention), ("P", record.logits)):
@@ -169,28 +185,74 @@ def draw(regime, size, seed):
     return trajectory(setting_of(regime, size), seed, **SIZES[size][1]).as_lists()
 
 
-def average(trajectories):
+def published_draw(regime, seed, record_every, n_test):
+    """One run by the published protocol, on a real draw, as lists of a Trajectory of PUBLISHED_QUANTITIES; a
+    function of its arguments alone. L_D is on the same n_test fresh samples all along.
+    """
+    s = published_setting(PUBLISHED[regime])
+    for_data, for_start, for_test = streams(s.snr, s.N, seed)
+    ((y, Z, index),) = draw_D1(s, for_data, s.N, False)
+    fresh = list(draw_D1(s, for_test, n_test, True))
+    theta = init_parameters(s, for_start)
+    space = ColumnSpace(Z, side_by_side(theta), float(np.linalg.norm(theta.w_O)), index, y)
+
+    def test_loss(at):
+        W = at.columns()
+        z = [labels * outputs(tokens @ W, places) for labels, tokens, places in fresh]
+        return float(logistic(np.concatenate(z)).mean())
+
+    losses, steps, converged, records = descend(
+        space,
+        eta=s.eta,
+        epsilon=s.epsilon,
+        max_steps=s.max_steps,
+        record_every=record_every,
+        observe=test_loss,
+    )
+    sample, at = int(np.argmax(y > 0)), np.array([record.step for record in records])
+    rows = [
+        (losses[one.step], one.observed, *one.attention[sample].mean(axis=0)[:2], *one.values[sample, :2],
+         *one.logits[sample, 0, :2], *one.logits[sample, 2, :2]) for one in records
+    ]  # fmt: skip
+    quantities = dict(zip(PUBLISHED_QUANTITIES, np.array(rows).T, strict=True))
+    pairs = [np.array([pair_mean(one.attention, name[2:]) for one in records]) for name in OF_THE_RULE]
+    return Trajectory(at, quantities, find_phases(at, *pairs, s.M), converged).as_lists()
+
+
+def published_limit(regime, steps):
+    """The same quantities in the limit, as a Trajectory."""
+    s = published_setting(PUBLISHED[regime])
+    run = train_in_limit(s, record_every=steps)
+    at, S, P = run.history, run.history.attention, run.history.logits
+    mean_S = [(S["s" + key] + S["2" + key] + (s.M - 2) * S["i" + key]) / s.M for key in "s2"]  # over queries
+    values = (run.losses[at.step], at.test_loss, *mean_S, at.V_s, at.V_2, P["ss"], P["s2"], P["is"], P["i2"])
+    quantities = dict(zip(PUBLISHED_QUANTITIES, values, strict=True))
+    pairs = [S[name[2:]] for name in OF_THE_RULE]
+    return Trajectory(at.step, quantities, find_phases(at.step, *pairs, s.M), run.converged)
+
+
+def average(trajectories, logarithmic=ON_A_LOG_AXIS):
     """Mean and mean -+ 2 sigma over seeds (sigma with n-1), as an Average, up to the end of the shortest run.
 
     Beyond it the mean would be over other runs than before it, and to hold a run's last value would be to
-    invent one. Quantities of ON_A_LOG_AXIS are averaged and spread in logarithms (geometric mean, times and
-    divided by exp(2 sigma)). Raises ValueError for fewer than two trajectories.
+    invent one. Quantities named in `logarithmic` are averaged and spread in logarithms (geometric mean, times
+    and divided by exp(2 sigma)). Raises ValueError for fewer than two trajectories.
     """
     if len(trajectories) < 2:
         raise ValueError(f"trajectories must be at least 2 for a spread, got {len(trajectories)}")
     shared = sorted(set.intersection(*(set(one.steps.tolist()) for one in trajectories)))
     picked = [np.searchsorted(one.steps, shared) for one in trajectories]
     mean, low, high = {}, {}, {}
-    for name in QUANTITIES:
+    for name in trajectories[0].quantities:
         values = np.array(
             [one.quantities[name][where] for one, where in zip(trajectories, picked)]
         )  # (seeds, R)
-        logarithmic = name in ON_A_LOG_AXIS
+        in_logarithms = name in logarithmic
         # V_plus and -V_minus start at random signs: no logarithm there, so NaN, which a picture leaves out
-        if logarithmic:
+        if in_logarithms:
             values = np.log(np.where((values > 0).all(axis=0), values, np.nan))
         centre, two_sigma = values.mean(axis=0), 2 * values.std(axis=0, ddof=1)
-        back = np.exp if logarithmic else np.asarray
+        back = np.exp if in_logarithms else np.asarray
         mean[name], low[name], high[name] = back(centre), back(centre - two_sigma), back(centre + two_sigma)
     return Average(np.array(shared), mean, low, high)
 

@@ -7,6 +7,7 @@ import pytest
 import benign_ref as br
 from benign_ref.derived.law import sample_labels
 from benign_ref.experiments import dynamics
+from benign_ref.experiments.cell import streams
 from benign_ref.experiments.phases import Phases
 from figures import phases as picture
 
@@ -219,3 +220,37 @@ def test_the_picture_says_what_the_runs_did_and_clips_nothing(runs, regime):
         box = axes.get_tightbbox()
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
     picture.plt.close(figure)
+
+
+def test_the_published_quantities_are_those_of_the_trained_model():
+    """Against parameters trained on the same draw and rebuilt by `train`, at step 500."""
+    s = br.published_setting("figure4")
+    for_data, for_start, for_test = streams(s.snr, s.N, 3)
+    data, theta = br.sample_dataset(s, for_data), br.init_parameters(s, for_start)
+    run = br.train(s, data, theta, engine="proof")
+    one = dynamics.Trajectory.from_lists(*dynamics.published_draw("harmful", 3, 250, 10))
+    assert one.steps.tolist() == [0, 250, 500] and not one.converged
+    fresh, first = br.sample_dataset(s, for_test, 10), list(data.y).index(1.0)
+    X = data.X[first]
+    S, V = br.attention(run.parameters, data.X)[first], X @ run.parameters.W_V @ run.parameters.w_O
+    P = X @ run.parameters.W_Q @ (X @ run.parameters.W_K).T
+    expected = {
+        "train_loss": run.losses[-1],
+        "test_loss": br.test_loss(run.parameters, fresh.X, fresh.y),
+        "S_s": S[:, 0].mean(), "S_2": S[:, 1].mean(), "V_s": V[0], "V_2": V[1],
+        "P_ss": P[0, 0], "P_s2": P[0, 1], "P_is": P[2, 0], "P_i2": P[2, 1],
+    }  # fmt: skip
+    assert tuple(expected) == tuple(dynamics.PUBLISHED_QUANTITIES)
+    for name, value in expected.items():
+        assert one.quantities[name][-1] == pytest.approx(value, rel=1e-7), name
+
+
+@pytest.mark.parametrize("regime, winner", [("benign", "signal"), ("harmful", "xi_2")])
+def test_the_published_limit_averages_attention_over_the_queries(regime, winner):
+    limit = dynamics.published_limit(regime, [0, 500])
+    end = {name: values[-1] for name, values in limit.quantities.items()}
+    run = br.train_in_limit(br.published_setting(dynamics.PUBLISHED[regime]))
+    rows = [run.attention[row + "2"] for row in ("s", "2", "i", "i")]  # M = 4: tokens s, 2, i, i
+    assert end["S_2"] == pytest.approx(np.mean(rows), rel=1e-12) and limit.phases.winner == winner
+    assert all(limit.quantities["S_" + key][0] == pytest.approx(0.25) for key in "s2")
+    assert (end["V_s"], end["P_i2"]) == (run.V_s, run.logits["i2"])

@@ -1,0 +1,107 @@
+"""What fig3 and fig4 share: the published training dynamics, in the published five panels."""
+
+import numpy as np
+
+from benign_ref.experiments import dynamics
+from benign_ref.experiments.published import published_setting
+from benign_ref.plots import BLUE, VERMILLION, shade_phases
+from benign_ref.runtime.resume import compute
+
+from .common import WIDTH, Result, plt, save, settings_of
+
+CAPTION = """
+The paper's Figure {number}: training dynamics, {regime}, by the published protocol ({file} [A]). Gradient
+descent on real draws, noise not projected, $N$ = {N}, $M$ = {M}, $d$ = {d}, $d_h$ = {d_h}, $d_v$ = {d_v},
+$||mu||$ = {mu:g}, $C_p$ = {C_p:g}, $eta$ = {eta:g}, 500 steps whatever the loss; that is $x = N
+SNR^2/C_p^2$ = {x:.3g}. Solid: mean over {runs} runs, with error bars of 2 standard deviations every 50
+steps; black, dashed: the limit of large $d$ and $d_h$ (L1-L5 [D]), nothing fitted. (a) Training loss, and
+test loss on {n_test} fresh samples. (b) to (e), of the first training sample whose label is +1: (b)
+attention on the signal and on $xi_2$, each averaged over the {M} queries; (c) their $V$; (d) $<q, k>$ of
+the signal's query with both keys; (e) of the query of token 3. Shaded: the theory's phases I, II, III
+[P*] by a rule of ours [C] (phases.py), in the limit: II begins at step {leaves:.0f}, III at
+{settles:.0f}. In {found} of {runs} runs all three are found, at steps {medians} in the median: the start
+is so large that some rows leave 1/M with the first steps. At step {last}: training loss {train_loss},
+test loss {test_loss}, attention {S_s} and {S_2}, $V$ {V_s} and {V_2}, $<q, k>$ {P_ss} and {P_s2}, and
+{P_is} and {P_i2} (mean ± 2 standard deviations; in brackets the limit).
+"""
+LIMIT = {"color": "black", "linewidth": 0.7, "linestyle": (0, (3, 2)), "zorder": 3}
+FILES = {"benign": "training_dynamic_benign.py", "harmful": "training_dynamic_harmful.py"}
+RUNS, EVERY = {"full": 20, "quick": 2}, {"full": 5, "quick": 10}
+N_TEST, BAR = 10, 50  # fresh samples [A]; steps between error bars [A]
+PANELS = (  # title, label of the axis, {quantity: label}
+    ("losses", "loss", {"train_loss": "training", "test_loss": "test"}),
+    ("attention, mean over queries", "attention", {"S_s": r"on $\mu$", "S_2": r"on $\xi_2$"}),
+    ("values", "$V$", {"V_s": r"$\mu$", "V_2": r"$\xi_2$"}),
+    ("query of the signal", r"$\langle q, k\rangle$", {"P_ss": r"key of $\mu$", "P_s2": r"key of $\xi_2$"}),
+    ("query of token 3", r"$\langle q, k\rangle$", {"P_is": r"key of $\mu$", "P_i2": r"key of $\xi_2$"}),
+)
+
+
+def paint(panels, average, limit, bounds):
+    """The published five panels."""
+    bars = average.steps % BAR == 0
+    for axes, letter, (title, label, quantities) in zip(panels, "abcde", PANELS, strict=True):
+        for (name, what), colour in zip(quantities.items(), (BLUE, VERMILLION), strict=True):
+            mean, half = average.mean[name], (average.high[name] - average.low[name]) / 2
+            axes.plot(average.steps, mean, color=colour, label=what)
+            axes.errorbar(average.steps[bars], mean[bars], half[bars], linestyle="", color=colour,
+                          elinewidth=0.7, capsize=1.5, capthick=0.7)  # fmt: skip
+            axes.plot(limit.steps, limit.quantities[name], **LIMIT)
+        axes.set(ylabel=label, xlim=(0, average.steps[-1]))
+        axes.set_title(f"({letter}) {title}", pad=11)
+        shade_phases(axes, bounds)
+        axes.legend(frameon=True, framealpha=0.75, edgecolor="none", borderpad=0.2)
+        axes.set_xlabel("iteration")
+
+
+def rows_of(average, limit, seeds, runs):
+    """The numbers of the CSV: means with their bars, the limit, and the phases of every run."""
+    for name in dynamics.PUBLISHED_QUANTITIES:
+        bars = average.mean[name], average.low[name], average.high[name]
+        yield from (
+            ("runs", name, int(step), *values) for step, *values in zip(average.steps, *bars, strict=True)
+        )
+        curve = zip(limit.steps, limit.quantities[name], strict=True)
+        yield from (("limit", name, int(step), value, "", "") for step, value in curve)
+    for seed, one in zip(seeds, runs, strict=True):
+        for what, step in (("II", one.phases.leaves), ("III", one.phases.settles)):
+            yield f"seed {seed}", f"phase {what} begins", step, "", "", ""
+
+
+def make(options, name, regime):
+    """Compute the runs, draw the five panels, return a Result."""
+    size, s = "quick" if options.quick else "full", published_setting(dynamics.PUBLISHED[regime])
+    seeds = range(options.seed, options.seed + RUNS[size])
+    tasks = [(regime, seed, EVERY[size], N_TEST) for seed in seeds]
+    kept = compute(f"{name}-{size}", dynamics.published_draw, tasks, options, "runs", settings=settings_of(s))
+    runs = [dynamics.Trajectory.from_lists(*one) for one in kept.values()]
+    average, limit = dynamics.average(runs, ()), dynamics.published_limit(regime, np.arange(s.max_steps + 1))
+    found = [one.phases for one in runs if one.phases.found]
+    medians = np.median([(one.leaves, one.settles) for one in found] or [(np.nan, np.nan)], axis=0)
+    bounds = limit.phases.leaves, limit.phases.settles
+    figure, panels = plt.subplots(2, 3, figsize=(WIDTH, 4.2))
+    paint(panels.ravel()[:5], average, limit, bounds)
+    panels[1, 2].axis("off")
+    ends = {
+        name: f"{average.mean[name][-1]:.3g} ± {average.high[name][-1] - average.mean[name][-1]:.2g} "
+        f"({limit.quantities[name][-1]:.3g})" for name in dynamics.PUBLISHED_QUANTITIES
+    }  # fmt: skip
+    last = int(average.steps[-1])
+    lines = [f"{regime}, {len(runs)} runs, step {last}, mean ± 2 standard deviations (the limit):"]
+    lines += [f"    {what}: {end}" for what, end in ends.items()]
+    medians = "{:.0f} and {:.0f}".format(*medians)
+    lines.append(
+        "phases II and III begin at steps {:.0f} and {:.0f} in the limit, ".format(*bounds)
+        + f"{medians} in the median of the {len(found)} of {len(runs)} runs that have all three"
+    )
+    caption = CAPTION.format(
+        **settings_of(s), **ends, number=name[-1], regime=regime, file=FILES[regime], mu=s.mu_norm, x=s.x,
+        runs=len(runs), n_test=N_TEST, found=len(found), leaves=bounds[0], settles=bounds[1],
+        medians=medians, last=last,
+    )  # fmt: skip
+    header, rows = (
+        ["what", "quantity", "step", "mean", "low", "high"],
+        list(rows_of(average, limit, seeds, runs)),
+    )
+    files = save(figure, name, caption, header, rows, options)
+    return Result(files, lines, {"settings": settings_of(s), "seeds": list(seeds)})
