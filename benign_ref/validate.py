@@ -98,10 +98,18 @@ def generator(name, value):
 def instance(name, value, kind):
     """`value`, an instance of `kind`. TypeError otherwise."""
     if not isinstance(value, kind):
+        made = f"({', '.join(kind._fields)})" if hasattr(kind, "_fields") else ""
         raise TypeError(
-            f"{name} must be a {kind.__name__}, got {shown(value)} of type {type(value).__name__}"
+            f"{name} must be a {kind.__name__}{made}, got {shown(value)} of type {type(value).__name__}"
         )
     return value
+
+
+def _give_instead(value):
+    """What to give instead of a Dataset, a Run or Parameters, at the end of a message; else ""."""
+    parts = [part for part in ("X", "parameters", "W_Q") if hasattr(value, part)]
+    what = {"X": "its X or its y", "parameters": "its parameters", "W_Q": "one of its arrays"}
+    return f" (a {type(value).__name__}: give {what[parts[0]]})" if parts else ""
 
 
 def array(name, value, shape, sizes):
@@ -111,10 +119,9 @@ def array(name, value, shape, sizes):
     new ones are added. TypeError for a non-numeric or complex dtype; ValueError for a wrong shape, an empty
     axis, NaN or infinity.
     """
-    if np.ma.is_masked(value):
-        raise TypeError(
-            f"{name} must be an array of real numbers of shape ({shape}), got one with masked entries"
-        )
+    if np.ma.is_masked(value) or _give_instead(value):
+        got = _give_instead(value) or "one with masked entries"
+        raise TypeError(f"{name} must be an array of real numbers of shape ({shape}), got {got.strip(' ()')}")
     try:
         a = np.asarray(value)
     except ValueError:
@@ -127,7 +134,9 @@ def array(name, value, shape, sizes):
     known = ", ".join(f"{k}={sizes[k]}" for k in axes if k in sizes)
     wanted = f"shape ({shape})" + (f" with {known}" if known else "")
     if a.ndim != len(axes) or any(sizes.get(k, n) != n for k, n in zip(axes, a.shape)):
-        raise ValueError(f"{name} must have {wanted}, got shape {a.shape}")
+        turned = a.ndim == 2 and all(sizes.get(k, n) == n for k, n in zip(axes, a.shape[::-1]))
+        hint = "; its transpose would fit" if turned else ""
+        raise ValueError(f"{name} must have {wanted}, got shape {a.shape}{hint}")
     if 0 in a.shape:
         raise ValueError(f"{name} must have no empty axis, got shape {a.shape}")
     a = np.ascontiguousarray(a, dtype=np.float64)
@@ -142,10 +151,16 @@ def parameters(theta, sizes):
     """The four arrays of Parameters (or any 4 arrays in that order), each checked against the others by
     `array`.
     """
-    if not isinstance(theta, (tuple, list)) or len(theta) != 4:
+    instead = "" if hasattr(theta, "W_Q") else _give_instead(theta)
+    if not isinstance(theta, (tuple, list)) or len(theta) != 4 or instead:
         raise TypeError(
-            f"theta must be Parameters(W_Q, W_K, W_V, w_O), got {shown(theta)} of type {type(theta).__name__}"
+            f"theta must be Parameters(W_Q, W_K, W_V, w_O), got {shown(theta)} of type "
+            f"{type(theta).__name__}{instead}"
         )
+    firsts = [len(W) for W in theta[:3] if getattr(W, "ndim", 0) == 2]
+    for d in firsts:  # two of three agree on d: the third is the one to name
+        if firsts.count(d) == 2:
+            sizes.setdefault("d", d)
     shapes = (("W_Q", "d,d_h"), ("W_K", "d,d_h"), ("W_V", "d,d_v"), ("w_O", "d_v"))
     return [array(f"theta.{name}", value, shape, sizes) for (name, shape), value in zip(shapes, theta)]
 

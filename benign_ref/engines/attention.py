@@ -22,11 +22,12 @@ class Attention:
         self.S, self.D = np.empty((2, N, M, M))
         self.c, self.dc, self.top, self.excess = np.empty((4, N, M))
         self.f = np.empty(N)
+        self.k_T, self.D_T = self.k.swapaxes(1, 2), self.D.swapaxes(1, 2)
 
     def forward(self, rows):
         """f (N,), M1; what `loss` needs is kept. Overwritten by the next call."""
         kernels.gather(rows, self.tokens, self.q, self.k, self.c)
-        np.matmul(self.q, self.k.swapaxes(1, 2), out=self.S)  # P_n = q_n k_n^T
+        np.matmul(self.q, self.k_T, out=self.S)  # P_n = q_n k_n^T
         kernels.subtract_largest(self.S)
         np.exp(self.S, out=self.S)
         kernels.average(self.S, self.c, self.top, self.excess, self.f)
@@ -42,7 +43,7 @@ class Attention:
         that samples share collects from all of them.
         """
         np.matmul(self.D, self.k, out=self.dq)  # forward: P_n = q_n k_n^T, so dq_n = D_n k_n
-        np.matmul(self.D.swapaxes(1, 2), self.q, out=self.dk)  # and dk_n = D_n^T q_n
+        np.matmul(self.D_T, self.q, out=self.dk)  # and dk_n = D_n^T q_n
         kernels.scatter_add(self.dq, self.dk, self.dc, self.tokens, scale, drows)
 
 

@@ -165,3 +165,27 @@ def test_a_wrong_block_of_theta_is_named(problem):
         br.forward(theta._replace(W_K=theta.W_K[:, :4]), X)
     with pytest.raises(ValueError, match=r"theta.w_O must be finite, got nan at index \(1,\)"):
         br.forward(theta._replace(w_O=np.array([1.0, np.nan])), X)
+
+
+@pytest.mark.parametrize("name", ["W_Q", "W_K", "W_V"])
+def test_the_transposed_block_is_the_one_named(problem, name):
+    theta, X, _ = problem()
+    with pytest.raises(ValueError, match=f"^theta.{name} must have shape .*; its transpose would fit"):
+        br.forward(theta._replace(**{name: getattr(theta, name).T}), X)
+
+
+def test_whole_results_in_the_place_of_arrays_are_told_what_to_give():
+    s = br.Setting(N=3, M=4, d=9, d_h=5, d_v=4, max_steps=2)
+    data, theta = br.sample_dataset(s, br.make_rng(0)), br.init_parameters(s, br.make_rng(1))
+    run = br.train(s, data, theta)
+    for call, told in [
+        (lambda: br.forward(theta, data), "^X must be .* got a Dataset: give its X or its y"),
+        (lambda: br.loss(theta, data.X, data), "^y must be .* got a Dataset: give its X or its y"),
+        (lambda: br.forward(theta, run), "^X must be .* got a Run: give its parameters"),
+        (lambda: br.forward(run, data.X), r"(?s)^theta must be .*\(a Run: give its parameters"),
+        (lambda: br.forward(data, data.X), r"(?s)^theta must be .*\(a Dataset: give its X"),
+        (lambda: br.train(s, data, run), r"(?s)^theta must be .*\(a Run: give its parameters"),
+        (lambda: br.train(s, data.X, theta), r"(?s)^data must be a Dataset\(X, y, mu_plus, mu_minus\), got"),
+    ]:
+        with pytest.raises(TypeError, match=told):
+            call()
