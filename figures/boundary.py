@@ -19,18 +19,18 @@ from .small_steps import measure as measured_cells
 
 TITLE = "the phase diagram computed from the limit, and its error against d and d_h"
 CAPTION = """
-Boundary. (a) Test loss over SNR and $N$ computed from the limit of large $d$ and $d_h$ (L1-L5 [D]), nothing
-fitted and nothing random; odd and fractional $N$ by continuing $n = N/2$, samples a class [C]. Dots: the
-measured cells of the figure small_steps (gradient descent on real draws at $d$ = {d}, mean over {cell_seeds}
+Boundary. (a) Test loss over SNR and N computed from the limit of large d and d_h (L1-L5 [D]), nothing
+fitted and nothing random; odd and fractional N by continuing n = N/2, samples a class [C]. Dots: the
+measured cells of the figure small_steps (gradient descent on real draws at d = {d}, mean over {cell_seeds}
 seeds) in the same colour scale: a dot of which only the rim can be seen agrees. White, dashed: the computed
-crossing of {level:g}; red: the paper's curve $N SNR^2 = 1000$ [P]. (b) Computed against measured test loss,
+crossing of {level:g}; red: the paper's curve N SNR^2 = 1000 [P]. (b) Computed against measured test loss,
 cell by cell; bars: standard deviation over seeds, wide at the step, where a draw falls on one side or the
-other; grey: equality. (c) Error of the limit against $d$ at $M$ = 8, $N$ = 6, $d_h$ = {wide}, and (d) against
-$d_h$ at $d = 10^7$: root mean square over {seeds} draws in law of (measured - computed)/computed test loss,
-at $x = N SNR^2/C_p^2$ = {xs}, below and above the step near 2.2. In both $sigma_h^2 d_h$ is held, at its
-default for $d_h$ = 64, as the limit has it: with the default $sigma_h ~ d_h^{{-1/4}}$ the logits of the start
-would not shrink as $d_h$ grows. Grey: the slope -1/2, for comparison. Nearer to the step errors grow, as a
-draw may turn over at another $x$. All of it is ours, [C] where not [D].
+other; grey: equality. (c) Error of the limit against d at M = 8, N = 6, d_h = {wide}, and (d) against
+d_h at d = 10^7: root mean square over {seeds} draws in law of (measured - computed)/computed test loss,
+at x = N SNR^2/C_p^2 = {xs}, below and above the step near 2.2. In both sigma_h^2 d_h is held, at its
+default for d_h = 64, as the limit has it: with the default sigma_h ~ d_h^{{-1/4}} the logits of the start
+would not shrink as d_h grows. Grey: the slope -1/2, for comparison. Nearer to the step errors grow, as a
+draw may turn over at another x. All of it is ours, [C] where not [D].
 """
 XS = (1.2, 1.8, 2.7, 4.0)  # of (c) and (d): 0.3 and more away from the step
 LOOKS = (("C0", "-", "o"), ("C1", "--", "s"), ("C2", "-.", "^"), ("C3", ":", "v"))

@@ -15,16 +15,16 @@ from .common import PAPER_RED, WHITE, WIDTH, Result, curve, heat_map, plt, save,
 
 TITLE = "the same on real images, MNIST 0 against 1 and 3 against 7 (our protocol)"
 CAPTION = """
-Digits. Test loss on held-out images, over SNR and $N$, for two pairs of MNIST digits: (a) and (c) heat maps,
+Digits. Test loss on held-out images, over SNR and N, for two pairs of MNIST digits: (a) and (c) heat maps,
 (b) and (d) the same cut at {level:g} (yellow above, purple below). The two-layer model on real images; the
 protocol is ours [C] (the paper's own figure on MNIST is fig2): token 1 is an image, scaled to norm SNR, in
-the first {pixels} coordinates; tokens 2 to $M$ are noise as in the synthetic data, of norm 1 (token 2: $C_p$)
-on {off} further coordinates, $d$ = {d}; $M$ = {M}, $C_p$ = {C_p:g}, $d_h$ = {d_h}, training loss $epsilon$ =
-{epsilon:g}. Every cell is gradient descent on a draw of $N$ training images, half of each digit, tested on
-{n_test} held-out images with fresh noise, and averaged over {seeds} seed(s). White: $N SNR^2 = c$ fitted to
+the first {pixels} coordinates; tokens 2 to M are noise as in the synthetic data, of norm 1 (token 2: C_p)
+on {off} further coordinates, d = {d}; M = {M}, C_p = {C_p:g}, d_h = {d_h}, training loss epsilon =
+{epsilon:g}. Every cell is gradient descent on a draw of N training images, half of each digit, tested on
+{n_test} held-out images with fresh noise, and averaged over {seeds} seed(s). White: N SNR^2 = c fitted to
 the measured crossings of {level:g} (dashed) and of {middle:g} (dotted) [C], drawn where at least half of the
-rows of the grid cross. Red: the paper's curve $N SNR^2 = 1000$ for the synthetic data [P], for comparison
-only. Images of one digit are not one signal: what $N$ images teach of the digits limits the loss beyond the
+rows of the grid cross. Red: the paper's curve N SNR^2 = 1000 for the synthetic data [P], for comparison
+only. Images of one digit are not one signal: what N images teach of the digits limits the loss beyond the
 step, so the crossing of {middle:g} shows the step and that of {level:g} may not exist. MNIST: LeCun, Cortes
 and Burges, CC BY-SA 3.0.
 """

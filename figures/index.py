@@ -5,7 +5,7 @@ import csv
 import html
 
 from benign_ref.teach import derive
-from benign_ref.teach.notation import prose
+from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page, table
 
 from . import NAMES, explore
@@ -24,28 +24,30 @@ def picture(path, title):
     return f'<figure><img alt="{html.escape(title)}" src="data:image/png;base64,{coded}"></figure>'
 
 
-def caption_of(out, name, entry):
-    """The caption as HTML, its mathematics typeset; from the run's record, else from NAME.txt."""
-    text = entry.get("caption") or (out / f"{name}.txt").read_text(encoding="utf-8")
-    return "".join(f"<p>{prose(part)}</p>" for part in text.strip().split("\n\n"))
+def caption_of(out, name):
+    """The caption as HTML, its mathematics typeset."""
+    text = (out / f"{name}.txt").read_text(encoding="utf-8")
+    return "".join(f"<p>{mathml(' '.join(part.split()))}</p>" for part in text.strip().split("\n\n"))
 
 
 def claims_of(path):
     """The claims' CSV file as a table."""
     with open(path, newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    return table([prose(cell) for cell in header], [[prose(cell) for cell in row] for row in rows], "claims")
+    return table(
+        [mathml(cell) for cell in header], [[mathml(cell) for cell in row] for row in rows], "claims"
+    )
 
 
 def section(out, name, title, entry):
     """One figure: picture, caption, what was found, its files and settings."""
     files = "".join(f'<a href="{html.escape(file)}">{html.escape(file)}</a> ' for file in entry["files"])
-    found = html.escape("\n".join(entry["lines"]))
+    found = "\n".join(mathml(line) for line in entry["lines"])
     claims = claims_of(out / "claims.csv") if name == FIRST and (out / "claims.csv").exists() else ""
     settings = html.escape("\n".join(f"{key}: {value}" for key, value in entry["settings"].items()))
     return (
-        f'<section id="{name}"><h2>{name}: {prose(title)}</h2>{claims}{picture(out / f"{name}.png", title)}'
-        f"<details><summary>Caption</summary>{caption_of(out, name, entry)}</details>"
+        f'<section id="{name}"><h2>{name}: {mathml(title)}</h2>{claims}{picture(out / f"{name}.png", title)}'
+        f"<details open><summary>Caption</summary>{caption_of(out, name)}</details>"
         f'<h3>What this run found</h3><div class="found">{found}</div><p>{files}</p>'
         f"<details><summary>Settings, {entry['seconds']} s</summary>"
         f'<div class="found">{settings}</div></details></section>'
@@ -58,7 +60,7 @@ def walks(out, seed):
     for name, (what, _) in derive.TARGETS.items():
         path = out / f"derive-{name}.html"
         path.write_text(derive.walk_as_html(name, seed, derive.walk(name, seed)), encoding="utf-8")
-        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {prose(what)}</li>')
+        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {mathml(what)}</li>')
     return f"<ul>{''.join(links)}</ul>"
 
 
@@ -69,7 +71,7 @@ def make(out, entries, titles, seed=0):
     """
     explore.write(out / "explore.html", entries.get("fig1", {}).get("settings", {}).get("crossings", {}))
     known = [name for name in dict.fromkeys((FIRST, *NAMES)) if name in entries]
-    contents = "".join(f'<li><a href="#{name}">{name}</a>: {prose(titles[name])}</li>' for name in known)
+    contents = "".join(f'<li><a href="#{name}">{name}</a>: {mathml(titles[name])}</li>' for name in known)
     ledger = '<a href="ledger.html">The ledger</a>: every statement beside its code and residual. '
     body = [
         "<h1>What this run found</h1>",

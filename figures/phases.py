@@ -11,24 +11,24 @@ from .common import WIDTH, Result, plt, save, settings_of
 
 TITLE = "training dynamics at small steps, benign and harmful, with the three phases of T3"
 CAPTION = """
-Phases. Training dynamics, benign (left, SNR = {snr_benign:g}, $N SNR^2$ = {benign:g}) and harmful (right, SNR
-= {snr_harmful:g}, $N SNR^2$ = {harmful:g}): gradient descent on synthetic data, $N$ = {N}, $M$ = {M}, drawn
-in law with $d$ = {d}, $d_h$ = {d_h}, $C_p$ = {C_p:g}, until the training loss is $<= epsilon$ = {epsilon:g}.
-Panels, bands, sizes, $epsilon$ and step size are ours [C]; the paper's own dynamics are fig3 and fig4. Lines:
-mean over {seeds} seeds; bands: mean -+ 2 standard deviations over seeds; for the losses, $V$ and the ratio
+Phases. Training dynamics, benign (left, SNR = {snr_benign:g}, N SNR^2 = {benign:g}) and harmful (right, SNR
+= {snr_harmful:g}, N SNR^2 = {harmful:g}): gradient descent on synthetic data, N = {N}, M = {M}, drawn
+in law with d = {d}, d_h = {d_h}, C_p = {C_p:g}, until the training loss is <= epsilon = {epsilon:g}.
+Panels, bands, sizes, epsilon and step size are ours [C]; the paper's own dynamics are fig3 and fig4. Lines:
+mean over {seeds} seeds; bands: mean -+ 2 standard deviations over seeds; for the losses, V and the ratio
 both are taken of the logarithm. Step 0 is off the logarithmic axis. Runs differ in length ({shortest} to
 {longest} steps): mean and band end where the shortest run ends, nothing is held or extrapolated; the tick
-marks at the bottom of (a) are the ends of the runs. Dashed, black: the limit of large $d$ and $d_h$ (L1-L5
+marks at the bottom of (a) are the ends of the runs. Dashed, black: the limit of large d and d_h (L1-L5
 [D]), the same setting, nothing fitted. Colours tell the token (in (c) to (e): whose row, that is whose
-query), line styles in (c) to (e) the token attended: solid the signal, dash-dotted $xi_2$. (a) Losses. (b)
-$V$ of the signals, and mean $|V|$ of the noise tokens. (c) Attention of the signal's row and (d) of the rows
-of $xi_2$ and of the small tokens $xi_i$, $i >= 3$, on the training data, mean over samples; dotted: $1/M$.
-(e) $<q, k>$, mean over samples. (f) $max |ell'| / min |ell'|$ over the training samples. Bands are cut by the
-axes where they leave what is possible (attention in [0,1], ratio $>= 1$). $|V_{{n,i}}|$ lies above its limit,
-which it approaches as $d$ grows: noise tokens have products of order $d^{{-1/2}}$, through which the large
-$V_{{n,2}}$ reach $V_{{n,i}}$; its flat beginning is $V(0)$, which the limit takes to be 0. Shaded: the
+query), line styles in (c) to (e) the token attended: solid the signal, dash-dotted xi_2. (a) Losses. (b)
+V of the signals, and mean |V| of the noise tokens. (c) Attention of the signal's row and (d) of the rows
+of xi_2 and of the small tokens xi_i, i >= 3, on the training data, mean over samples; dotted: 1/M.
+(e) <q, k>, mean over samples. (f) max |ell'| / min |ell'| over the training samples. Bands are cut by the
+axes where they leave what is possible (attention in [0,1], ratio >= 1). |V_{{n,i}}| lies above its limit,
+which it approaches as d grows: noise tokens have products of order d^{{-1/2}}, through which the large
+V_{{n,2}} reach V_{{n,i}}; its flat beginning is V(0), which the limit takes to be 0. Shaded: the
 theory's phases I, II, III [P*], bounded by a rule of ours [C] (phases.py): II begins when the first of the
-rows of the signal and of $xi_2$ has come a tenth of the way from $1/M$ to attending only to the winner (the
+rows of the signal and of xi_2 has come a tenth of the way from 1/M to attending only to the winner (the
 token that the signal's row ends on), III when both have come nine tenths. Drawn at the geometric mean over
 seeds.
 """

@@ -22,17 +22,17 @@ from .common import WIDTH, Result, log_axis, plt, save
 
 TITLE = "how sharp the boundary is, against x = N SNR^2 / C_p^2"
 CAPTION = """
-Sharpness. Gradient descent stopped at training loss $epsilon$ = 0.01 unless said otherwise, drawn in law,
-against $x = N SNR^2/C_p^2$; $C_p = 5 sqrt(M)$, $d_h$ = {d_h}. Markers are means over draws; lines in (a),
-(c), (e), (f) are the limit of large $d$ and $d_h$ at the same $sigma_h^2 d_h$ (L1-L5 [D]), nothing fitted.
-All of it is ours [C]. (a) Test loss for several $(M, N)$, legend in (c), $d$ = {curve_d:g}. (b) Test loss at
-$M$ = 8, $N$ = 6: mean, and one standard deviation over draws, for several $d$. Grey in (a), (b): {level:g}.
+Sharpness. Gradient descent stopped at training loss epsilon = 0.01 unless said otherwise, drawn in law,
+against x = N SNR^2/C_p^2; C_p = 5 sqrt(M), d_h = {d_h}. Markers are means over draws; lines in (a),
+(c), (e), (f) are the limit of large d and d_h at the same sigma_h^2 d_h (L1-L5 [D]), nothing fitted.
+All of it is ours [C]. (a) Test loss for several (M, N), legend in (c), d = {curve_d:g}. (b) Test loss at
+M = 8, N = 6: mean, and one standard deviation over draws, for several d. Grey in (a), (b): {level:g}.
 (c) Attention of the signal on itself at the end of the runs of (a), mean over the training set, near the
-step. (d) Spread over draws against $d$, as standard deviations of logarithms: of $x_c$, the $x$ at which the
-attention of one draw rises through {attention:g}, for two $d_h$, and of the test loss at $x$ = 1 and $x$ = 4
-for $d_h$ = {d_h}; grey: the slope -1/2, for comparison. (e) Critical $x_c$ where the test loss falls through
-{level:g} and where the attention rises through {attention:g}, against $M$ at $N$ = 6 and against $N$ at $M$ =
-8. (f) The same at $M$ = 8, $N$ = 6 with $sigma_h$ or $epsilon$ multiplied by a factor. Bars in (e), (f):
+step. (d) Spread over draws against d, as standard deviations of logarithms: of x_c, the x at which the
+attention of one draw rises through {attention:g}, for two d_h, and of the test loss at x = 1 and x = 4
+for d_h = {d_h}; grey: the slope -1/2, for comparison. (e) Critical x_c where the test loss falls through
+{level:g} and where the attention rises through {attention:g}, against M at N = 6 and against N at M =
+8. (f) The same at M = 8, N = 6 with sigma_h or epsilon multiplied by a factor. Bars in (e), (f):
 standard errors. What was found is printed with this run's numbers.
 """
 D_H = 32

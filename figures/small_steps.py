@@ -10,16 +10,16 @@ from .common import PAPER_RED, WHITE, WIDTH, Result, curve, heat_map, plt, save,
 
 TITLE = "test loss over SNR x N at small steps, from real draws and in law, and its boundary"
 CAPTION = """
-Small steps. Upper row: real draws at $d$ = {d}, lower row: the same experiment drawn in law at $d$ = {d_law}.
-(a), (c) Test loss of gradient descent stopped at training loss $epsilon$ = {epsilon:g}, over SNR and $N$,
+Small steps. Upper row: real draws at d = {d}, lower row: the same experiment drawn in law at d = {d_law}.
+(a), (c) Test loss of gradient descent stopped at training loss epsilon = {epsilon:g}, over SNR and N,
 synthetic data, mean over {seeds} seeds; (b), (d) the same cut at {level:g} (yellow above, purple below). The
-picture and the red curve $N SNR^2 = 1000$ are those of the paper's Figure 1 [P]; that figure by its own
-protocol is fig1. Here $M$ = {M}, $C_p$ = {C_p:g}, $d_h$ = {d_h}; grid, $d$, $d_h$, $epsilon$, step size,
-initial scales and stopping are ours [C]. White, dashed: the curve $N SNR^2 = c$ fitted to the measured
-crossings of {level:g}, $c$ the geometric mean over $N$ and seeds; shaded, where it can be seen: its spread,
+picture and the red curve N SNR^2 = 1000 are those of the paper's Figure 1 [P]; that figure by its own
+protocol is fig1. Here M = {M}, C_p = {C_p:g}, d_h = {d_h}; grid, d, d_h, epsilon, step size,
+initial scales and stopping are ours [C]. White, dashed: the curve N SNR^2 = c fitted to the measured
+crossings of {level:g}, c the geometric mean over N and seeds; shaded, where it can be seen: its spread,
 one standard deviation over seeds. The rule is ours [C], and crossings are interpolated between cells of the
-grid, which is coarser than that spread. Black, dotted: the same boundary computed from the limit of large $d$
-and $d_h$ (L1-L5 [D]), nothing fitted; its constant depends a little on $N$. Hatched, where there are any:
+grid, which is coarser than that spread. Black, dotted: the same boundary computed from the limit of large d
+and d_h (L1-L5 [D]), nothing fitted; its constant depends a little on N. Hatched, where there are any:
 cells that did not converge for some seed.
 """
 LEVEL = 0.2
