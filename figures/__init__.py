@@ -7,6 +7,7 @@ make(options) -> Result.
 
 NAMES = (
     "fig1",
+    "fig2",
     "fig3",
     "fig4",
     "claims",

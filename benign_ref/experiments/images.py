@@ -132,8 +132,8 @@ def load_idx(folder):
     return Mnist(**parts)
 
 
-def load_extract(path):
-    """Mnist from an archive with `images` (n,28,28) and `labels` (n,): of each class the last HELD_OUT are
+def load_extract(path, share=HELD_OUT):
+    """Mnist from an archive with `images` (n,28,28) and `labels` (n,): of each class the last `share` is
     held out.
     """
     try:
@@ -144,7 +144,7 @@ def load_extract(path):
     held_out = np.zeros(len(images.labels), dtype=bool)
     for digit in np.unique(images.labels):
         of_class = np.flatnonzero(images.labels == digit)
-        held_out[of_class[len(of_class) - round(HELD_OUT * len(of_class)) :]] = True
+        held_out[of_class[len(of_class) - round(share * len(of_class)) :]] = True
     return Mnist(*(Images(images.pixels[chosen], images.labels[chosen]) for chosen in (~held_out, held_out)))
 
 
