@@ -202,7 +202,8 @@ def main(order):
     else:
         takes, versions = competitors(s, order["names"], order["seed"])
         answer = {"engines": measure(takes, order["seconds"]), "versions": versions}
-    answer["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if resource else None
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss: bytes on macOS, kibibytes elsewhere
+    answer["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit if resource else None
     print(json.dumps(answer))
 
 

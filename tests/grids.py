@@ -4,8 +4,8 @@ processes to be killed.
 
 import contextlib
 import functools
+import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 from concurrent.futures import Executor, Future
@@ -33,9 +33,23 @@ def undisturbed():
 
 
 def endless(folder):
-    """A grid whose first cells end soon, the others never."""
+    """A grid whose first cells end soon, the others never; then it prints the process ids of its workers."""
+
+    def tell(done, total, result):
+        if done == 2:
+            print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+
     base = BASE.replace(epsilon=1e-9, eta=1e-9, max_steps=10**12, d_h=1)
-    phase_diagram([1e9, 1.0], [2], base=base.replace(sigma_V=1e-6), seeds=2, n_test=50, store=folder, jobs=2)
+    phase_diagram(
+        [1e9, 1.0],
+        [2],
+        base=base.replace(sigma_V=1e-6),
+        seeds=2,
+        n_test=50,
+        store=folder,
+        jobs=2,
+        progress=tell,
+    )
 
 
 def bits(result):
@@ -58,8 +72,7 @@ def started(code, *arguments):
         try:
             yield process
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()  # its workers end with it
 
 
 class Inline(Executor):

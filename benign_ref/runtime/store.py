@@ -68,7 +68,7 @@ def replace(temporary, path):
         try:
             return os.replace(temporary, path)
         except PermissionError:
-            if os.name != "nt" or not left:
+            if not left:
                 raise
             time.sleep(0.05)
 
@@ -166,7 +166,7 @@ class Store:
                 )  # unlike a move, leaves alone what another computation put there meanwhile
             except FileExistsError:
                 pass
-            except OSError:  # no hard links on this file system
+            except (OSError, AttributeError):  # no hard links on this file system, or none at all
                 os.replace(fresh, path)
             fresh.unlink(missing_ok=True)
         try:
