@@ -13,8 +13,8 @@ import contextlib  # noqa: E402
 import importlib  # noqa: E402
 import json  # noqa: E402
 import platform  # noqa: E402
+import queue  # noqa: E402
 import re  # noqa: E402
-import socket  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
@@ -31,7 +31,7 @@ from figures import NAMES  # noqa: E402
 HERE = Path(__file__).resolve().parent
 REFERENCE = HERE / "figures" / "reference"
 ADDRESS = re.compile(r"(tcp|tls)://([\w.:-]+|\[[\da-fA-F:.]+\]):(\d+)")
-SECONDS = 5.0  # for a scheduler to answer
+SECONDS = 3.0  # for a scheduler to answer
 
 
 def parse(argv):
@@ -136,23 +136,24 @@ def open_executor(text):
         from distributed import Client
     except ImportError:
         sys.exit("--executor dask:… needs the extra `cluster`: pip install '.[cluster]'")
-    _, host, port = ADDRESS.fullmatch(text.removeprefix("dask:")).groups()
-    answers = []
+    address, answers = text.removeprefix("dask:"), queue.SimpleQueue()
 
     def call():
-        with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), SECONDS):
-            answers.append(True)
+        try:
+            answers.put(Client(address, timeout=SECONDS))
+        except Exception as error:  # noqa: BLE001 - whatever answers there need not speak dask's language
+            answers.put(error)
 
-    calling = threading.Thread(target=call, daemon=True)  # as looking up a name cannot be given a time limit
-    calling.start()
-    calling.join(SECONDS)
+    threading.Thread(
+        target=call, daemon=True
+    ).start()  # its own time limit is none for every part of the call
     try:
-        if not answers:
-            raise OSError(f"nobody answers within {SECONDS:g} s")
-        client = Client(text.removeprefix("dask:"), timeout=SECONDS)
-        return client.get_executor(pure=False), client.close
-    except (OSError, ValueError, RuntimeError) as error:  # TimeoutError is an OSError
-        sys.exit(f"--executor {text}: no dask scheduler there ({error})")
+        client = answers.get(timeout=SECONDS + 2)
+    except queue.Empty:
+        client = TimeoutError(f"no answer within {SECONDS + 2:g} s")
+    if isinstance(client, Exception):
+        sys.exit(f"--executor {text}: no dask scheduler there ({type(client).__name__}: {client})")
+    return client.get_executor(pure=False), client.close
 
 
 def noted(out):

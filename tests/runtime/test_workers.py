@@ -208,3 +208,22 @@ def test_what_an_executor_has_not_begun_is_cancelled_when_the_grid_is_interrupte
     with pytest.raises(KeyboardInterrupt, match="interrupted; 1 of 4 cells are lost: give a store"):
         phase_diagram([2.0, 3.0], [2], executor=pool, progress=interrupt, **SMALL)
     assert len(pool.futures) == 4 and all(future.cancelled() for future in pool.futures[1:])
+
+
+def test_half_of_a_cluster_may_die_and_the_bits_are_the_same():
+    distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    kind = {
+        "n_workers": 2,
+        "threads_per_worker": 1,
+        "processes": True,
+        "dashboard_address": None,
+        "host": "127.0.0.1",
+    }
+    with distributed.LocalCluster(**kind) as cluster, distributed.Client(cluster) as client:
+
+        def kill_one(done, total, result):
+            if done == 5:
+                next(iter(cluster.workers.values())).process.process._process.kill()
+
+        result = grid(executor=client.get_executor(pure=False), progress=kill_one)
+    assert bits(result) == bits(undisturbed())
