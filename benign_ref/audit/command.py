@@ -16,7 +16,7 @@ import time
 from importlib import import_module
 
 from .. import validate
-from . import exact, mutants, render
+from . import exact, mutants, mutate, render
 from .core import AuditedPackage, run_row
 from .mutants import patches
 from .page import page
@@ -141,6 +141,21 @@ def arguments(argv):
         action="store_true",
         help="apply wrong derivations in memory and print which rows reject each",
     )
+    form.add_argument(
+        "--mutate",
+        type=validate.integer_argument(1),
+        metavar="K",
+        help="try K changes by the syntax tree, drawn by the seed: exact identities, rows, then tests",
+    )
+    parser.add_argument(
+        "--minutes", type=validate.integer_argument(1), default=60, help="of --mutate at most (default 60)"
+    )
+    parser.add_argument(
+        "--store", metavar="FOLDER", default="out/mutants", help="where --mutate keeps its results"
+    )
+    parser.add_argument(
+        "--table", metavar="FILE", type=validate.file_argument, help="write a table of --mutate there"
+    )
     asked = parser.parse_args(argv)
     try:
         chosen(asked.only)
@@ -170,6 +185,14 @@ def main_mutants(asked):
     return 1 if through else 0
 
 
+def main_mutate(asked):
+    """Changes by the syntax tree, each against the rows that name its module."""
+    at = problems(asked.seed)
+    return mutate.main(
+        asked, list(statements().values()), lambda row, audited: run_row(row, audited, at, first_failure=True)
+    )
+
+
 def main(argv=None):
     """Print or write the ledger; returns the exit status."""
     asked = arguments(argv)
@@ -177,6 +200,8 @@ def main(argv=None):
         return main_mutants(asked)
     if asked.exact:
         return exact.main(asked.only, asked.seed)
+    if asked.mutate:
+        return main_mutate(asked)
     begun = time.monotonic()
     entries = run(asked.only, asked.seed)
     if asked.markdown:

@@ -41,9 +41,19 @@ def njit(function=None, **options):
 
 
 @cache
+def source_of(file):
+    """The source of a file of the package."""
+    return (HERE / file).read_text(encoding="utf-8")
+
+
+def without_numba(source):
+    """A source with the import of njit pointing here."""
+    return source.replace("from numba import njit", f"from {__name__} import njit")
+
+
 def text_of(file):
-    """The source of a file of the package, with the import of njit pointing here."""
-    return (HERE / file).read_text(encoding="utf-8").replace("from numba import njit", f"from {__name__} import njit")
+    """The source of a file of the package, as a copy has it."""
+    return without_numba(source_of(file))
 
 
 def patched(mutant):
