@@ -5,12 +5,17 @@ import inspect
 import math
 import time
 import traceback
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, NamedTuple
 
 import numpy as np
 
+from ..checks import Vacuous, relative_residual
+from . import problems
+
+__all__ = ["AuditedPackage", "Entry", "Found", "Missing", "Row", "Vacuous", "relative_residual", "run_row"]
 PACKAGE = __name__.split(".")[0]
 HOLDS, FAILS = "holds", "FAILS"
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,27 +24,8 @@ HOMES = {path.stem: f"{folder}.{path.stem}" for folder in FOLDERS for path in (R
 HOMES |= {"api": "api", "checks": "checks.gradient", "invariants": "audit.invariants"}
 
 
-class Vacuous(ArithmeticError):
-    """A comparison with zeros, by which nothing is checked."""
-
-
 class Missing(LookupError):
     """A file or function that a row names and that does not exist."""
-
-
-def worst(got, expected):
-    """The largest difference relative to the largest expected entry; no absolute tolerance.
-
-    Infinity where `got` is not finite or has another shape. Raises Vacuous if every expected entry is 0.
-    """
-    got, expected = np.asarray(got), np.asarray(expected)
-    if got.shape != expected.shape:
-        return math.inf
-    largest = np.abs(expected).max()
-    if largest == 0:
-        raise Vacuous("every expected entry is 0, so nothing was checked")
-    error = np.abs(got - expected).max() / largest
-    return float(error) if np.isfinite(error) else math.inf
 
 
 class AuditedPackage:
@@ -77,12 +63,13 @@ class AuditedPackage:
 
 
 class Found(NamedTuple):
-    """One route at one scale: the residual, and what is allowed."""
+    """One route on one problem: the residual, and what is allowed. sizes: the problem's shape in words."""
 
     route: str
     scale: str
     residual: float
     allowed: float
+    sizes: str = ""
 
     @property
     def passed(self):
@@ -103,7 +90,7 @@ class Row:
     which `check` uses.
 
     check(audited, problem) yields (route, residual, allowed); at least one route shares nothing with the code
-    it checks.
+    it checks. scales, shapes: of the problems on which the statement says something.
     """
 
     label: str
@@ -113,6 +100,8 @@ class Row:
     code: tuple
     check: Callable
     limits: str = ""
+    scales: tuple = problems.SCALES
+    shapes: tuple = problems.SHAPES
 
 
 @dataclass(frozen=True)
@@ -152,31 +141,35 @@ class Entry:
         ]
 
 
-def run_row(row, audited, problems, first_failure=False):
-    """The Entry of a row, checked on every problem. Nothing that the checked code raises gets out: it makes
-    the row fail.
+def run_row(row, audited, seed=0, scales=problems.SCALES, first_failure=False):
+    """The Entry of a row, checked on every problem that it draws at these scales. Nothing that the checked
+    code raises gets out: it makes the row fail.
 
-    first_failure: leave a problem at the first residual that is not allowed.
+    first_failure: leave a scale at the first residual that is not allowed.
     """
     begun, found, broken = time.perf_counter(), [], []
-    for problem in problems:
+    asked = tuple(scale for scale in row.scales if scale in scales)
+    for problem in problems.drawn(seed, row.label, asked, row.shapes):
+        if first_failure and any(one.scale == problem.scale and not one.passed for one in found):
+            continue
         try:
             for named in row.code:
                 audited.function(named)
-            with np.errstate(
-                all="ignore"
-            ):  # a wrong formula may overflow; its numbers are judged, not its warnings
+            # a wrong formula may overflow; its numbers are judged, not its warnings
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 for route, residual, allowed in row.check(audited, problem):
-                    found.append(Found(route, problem.scale, float(residual), float(allowed)))
+                    found.append(Found(route, problem.scale, float(residual), float(allowed), problem.sizes))
                     if first_failure and not found[-1].passed:
                         break
         except Exception as error:  # noqa: BLE001 - whatever the audited code raises is a finding
-            broken.append(told(error))
+            broken.append(raised(error))
     failed = [one for one in found if not one.passed]
     if failed:
         one = max(failed, key=lambda one: one.strain)
         broken.append(
-            f"at the {one.scale} scale, by {one.route}, the residual is {one.residual:.2g}, allowed is {one.allowed:.2g}"
+            f"at the {one.scale} scale ({one.sizes}), by {one.route}, the residual is {one.residual:.2g}, "
+            f"allowed is {one.allowed:.2g}"
         )
     if not found and not broken:
         broken.append("no route was taken, so nothing was checked")
@@ -186,20 +179,21 @@ def run_row(row, audited, problems, first_failure=False):
     return Entry(row, tuple(found), sentence, time.perf_counter() - begun)
 
 
-def told(error):
+def raised(error):
     """What was raised, and by which function."""
     kind = "" if isinstance(error, (Missing, Vacuous)) else f"{type(error).__name__}: "
-    return f"{blamed(error)}{kind}{error}"
+    return f"{raising_function(error)}{kind}{error}"
 
 
-def blamed(error):
+def raising_function(error):
     """ "paper/proof.py:ReferenceProofSpace.move, line 83, raised " for the deepest frame in the package; ""
     if there is none.
     """
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         file = Path(frame.f_code.co_filename)
         if ROOT in file.parents and "audit" not in file.parts[len(ROOT.parts) :]:
-            return f"{file.relative_to(ROOT).as_posix()}:{getattr(frame.f_code, 'co_qualname', frame.f_code.co_name)}, line {line}, raised "
+            name = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+            return f"{file.relative_to(ROOT).as_posix()}:{name}, line {line}, raised "
     return ""
 
 

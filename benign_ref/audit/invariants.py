@@ -13,14 +13,16 @@ evaluation where a derivative check costs one for each entry.
 import numpy as np
 
 from .. import validate
+from ..checks import relative_residual
 
 
 def _relative(violation, *terms):
-    """max |violation| / max |term|; NaN, which is below no tolerance, if all terms are 0: then nothing was
-    checked.
+    """The largest violation relative to the largest term: the relative residual of the violation beside the
+    terms, expected as 0 beside them. Raises Vacuous if all terms are 0.
     """
-    scale = max(np.abs(term).max() for term in terms)
-    return float(np.abs(violation).max() / scale) if scale > 0 else np.nan
+    beside = np.concatenate([np.ravel(term) for term in terms])
+    violation = np.ravel(violation)
+    return relative_residual(np.append(violation, beside), np.append(0 * violation, beside))
 
 
 def rows_of_coupling(D):
@@ -55,7 +57,8 @@ def balance_of_logits(before, after, grads, eta):
     change = (after[0].T @ after[0] - after[1].T @ after[1]) - (
         before[0].T @ before[0] - before[1].T @ before[1]
     )
-    of_Q, of_K = eta**2 * grads[0].T @ grads[0], eta**2 * grads[1].T @ grads[1]
+    step_Q, step_K = eta * grads[0], eta * grads[1]  # eta^2 itself may overflow where gradients are tiny
+    of_Q, of_K = step_Q.T @ step_Q, step_K.T @ step_K
     return _relative(change - (of_Q - of_K), of_Q, of_K)
 
 
@@ -65,7 +68,8 @@ def balance_of_values(before, after, grads, eta):
     """
     outer = lambda w: np.outer(w, w)  # noqa: E731
     change = (after[2].T @ after[2] - outer(after[3])) - (before[2].T @ before[2] - outer(before[3]))
-    of_V, of_O = eta**2 * grads[2].T @ grads[2], eta**2 * outer(grads[3])
+    step_V = eta * grads[2]
+    of_V, of_O = step_V.T @ step_V, outer(eta * grads[3])
     return _relative(change - (of_V - of_O), of_V, of_O)
 
 

@@ -1,14 +1,18 @@
 """The ledger's own M1 and M2, and derivatives of them: they share nothing with the code under audit.
 
-triple_loop  scalars and loops only          outputs, loss  einsum, complex-safe          complex_step,
-             central  derivatives, block by block
+triple_loop    scalars and loops only          outputs, loss    einsum, for complex numbers too
+complex_step, central, jacobian    derivatives
+
+At saturated attention the value of the most attended token is taken off the others before they are weighed,
+in outputs as in triple_loop: the weights sum to 1, so that this changes no number, and a weight near 1, which
+holds the small ones only as its difference from 1, is multiplied by 0.
 """
 
 import math
 
 import numpy as np
 
-STEP = 1e-30  # of the complex step: nothing is subtracted, so it can be as small as this
+STEP = 1e-20  # of the complex step: nothing is subtracted; its square is far below rounding, e^-650 STEP is not 0
 
 
 def triple_loop(theta, X):
@@ -18,43 +22,55 @@ def triple_loop(theta, X):
     outputs, attention = [], []
     for x in np.asarray(X).tolist():
         M, total, S = len(x), 0.0, []
+        q = [[sum(x[l][i] * W_Q[i][h] for i in range(d)) for h in range(d_h)] for l in range(M)]
+        k = [[sum(x[j][i] * W_K[i][h] for i in range(d)) for h in range(d_h)] for j in range(M)]
+        c = [sum(x[j][i] * W_V[i][r] * w_O[r] for i in range(d) for r in range(d_v)) for j in range(M)]
         for l in range(M):
-            p = []
-            for j in range(M):
-                q = [sum(x[l][i] * W_Q[i][h] for i in range(d)) for h in range(d_h)]
-                k = [sum(x[j][i] * W_K[i][h] for i in range(d)) for h in range(d_h)]
-                p.append(sum(a * b for a, b in zip(q, k)))
+            p = [sum(a * b for a, b in zip(q[l], k_j)) for k_j in k]
             e = [math.exp(value - max(p)) for value in p]
             S.append([value / sum(e) for value in e])
-            for j in range(M):
-                total += S[l][j] * sum(x[j][i] * W_V[i][r] * w_O[r] for i in range(d) for r in range(d_v))
+            top = p.index(max(p))
+            total += c[top] + sum(S[l][j] * (c[j] - c[top]) for j in range(M))
         outputs.append(total / M)
         attention.append(S)
     return np.array(outputs), np.array(attention)
 
 
+def slope(z):
+    """ell'(z) = -1/(1 + e^z) of a number z from -700 to 700."""
+    return -math.exp(-z) / (1 + math.exp(-z)) if z >= 0 else -1 / (1 + math.exp(z))
+
+
 def logits(theta, X):
     """P (N,M,M), P[n,l,j] = x_l^T W_Q W_K^T x_j."""
-    return np.einsum("nld,dh,eh,nje->nlj", X, theta[0], theta[1], X, optimize=True)
+    return np.einsum("nlh,njh->nlj", X.dot(theta[0]), X.dot(theta[1]))
+
+
+def values(theta, X):
+    """c (N,M), c[n,l] = x_l^T W_V w_O."""
+    return X.dot(theta[2].dot(theta[3]))
 
 
 def softmax(P):
-    """e^P / sum e^P over the last axis, for real or complex P of moderate size."""
+    """e^P / sum e^P over the last axis, for real or complex P."""
     e = np.exp(P - P.real.max(axis=-1, keepdims=True))
     return e / np.einsum("...j->...", e)[..., None]
 
 
+def mean_values(P, c):
+    """phi(P) . c for each row of P (...,M,M) and c (...,M), for real or complex numbers: (...,M)."""
+    c_top = np.take_along_axis(c, P.real.argmax(axis=-1), axis=-1)  # of each row
+    return c_top + np.einsum("...lj,...lj->...l", softmax(P), c[..., None, :] - c_top[..., None])
+
+
 def outputs(theta, X):
     """M1: f (N,) by einsum, for real or complex theta."""
-    return (
-        np.einsum("nlj,njd,dv,v->n", softmax(logits(theta, X)), X, theta[2], theta[3], optimize=True)
-        / X.shape[1]
-    )
+    return mean_values(logits(theta, X), values(theta, X)).sum(axis=1) / X.shape[1]
 
 
 def loss(theta, X, y):
-    """M2 by log(1 + e^{-yf}) as it stands, for moderate f."""
-    return np.log(1 + np.exp(-y * outputs(theta, X))).sum() / len(y)
+    """M2 by log(1 + e^{-yf}), for |f| up to 700."""
+    return np.log1p(np.exp(-y * outputs(theta, X))).sum() / len(y)
 
 
 def shifted(theta, block, index, step):
@@ -65,30 +81,28 @@ def shifted(theta, block, index, step):
     return moved
 
 
-def by_entry(slope, theta):
-    """slope(block, index) for every entry of every block, as a list of four arrays."""
-    return [
-        np.array([slope(b, index) for index in np.ndindex(W.shape)]).reshape(W.shape)
-        for b, W in enumerate(theta)
-    ]
+def by_entry(slope_at, theta, blocks=range(4)):
+    """slope_at(block, index) for every entry of these blocks, as a list of arrays."""
+    entries = lambda b: [slope_at(b, index) for index in np.ndindex(theta[b].shape)]  # noqa: E731
+    return [np.array(entries(b)).reshape(theta[b].shape) for b in blocks]
 
 
-def complex_step(function, theta):
-    """The derivatives of function(theta) by every entry: Im f(theta + ih)/h."""
-    return by_entry(lambda b, index: function(shifted(theta, b, index, 1j * STEP)).imag / STEP, theta)
+def complex_step(function, theta, blocks=range(4)):
+    """The derivatives of function(theta) by every entry of these blocks: Im f(theta + ih)/h."""
+    slope_at = lambda b, index: function(shifted(theta, b, index, 1j * STEP)).imag / STEP  # noqa: E731
+    return by_entry(slope_at, theta, blocks)
 
 
-def central(function, theta, reach):
-    """The same by central differences of fourth order at step `reach[block]`."""
+def central(function, theta, block, reach):
+    """The derivatives by every entry of one block by central differences of fourth order at step `reach`."""
 
-    def slope(b, index):
-        h = reach[b]
-        f = [function(shifted(theta, b, index, k * h)) for k in (-2, -1, 1, 2)]
-        return (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h)
+    def slope_at(b, index):
+        f = [function(shifted(theta, b, index, k * reach)) for k in (-2, -1, 1, 2)]
+        return (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * reach)
 
-    return by_entry(slope, theta)
+    return by_entry(slope_at, theta, [block])[0]
 
 
-def step_of(function, x):
+def jacobian(function, x):
     """The Jacobian of function at x (n,) by complex step, (outputs, n)."""
     return np.array([function(x + 1j * STEP * e).imag / STEP for e in np.eye(len(x))]).T

@@ -1,22 +1,34 @@
-"""What the rows are checked on: a problem at generic weights and one at the theory's initialisation; small,
-and not drawn by data.py.
+"""What the rows are checked on: problems at three scales of weights and in four shapes, drawn for each row and
+seed, small, and not by data.py.
+
+    generic     weights of order 1
+    initial     D1 and the start at the default scales of Setting
+    saturated   attention within e^-10 to e^-60 of one token, |f| up to 600; what is smallest, e^-650, is no
+                underflow yet
+
+    mixed       N 1-5, M 2-9, both labels where N > 1, tokens that stand in several samples and twice in one
+    one class   N 1-5, M 2-9, all labels equal
+    wide        d_h > 64 and > 2T
+    one token   N 1-5, M = 1
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from . import literal
 
-GENERIC, INITIAL = "generic", "initial"
-SCALES = (GENERIC, INITIAL)
+SCALES = GENERIC, INITIAL, SATURATED = "generic", "initial", "saturated"
+SHAPES = MIXED, ONE_CLASS, WIDE = "mixed", "one class", "wide"
+ONE_TOKEN = "one token"
+LARGEST_SUM = 650  # of a margin and the spread of a row's logits
 
 
 @dataclass(frozen=True)
 class Problem:
     """theta: four arrays; X (N,M,d), y (N,); eta; and the derivatives of the ledger's own loss, computed
-    once. seed: for rows that draw.
+    once. seed, key: for rows that draw.
     """
 
     scale: str
@@ -25,12 +37,23 @@ class Problem:
     X: np.ndarray
     y: np.ndarray
     eta: float
+    shape: str = MIXED
+    key: tuple = ()
+
+    @property
+    def sizes(self):
+        """The shape in words."""
+        (N, M, d), d_h, d_v = self.X.shape, self.theta[0].shape[1], len(self.theta[3])
+        return f"{self.shape}: N={N}, M={M}, d={d}, d_h={d_h}, d_v={d_v}"
+
+    @property
+    def saturated(self):
+        """Whether attention is: then a step cannot be as long as all weights, nor a difference be taken."""
+        return self.scale == SATURATED
 
     def rng(self, *key):
         """A Generator for a row, independent of the problem's own draws."""
-        return np.random.default_rng(
-            np.random.SeedSequence(entropy=self.seed, spawn_key=(SCALES.index(self.scale), 1, *key))
-        )
+        return _rng(self.seed, SCALES.index(self.scale), 1, *self.key, *key)
 
     @cached_property
     def exact(self):
@@ -38,17 +61,27 @@ class Problem:
         return literal.triple_loop(self.theta, self.X)
 
     @cached_property
+    def cotangent(self):
+        """g (N,), y ell'(y f)/N by scalars."""
+        f = self.exact[0]
+        return np.array([y_n * literal.slope(y_n * f_n) / len(f) for y_n, f_n in zip(self.y, f)])
+
+    @cached_property
     def gradient(self):
         """grad L_S by complex step of the ledger's own loss."""
         return literal.complex_step(lambda theta: literal.loss(theta, self.X, self.y), self.theta)
 
-    @cached_property
-    def difference(self):
-        """grad L_S by central differences. Steps move the logits, or the values, by about 1/100."""
+    def difference(self, block):
+        """dL_S by one block by central differences. Steps move the logits, or the values, by about 1/100."""
         size = np.abs(self.X).max() * np.sqrt(self.X.shape[2])
         W_Q, W_K, W_V, w_O = (np.abs(W).max() for W in self.theta)
-        reach = [1e-2 / (size**2 * W_K), 1e-2 / (size**2 * W_Q), 1e-2 / (size * w_O), 1e-2 / (size * W_V)]
-        return literal.central(lambda theta: literal.loss(theta, self.X, self.y), self.theta, reach)
+        moves = size**2 * W_K, size**2 * W_Q, size * w_O, size * W_V
+        loss = lambda theta: literal.loss(theta, self.X, self.y)  # noqa: E731
+        return literal.central(loss, self.theta, block, 1e-2 / moves[block])
+
+    def stride(self, *blocks):
+        """The eta of a step as long as the weights of one of these blocks, and at least as long as the others'."""
+        return max(np.abs(self.theta[b]).max() / np.abs(self.gradient[b]).max() for b in blocks)
 
     def path(self, steps, train_w_O, eta=None):
         """GD by the ledger's own derivatives: losses (steps+1,) and theta after `steps` steps."""
@@ -58,48 +91,109 @@ class Problem:
             if t < steps:
                 slope = literal.complex_step(lambda at: literal.loss(at, self.X, self.y), theta)
                 moved = [W - (self.eta if eta is None else eta) * dW for W, dW in zip(theta, slope)]
-                theta = moved if train_w_O else [*moved[:3], theta[3]]
+                theta = moved[:3] + [moved[3] if train_w_O else theta[3]]
         return np.array(losses), theta
 
 
-def generic(seed):
-    """O(1) tokens and weights; samples 0 and 2 share a token, as D1's samples of one class do. N=3, M=4, d=7,
-    d_h=3, d_v=2.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(0, 0)))
-    X = rng.standard_normal((3, 4, 7))
-    X[2, 1] = X[0, 0]
-    theta = tuple(0.5 * rng.standard_normal(shape) for shape in ((7, 3), (7, 3), (7, 2), (2,)))
-    return Problem(GENERIC, seed, theta, X, np.array([1.0, -1.0, 1.0]), 0.3)
+def _rng(seed, *key):
+    return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=key))
 
 
-def initial(seed):
-    """D1 and theta(0) at the default scales of Setting, written out, signals in random directions.
+def _sizes(shape, rng):
+    """N, M, d, d_h, d_v."""
+    N, M = int(rng.integers(1, 6)), int(rng.integers(2, 10))
+    d, d_h, d_v = rng.integers(3, 10), rng.integers(1, 8), rng.integers(1, 5)
+    if shape == ONE_TOKEN:
+        M = 1
+    if shape == WIDE:
+        N, M, d, d_h = int(rng.integers(1, 3)), int(rng.integers(2, 4)), 3, rng.integers(65, 71)
+    return N, M, int(d), int(d_h), int(d_v)
 
-    N=4, M=4, d=9, d_h=3, d_v=2, SNR 3, ||w_O|| = 1.5.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(1, 0)))
-    N, M, d, d_h, d_v, snr, w_O_norm = (
-        4,
-        4,
-        9,
-        3,
-        2,
-        3.0,
-        1.5,
-    )  # with ||w_O|| = 1 a missing ||w_O||^2 would not show
+
+def _labels(shape, rng, N):
+    """Both labels where N > 1, or all equal."""
+    first = rng.choice([-1.0, 1.0])
+    if shape == ONE_CLASS:
+        return np.full(N, first)
+    return np.array([first, -first, *rng.choice([-1.0, 1.0], N)])[:N]
+
+
+def _repeat(X, place):
+    """Some tokens of X (N,M,...) stand in several samples and twice in one, if there is room from `place` on."""
+    M = X.shape[1]
+    if M > place + 2:
+        X[-1, place] = X[0, -1]  # in two samples, or (N = 1) twice in one
+        X[0, place] = X[0, place + 1]
+
+
+def _generic(rng, shape, N, M, d, d_h, d_v):
+    X = rng.standard_normal((N, M, d))
+    _repeat(X, 0)
+    Q_K = 0.66 * d_h**-0.25
+    theta = (
+        Q_K * rng.standard_normal((d, d_h)),
+        Q_K * rng.standard_normal((d, d_h)),
+        0.5 * rng.standard_normal((d, d_v)),
+        0.5 * rng.standard_normal(d_v) + 0.2,
+    )
+    return theta, X, _labels(shape, rng, N), 0.3
+
+
+def _initial(rng, shape, N, M, d, d_h, d_v):
+    snr, w_O_norm = rng.uniform(1, 6), rng.uniform(1.2, 2)  # were ||w_O|| = 1, a missing ||w_O||^2 would not show
     plus, minus = np.linalg.qr(rng.standard_normal((d, 2)))[0].T
-    y = np.array([1.0, -1.0, -1.0, 1.0])
-    X = rng.standard_normal((N, M, d)) / np.sqrt(d)
-    X[:, 1] *= 5 * np.sqrt(M)
+    y = _labels(shape, rng, N)
+    X, C_p = rng.standard_normal((N, M, d)) / np.sqrt(d), 5 * np.sqrt(M)
+    X[:, 1:2] *= C_p
     X -= (X @ plus)[..., None] * plus + (X @ minus)[..., None] * minus
+    _repeat(X, 1)
     X[:, 0] = snr * np.where(y[:, None] > 0, plus, minus)
-    s = 5 * np.sqrt(M)
+    s = max(snr, C_p)
     W_Q, W_K = 0.2 * d_h**-0.25 / s * rng.standard_normal((2, d, d_h))
     W_V, w_O = 0.01 / (w_O_norm * s) * rng.standard_normal((d, d_v)), rng.standard_normal(d_v)
-    return Problem(INITIAL, seed, (W_Q, W_K, W_V, w_O * w_O_norm / np.sqrt(w_O @ w_O)), X, y, 0.3 * M / s**2)
+    return (W_Q, W_K, W_V, w_O * w_O_norm / np.sqrt(w_O @ w_O)), X, y, 0.3 * M / s**2
 
 
-def problems(seed, scales=SCALES):
-    """The problems of a seed, at the scales asked for."""
-    return [{GENERIC: generic, INITIAL: initial}[scale](seed) for scale in scales]
+def _saturated(rng, shape, N, M, d, d_h, d_v):
+    """Logits c a_l b_j and a little more: the |a_l| are 1 to a, and of the b_j of a sample one is largest and
+    one smallest, each by 1 to 1.4, so that gaps of the two largest are c to 1.4 c a.
+    """
+    a = rng.choice([1.02, 1.7])
+    c = rng.uniform(10.5, 45 / a)
+    X = 0.3 * rng.standard_normal((N, M, d))
+    A = rng.uniform(1, a, (N, M)) * rng.choice([-1, 1], (N, M))
+    B = np.concatenate([np.full((N, 1), -rng.uniform(1, 1.1)), 0.3 * rng.random((N, M - 1))], axis=1)
+    C = np.repeat(_labels(shape, rng, N)[:, None], M, axis=1)  # the sign of most of f, whatever d_v
+    for tokens in (X, A, B, C):
+        _repeat(tokens, 2)
+    if M > 2:
+        B[:, 1] = B[:, 2:].max() + rng.uniform(1, 1.1)
+    basis = np.linalg.qr(rng.standard_normal((d, 3)))[0].T
+    X += np.stack([A, B, C], axis=-1) @ basis - X @ basis.T @ basis
+    h, w_O = rng.standard_normal(d_h), rng.standard_normal(d_v)
+    h /= np.sqrt(h @ h)
+    W_Q = c * (np.outer(basis[0], h) + 0.01 * rng.standard_normal((d, d_h)) / np.sqrt(d_h))
+    W_K = np.outer(basis[1], h) + 0.01 * rng.standard_normal((d, d_h)) / np.sqrt(d_h)
+    W_V = np.outer(basis[2], w_O) / (w_O @ w_O) + 0.2 * rng.standard_normal((d, d_v)) / np.sqrt(w_O @ w_O)
+    X = np.array([X_n[rng.permutation(M)] for X_n in X])
+    P, f = literal.logits((W_Q, W_K), X), literal.outputs((W_Q, W_K, W_V, w_O), X)
+    most = min(600.0, LARGEST_SUM - (P.max(axis=2) - P.min(axis=2)).max())
+    margin = rng.choice([rng.uniform(0.1, 20), rng.uniform(0.8, 1) * most])
+    theta = W_Q, W_K, W_V * margin / np.abs(f).max(), w_O
+    return theta, X, _labels(shape, rng, N) * C[:, 0] if rng.integers(2) else C[:, 0], 0.3
+
+
+_DRAW = {GENERIC: _generic, INITIAL: _initial, SATURATED: _saturated}
+
+
+@lru_cache(maxsize=256)
+def drawn(seed, label, scales=SCALES, shapes=SHAPES):
+    """The problems of a row and a seed, at these scales and in these shapes; kept, with what was computed."""
+    found = []
+    for scale in scales:
+        for k, shape in enumerate(shapes):
+            key = (*label.encode(), k)
+            rng = _rng(seed, SCALES.index(scale), 0, *key)
+            theta, X, y, eta = _DRAW[scale](rng, shape, *_sizes(shape, rng))
+            found.append(Problem(scale, seed, theta, X, y, eta, shape, key))
+    return found

@@ -33,6 +33,7 @@ class Mutant(NamedTuple):
     old: str
     new: str
     why: str
+    scales: tuple = ()  # at which its row must reject it, where these are not all of the row's
 
 
 def njit(function=None, **options):

@@ -7,23 +7,27 @@ from contextlib import contextmanager
 import numpy as np
 
 from .. import literal
-from ..core import Row, worst
-from ..problems import GENERIC, Problem
+from ..core import Row, relative_residual
+from ..problems import GENERIC, MIXED, Problem
+from .data import DRAWN
 
 EXACT = 1e-9  # measured on 100 seeds: at most 3.4e-12
 ERRORS = 6.0  # standard errors of the difference of two samples; measured on 100 seeds: at most 4.5
 DRAWS = 1200
 
 
-def setting(audited, problem, **changes):
-    """N=2, M=3, so T=6; d_h=2, so p=5 columns; d=13 leaves more degrees of freedom to the residual than
-    columns, d=8 fewer.
+def settings(audited, problem):
+    """Small Settings: noise projected or in all of d dimensions; d leaves more degrees of freedom to the
+    residual than columns, fewer, or (d = T) none. N 1-3, M 2-4, d_h 1-3; the labels drawn one by one in one.
     """
-    by_hand = dict(snr=1.5, sigma_p=0.4, C_p=2.0, sigma_h=0.7, sigma_V=0.8, w_O_norm=1.7, eta=0.1)
+    by_hand = dict(snr=1.5, sigma_p=0.4, C_p=2.0, sigma_h=0.4, sigma_V=0.8, w_O_norm=1.7, eta=0.1)
     rest = by_hand if problem.scale == GENERIC else dict(snr=3.0, w_O_norm=1.5)
-    return audited.setting.Setting(
-        **{**dict(N=2, M=3, d=13, d_h=2, d_v=1, max_steps=2, epsilon=1e-12), **rest, **changes}
-    )
+    rng = problem.rng(0)
+    for noise, free in (("orthogonal", 7), ("full", 1), ("orthogonal", 0)):
+        N, M, d_h = (int(rng.integers(*ends)) for ends in ((1, 4), (2, 5), (1, 4)))
+        d = 2 + N * (M - 1) + (free + 2 * d_h if free > 1 else free)
+        sizes = dict(N=N, M=M, d=d, d_h=d_h, d_v=1, max_steps=2, epsilon=1e-12, balanced=free != 1)
+        yield audited.setting.Setting(noise=noise, **sizes, **rest)
 
 
 def differences(a, b):
@@ -54,62 +58,58 @@ def direct(s, rng, count):
     """
     Z = np.zeros((count, s.T, s.d))
     Z[:, 0, 0] = Z[:, 1, 1] = s.snr * s.sigma_p * np.sqrt(s.d)
-    Z[:, 2:, 2:] = levels(s)[:, None] * rng.standard_normal((count, s.T - 2, s.d - 2))
+    seen = 0 if s.noise == "full" else 2
+    Z[:, 2:, seen:] = levels(s)[:, None] * rng.standard_normal((count, s.T - 2, s.d - seen))
     W = s.sigma_h * rng.standard_normal((count, s.d, 2 * s.d_h + 1))
     w_O = np.full(4, s.w_O_norm / 2)
     W[:, :, -1] = s.sigma_V * rng.standard_normal((count, s.d, 4)) @ w_O
     return Z, W
 
 
-def check_draws(audited, problem):
-    """Grams of the tokens, the start's coordinates in their span, and the Gram of the rest, in both ranges of
-    d.
-    """
-    law, ours = audited.law, problem.rng(30)
-    for d in (13, 8):
-        s, theirs = setting(audited, problem, d=d), audited.data.make_rng(problem.seed, (30, d))
-        Z, W = direct(s, ours, DRAWS)
-        F = np.linalg.qr(Z.swapaxes(1, 2))[0]  # (.,d,T)
-        F *= np.sign(np.einsum("ndt,ntd->nt", F, Z))[:, None, :]
-        U, rest = F.swapaxes(1, 2) @ W, W - F @ (F.swapaxes(1, 2) @ W)
-        roots = np.array([law.token_root(s, theirs) for _ in range(DRAWS)])
-        spans = np.array([law.span_coordinates(s, theirs) for _ in range(DRAWS)])
-        others = [law.residual_root(s, theirs) for _ in range(DRAWS)]
-        gram = np.einsum("nab,ncb->nac", roots, roots), Z @ Z.swapaxes(1, 2)
-        size = np.sqrt(np.einsum("naa->na", gram[1]).mean(axis=0))
-        yield (
-            f"Gram of the tokens, d = {d}: direct draws",
-            differences(*(G / np.outer(size, size) for G in gram)),
-            ERRORS,
-        )
-        yield f"W(0) in their span, d = {d}: direct draws", differences(spans, U), ERRORS
+def check_draws(audited, problem, k, s):
+    """Grams of the tokens, the start's coordinates in their span, and the Gram of the rest."""
+    law, ours, theirs = audited.law, problem.rng(30, k), audited.data.make_rng(problem.seed, (30, k))
+    Z, W = direct(s, ours, DRAWS)
+    F = np.linalg.qr(Z.swapaxes(1, 2))[0]  # (.,d,T)
+    F *= np.sign(np.einsum("ndt,ntd->nt", F, Z))[:, None, :]
+    U, rest = F.swapaxes(1, 2) @ W, W - F @ (F.swapaxes(1, 2) @ W)
+    roots = np.array([law.token_root(s, theirs) for _ in range(DRAWS)])
+    spans = np.array([law.span_coordinates(s, theirs) for _ in range(DRAWS)])
+    others = [law.residual_root(s, theirs) for _ in range(DRAWS)]
+    gram = np.einsum("nab,ncb->nac", roots, roots), Z @ Z.swapaxes(1, 2)
+    size = np.sqrt(np.einsum("naa->na", gram[1]).mean(axis=0))
+    drawn = f"noise {s.noise}, d - T = {s.d - s.T}"
+    found = differences(*(G / np.outer(size, size) for G in gram))
+    yield f"Gram of the tokens, {drawn}: direct draws", found, ERRORS
+    yield f"W(0) in their span, {drawn}: direct draws", differences(spans, U), ERRORS
+    if s.d > s.T:  # else there is nothing beyond the span
         residual = np.array([R.T @ R for R in others]), rest.swapaxes(1, 2) @ rest
-        yield f"Gram of W(0) beyond it, d = {d}: direct draws", differences(*residual), ERRORS
-    L = np.array([law.bartlett(3, 5, theirs) for _ in range(DRAWS)])
-    x = ours.standard_normal((DRAWS, 3, 5))
-    yield (
-        "bartlett: Grams of Gaussian vectors",
-        differences(L @ L.swapaxes(1, 2), x @ x.swapaxes(1, 2)),
-        ERRORS,
-    )
-    yield (
-        "bartlett: determinants of Gaussian Grams",
-        differences(np.linalg.det(L) ** 2, np.linalg.det(x @ x.swapaxes(1, 2))),
-        ERRORS,
-    )
+        yield f"Gram of W(0) beyond it, {drawn}: direct draws", differences(*residual), ERRORS
+
+
+def check_bartlett(audited, problem):
+    """Grams and determinants of Gaussian vectors."""
+    ours, theirs = problem.rng(35), audited.data.make_rng(problem.seed, (35,))
+    size = int(ours.integers(1, 5))
+    L = np.array([audited.law.bartlett(size, size + 1, theirs) for _ in range(DRAWS)])
+    x = ours.standard_normal((DRAWS, size, size + 1))
+    grams = L @ L.swapaxes(1, 2), x @ x.swapaxes(1, 2)
+    yield "bartlett: Grams of Gaussian vectors", differences(*grams), ERRORS
+    found = differences(np.log(np.linalg.det(L) ** 2), np.log(np.linalg.det(grams[1])))
+    yield "bartlett: logarithms of determinants of Gaussian Grams", found, ERRORS
 
 
 @contextmanager
-def heard(module, *names):
+def recorded(module, *names):
     """A dict that receives what these functions of a module return while the `with` lasts."""
     kept, returned = {name: getattr(module, name) for name in names}, {}
     for name, function in kept.items():
 
-        def listening(*arguments, _name=name, _function=function):
+        def recording(*arguments, _name=name, _function=function):
             returned.setdefault(_name, _function(*arguments))
             return returned[_name]
 
-        setattr(module, name, listening)
+        setattr(module, name, recording)
     try:
         yield returned
     finally:
@@ -117,88 +117,75 @@ def heard(module, *names):
             setattr(module, name, function)
 
 
-def check_run(audited, problem):
+def check_run(audited, problem, k, s):
     """Two steps, against GD by complex step on explicit vectors with the same Grams; then fresh data, against
     explicit fresh vectors.
     """
-    s, seed = setting(audited, problem), problem.seed
-    with heard(audited.law, "token_root", "span_coordinates", "residual_root", "sample_labels") as drawn:
-        run = audited.law.train_in_law(s, audited.data.make_rng(seed, (31,)))
-    A, U, R, y = (
-        drawn[name] for name in ("token_root", "span_coordinates", "residual_root", "sample_labels")
-    )
-    rng, h = problem.rng(31), s.d_h
-    O = np.linalg.qr(rng.standard_normal((s.d, s.d)))[0]  # rows: an orthonormal basis, the tokens' span first
+    with recorded(audited.law, "token_root", "span_coordinates", "residual_root", "sample_labels") as drawn:
+        run = audited.law.train_in_law(s, audited.data.make_rng(problem.seed, (31, k)))
+    A, U, R, y = (drawn[name] for name in ("token_root", "span_coordinates", "residual_root", "sample_labels"))
+    h, noise_of = s.d_h, lambda n: 2 + n * (s.M - 1)
+    O = np.linalg.qr(problem.rng(31, k).standard_normal((s.d, s.d)))[0]  # rows: a basis, the span first
     Z, W = A @ O[: s.T], O[: s.T].T @ U + O[s.T : s.T + len(R)].T @ R
-    X = np.array(
-        [
-            [Z[0] if label > 0 else Z[1], *Z[2 + n * (s.M - 1) : 2 + (n + 1) * (s.M - 1)]]
-            for n, label in enumerate(y)
-        ]
-    )
+    signals = Z[np.where(y > 0, 0, 1)]
+    X = np.array([[signals[n], *Z[noise_of(n) : noise_of(n + 1)]] for n in range(s.N)])
     w_O = np.array([s.w_O_norm])
     theta = (W[:, :h], W[:, h : 2 * h], W[:, -1:] / s.w_O_norm, w_O)
-    losses, (W_Q, W_K, W_V, _) = Problem(problem.scale, seed, theta, X, y, s.eta).path(2, False)
-    yield (
-        "train_in_law: falls of the loss, by complex step in d dimensions",
-        worst(run.losses - run.losses[0], losses - losses[0]),
-        EXACT,
-    )
+    vectors = Problem(problem.scale, problem.seed, theta, X, y, s.eta)
+    losses, (W_Q, W_K, W_V, _) = vectors.path(2, False)
+    found = relative_residual(run.losses - run.losses[0], losses - losses[0])
+    yield "train_in_law: falls of the loss, by complex step in d dimensions", found, EXACT
     W_t = np.concatenate([W_Q, W_K, W_V @ w_O[:, None]], axis=1)
     got, wanted = run.model.U - U, O[: s.T] @ (W_t - W)
-    yield (
-        "train_in_law: movement of W, by complex step in d dimensions",
-        max(worst(got[:, i], wanted[:, i]) for i in range(2 * h + 1)),
-        EXACT,
-    )
-    yield from check_fresh(audited, problem, run.model, O, W_t)
+    found = max(relative_residual(got[:, i], wanted[:, i]) for i in range(2 * h + 1))
+    yield "train_in_law: movement of W, by complex step in d dimensions", found, EXACT
+    yield from check_fresh(audited, problem, k, run.model, O, W_t)
 
 
-def check_fresh(audited, problem, model, O, W):
-    """Outputs on fresh data: f drawn in law, and by the literal model on vectors of D1 off the signals O[0],
-    O[1].
+def check_fresh(audited, problem, k, model, O, W):
+    """Outputs on fresh data: f drawn in law, and by the literal model on vectors of D1; the signals are O[0],
+    O[1]. Under labels drawn one by one both occur.
     """
     s, n, h = model.setting, 2000, model.setting.d_h
-    fresh, off = model.fresh_noise(), W - O[:2].T @ (O[:2] @ W)
-    yield "fresh noise: covariance W^T Pi W", worst(fresh.root.T @ fresh.root, off.T @ off), EXACT
-    ours, y = problem.rng(34), np.array([1.0, -1.0, 1.0])
+    seen = W if s.noise == "full" else W - O[:2].T @ (O[:2] @ W)  # of W, by fresh noise
+    fresh, mu = model.fresh_noise(), s.snr * s.sigma_p * np.sqrt(s.d)
+    found = relative_residual(fresh.root.T @ fresh.root, seen.T @ seen)
+    yield "fresh noise: covariance W^T Pi W, or W^T W", found, EXACT
+    ours, y = problem.rng(34, k), np.array([1.0, -1.0, 1.0])
     z = ours.standard_normal((3, s.M - 1, len(fresh.root)))
-    signal = s.snr * s.sigma_p * np.sqrt(s.d) * (O[(y < 0).astype(int)] @ W)
+    signal = mu * (O[(y < 0).astype(int)] @ W)
     rows = np.concatenate([signal[:, None], levels(s)[: s.M - 1, None] * (z @ fresh.root)], axis=1)
-    own = literal.outputs((np.eye(2 * h + 1)[:, :h], np.eye(2 * h + 1)[:, h : 2 * h],
-                           np.eye(2 * h + 1)[:, -1:], np.ones(1)), rows)  # fmt: skip
-    yield "outputs: the literal model on rows [q | k | V]", worst(model.outputs(y, z, fresh), own), EXACT
-    labels, f = model.sample_outputs(n, audited.data.make_rng(problem.seed, (32,)))
-    rng = problem.rng(32)
-    y = rng.choice([-1.0, 1.0], n)
-    noise = rng.standard_normal((n, s.M - 1, s.d)) * levels(s)[: s.M - 1, None]
-    noise -= (noise @ O[:2].T) @ O[:2]  # D1 on vectors, off the signals O[0], O[1]
-    X = np.concatenate([s.snr * s.sigma_p * np.sqrt(s.d) * O[(y < 0).astype(int)][:, None], noise], axis=1)
+    one = np.eye(2 * h + 1)
+    own = literal.outputs((one[:, :h], one[:, h : 2 * h], one[:, -1:], np.ones(1)), rows)
+    found = relative_residual(model.outputs(y, z, fresh), own)
+    yield "outputs: the literal model on rows [q | k | V]", found, EXACT
+    labels, f = model.sample_outputs(n, audited.data.make_rng(problem.seed, (32, k)))
+    y = ours.choice([-1.0, 1.0], n)
+    noise = ours.standard_normal((n, s.M - 1, s.d)) * levels(s)[: s.M - 1, None]
+    if s.noise == "orthogonal":
+        noise -= (noise @ O[:2].T) @ O[:2]
+    X = np.concatenate([mu * O[(y < 0).astype(int)][:, None], noise], axis=1)
     own = literal.outputs((W[:, :h], W[:, h : 2 * h], W[:, -1:], np.ones(1)), X)
-    yield (
-        "sample_outputs: direct draws, by label",
-        max(differences(f[labels == k], own[y == k]) for k in (-1.0, 1.0)),
-        ERRORS,
-    )
-    rngs = [audited.data.make_rng(problem.seed, (33,)) for _ in range(3)]
+    found = max(differences(f[labels == sign], own[y == sign]) for sign in (-1.0, 1.0))
+    yield "sample_outputs: direct draws, by label", found, ERRORS
+    spread = 0 if s.balanced else np.sqrt(n)  # of the sum of the labels
+    found = abs(labels.sum()) / spread if spread else float(abs(labels.sum()) > 0)
+    yield f"fresh labels, balanced {s.balanced}: their sum, in standard errors", found, ERRORS * (spread > 0)
+    rngs = [audited.data.make_rng(problem.seed, (33, k)) for _ in range(3)]
     labels, f = model.sample_outputs(400, rngs[0])
     loss = np.log(1 + np.exp(-labels * f)).mean() - np.log(2)
-    yield (
-        "test_loss - log 2: mean over the outputs",
-        worst(model.test_loss(400, rngs[1]) - np.log(2), loss),
-        EXACT,
-    )
-    yield (
-        "error_rate: mean over the outputs",
-        abs(model.error_rate(400, rngs[2]) - (labels * f <= 0).mean()),
-        EXACT,
-    )
+    found = relative_residual(model.test_loss(400, rngs[1]) - np.log(2), loss)
+    yield "test_loss - log 2: mean over the outputs", found, EXACT
+    found = abs(model.error_rate(400, rngs[2]) - (labels * f <= 0).mean())
+    yield "error_rate: mean over the outputs", found, EXACT
 
 
 def check_LAW(audited, problem):
-    """The draws, then the run and the fresh data."""
-    yield from check_draws(audited, problem)
-    yield from check_run(audited, problem)
+    """For each Setting the draws, then the run and the fresh data."""
+    yield from check_bartlett(audited, problem)
+    for k, s in enumerate(settings(audited, problem)):
+        yield from check_draws(audited, problem, k, s)
+        yield from check_run(audited, problem, k, s)
 
 
 ROWS = [
@@ -222,5 +209,7 @@ ROWS = [
         ),
         check_LAW,
         "Equality in law is checked by first and second moments of the drawn numbers and of their squares, 1200 draws a side.",
+        scales=DRAWN,
+        shapes=(MIXED,),
     ),
 ]
