@@ -100,7 +100,11 @@ def mutant_line(mutant, entries):
     own = []
     for scale in scales_of(mutant, entries[0].row):
         failed = next((one for one in entries[0].found if one.scale == scale and not one.passed), None)
-        found = f"{render.number(failed.residual)} > {render.number(failed.allowed)}" if failed else "NOT REJECTED"
+        found = (
+            f"{render.number(failed.residual)} > {render.number(failed.allowed)}"
+            if failed
+            else "NOT REJECTED"
+        )
         own.append(f"{scale} {found}")
     also = [entry.row.label for entry in entries[1:] if not entry.passed]
     line = f"{mutant.name:<45}{mutant.label:<5}{'; '.join(own)}"

@@ -140,7 +140,10 @@ def _generic(rng, shape, N, M, d, d_h, d_v):
 
 
 def _initial(rng, shape, N, M, d, d_h, d_v):
-    snr, w_O_norm = rng.uniform(1, 6), rng.uniform(1.2, 2)  # were ||w_O|| = 1, a missing ||w_O||^2 would not show
+    snr, w_O_norm = (
+        rng.uniform(1, 6),
+        rng.uniform(1.2, 2),
+    )  # were ||w_O|| = 1, a missing ||w_O||^2 would not show
     plus, minus = np.linalg.qr(rng.standard_normal((d, 2)))[0].T
     y = _labels(shape, rng, N)
     X, C_p = rng.standard_normal((N, M, d)) / np.sqrt(d), 5 * np.sqrt(M)

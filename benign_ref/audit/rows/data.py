@@ -60,7 +60,11 @@ def check_tokens(audited, problem):
     tripled = X * np.where(np.arange(s.M) == 1, 3, 1)[:, None]
     for name, got, expected in (
         ("token 1 of each sample against the signal of its label", X[:, 0], wanted),
-        ("norms and angle of the two signals", [plus @ plus, minus @ minus, plus @ minus + mu**2], [mu**2] * 3),
+        (
+            "norms and angle of the two signals",
+            [plus @ plus, minus @ minus, plus @ minus + mu**2],
+            [mu**2] * 3,
+        ),
         ("the two signals as data.signals gives them", np.array(audited.data.signals(s)), signals),
         ("C_p times 3: token 2 times 3, the rest as it was", louder, tripled),
     ):
@@ -102,7 +106,9 @@ def check_start(audited, problem):
     """theta(0): moments in units of the stated standard deviations, also of the uniform start; the norm of w_O."""
     for init in ("gaussian", "uniform"):
         s = setting(audited, problem, d=60, d_h=20, d_v=20, init=init)
-        draws = [audited.data.init_parameters(s, audited.data.make_rng(problem.seed, (3, k))) for k in range(30)]
+        draws = [
+            audited.data.init_parameters(s, audited.data.make_rng(problem.seed, (3, k))) for k in range(30)
+        ]
         each = [np.concatenate([np.ravel(block) for block in blocks]) for blocks in list(zip(*draws))[:3]]
         deviations = s.sigma_h, s.sigma_h, s.sigma_V
         z = np.array([block / deviation for block, deviation in zip(each, deviations)]).T  # (n,3)

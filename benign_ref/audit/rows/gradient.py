@@ -172,7 +172,11 @@ def check_stop(audited, problem):
         losses, taken, converged, _ = audited.descent.descend(space, **options)
         wrong += (taken, space.at) != (count, count) or list(losses) != levels[: count + 1]
         wrong += converged != (min(levels[: count + 1]) <= epsilon)
-    yield "descend: stops at the first loss <= epsilon or at max_steps, and takes extra steps", float(wrong), 0.0
+    yield (
+        "descend: stops at the first loss <= epsilon or at max_steps, and takes extra steps",
+        float(wrong),
+        0.0,
+    )
 
 
 def _row(number, block, formula):

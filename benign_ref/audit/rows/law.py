@@ -123,7 +123,9 @@ def check_run(audited, problem, k, s):
     """
     with recorded(audited.law, "token_root", "span_coordinates", "residual_root", "sample_labels") as drawn:
         run = audited.law.train_in_law(s, audited.data.make_rng(problem.seed, (31, k)))
-    A, U, R, y = (drawn[name] for name in ("token_root", "span_coordinates", "residual_root", "sample_labels"))
+    A, U, R, y = (
+        drawn[name] for name in ("token_root", "span_coordinates", "residual_root", "sample_labels")
+    )
     h, noise_of = s.d_h, lambda n: 2 + n * (s.M - 1)
     O = np.linalg.qr(problem.rng(31, k).standard_normal((s.d, s.d)))[0]  # rows: a basis, the span first
     Z, W = A @ O[: s.T], O[: s.T].T @ U + O[s.T : s.T + len(R)].T @ R

@@ -44,7 +44,11 @@ class Class:
     def dense(self, blocks):
         """The (T,T) matrix of an operator from its blocks."""
         n, m = self.n, self.m
-        parts = blocks.mean, np.kron(blocks.between, np.eye(n - 1)), np.kron(np.eye(n * max(m - 1, 0)), blocks.within)
+        parts = (
+            blocks.mean,
+            np.kron(blocks.between, np.eye(n - 1)),
+            np.kron(np.eye(n * max(m - 1, 0)), blocks.within),
+        )
         return sum(base @ part @ base.T for base, part in zip(self.basis(), parts))
 
     def shapes(self):
@@ -159,7 +163,11 @@ def check_L1(audited, problem):
         two = audited.limit_run.train_in_limit(short, backend=backend).losses
         at_end, values = [run.attention[p] - 1 / s.M for p in pairs], [run.V_s, run.V_2, run.V_i][: s.M]
         for name, got, expected in (
-            ("falls of 40 losses, proof engine on orthogonal tokens", run.losses - run.losses[0], losses - losses[0]),
+            (
+                "falls of 40 losses, proof engine on orthogonal tokens",
+                run.losses - run.losses[0],
+                losses - losses[0],
+            ),
             ("attention - 1/M at the end", at_end, [S[at] for at in pairs.values()]),
             ("values at the end", values, V[: min(s.M, 3)]),
             ("falls of 2 losses, complex step on orthogonal tokens", two - two[0], first - first[0]),
@@ -242,7 +250,13 @@ def check_L4(audited, problem):
 
 def check_values(audited, problem, one):
     """L4 of the values, of a class."""
-    limit, kernel, c, k, g = audited.limit, audited.limit_kernel, one.constants(audited), one.shapes()[0], -0.4
+    limit, kernel, c, k, g = (
+        audited.limit,
+        audited.limit_kernel,
+        one.constants(audited),
+        one.shapes()[0],
+        -0.4,
+    )
     rows = size(problem) * problem.rng(47, one.n, one.m).standard_normal((3, 4))
     S, b = literal.softmax(one.by_types(rows)), np.zeros(one.T)
     for tokens in one.samples:

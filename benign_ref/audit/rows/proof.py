@@ -72,7 +72,12 @@ def check_rebuilt(audited, problem, block):
     """theta rebuilt from the coefficients of the tokens: after two steps, and after one as long as the block."""
     theta = audited.model.Parameters(*problem.theta)
     for train_w_O in (False, True):
-        steps = {1: (problem.stride(block), [W - problem.stride(block) * dW for W, dW in zip(theta, problem.gradient)])}
+        steps = {
+            1: (
+                problem.stride(block),
+                [W - problem.stride(block) * dW for W, dW in zip(theta, problem.gradient)],
+            )
+        }
         if not problem.saturated:
             steps[2] = problem.eta, problem.path(2, train_w_O)[1]
         for name, kind in kinds(audited).items():
