@@ -175,10 +175,15 @@ def title(seed):
 
 
 def main_mutants(asked):
-    """Print which row caught which; 1 if a mutant got through."""
+    """Print which row caught which; 1 if a mutant got through or does not fit the code."""
     wrong = [mutant for mutant in mutants.all_mutants() if asked.only is None or mutant.label in asked.only]
+    misfits = list(patches.misfits(wrong))
+    for sentence in misfits:
+        print(f"error: {sentence}", file=sys.stderr)
+    wrong = [mutant for mutant in wrong if not any(patches.misfits([mutant]))]
     print(
-        f"{'mutant':<45}{'of':<5}rejected by its own row at each scale, residual > allowed; other rows that reject it"
+        f"{'mutant':<45}{'of':<5}rejected by its own row at each scale, residual > allowed; "
+        "other rows that reject it"
     )
     results = run_mutants(wrong, asked.seed, progress=lambda result: print(mutant_line(*result), flush=True))
     through = [mutant for mutant, entries in results if not rejected(mutant, entries)]
@@ -187,7 +192,7 @@ def main_mutants(asked):
     )
     for mutant in through:
         print(f"NOT REJECTED: {mutant.name} ({mutant.label}, {mutant.file}): {mutant.why}")
-    return 1 if through else 0
+    return 1 if through or misfits else 0
 
 
 def main_mutate(asked):

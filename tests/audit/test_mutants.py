@@ -11,15 +11,10 @@ from benign_ref import audit
 from benign_ref.audit import command, mutants
 from benign_ref.audit.core import AuditedPackage, run_row
 from benign_ref.audit.mutants import patches
-from benign_ref.audit.problems import SCALES, problems
+from benign_ref.audit.problems import ONE_CLASS, SCALES
 
 KNOWN = audit.statements()
 ALL = mutants.all_mutants()
-
-
-@pytest.fixture(scope="module")
-def at():
-    return problems(0)  # drawn once: what is kept with a problem does not come from the code under audit
 
 
 def test_there_are_forty_and_more_each_named_once_of_a_statement_in_the_ledger():
@@ -31,19 +26,21 @@ def test_there_are_forty_and_more_each_named_once_of_a_statement_in_the_ledger()
 
 
 @pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: f"{mutant.label}-{mutant.name}".replace(" ", "_"))
-def test_the_ledger_rejects(mutant, at):
+def test_the_ledger_rejects(mutant):
     with patches.copy_of_package(mutant) as audited:
-        entry = run_row(KNOWN[mutant.label], audited, at, first_failure=True)
-    for scale in SCALES:  # by a residual at each scale by itself; an exception alone would not count
+        entry = run_row(KNOWN[mutant.label], audited, first_failure=True)
+    for scale in command.scales_of(
+        mutant, entry.row
+    ):  # by a residual at each scale by itself; an exception alone would not count
         assert entry.rejected_at(scale), f"{mutant.name} passes at the {scale} scale: {entry.sentence}"
 
 
-def test_a_true_copy_passes_every_row_and_holds_no_numba(at):
+def test_a_true_copy_passes_every_row_and_holds_no_numba():
     with patches.copy_of_package() as audited:
         assert isinstance(audited.kernels.gather, type(test_a_true_copy_passes_every_row_and_holds_no_numba))
         for row in KNOWN.values():
             if "measured" not in row.mark:
-                assert run_row(row, audited, at).sentence == ""
+                assert run_row(row, audited).sentence == ""
 
 
 def test_a_copy_leaves_nothing_behind():
@@ -66,7 +63,7 @@ def test_the_list_says_which_row_caught_which():
     ((mutant, entries),) = audit.run_mutants([next(mutant for mutant in ALL if mutant.label == "G1")])
     line = command.mutant_line(mutant, entries)
     assert (
-        audit.rejected(entries)
+        audit.rejected(mutant, entries)
         and line.startswith(mutant.name)
         and "generic" in line
         and "initial" in line
@@ -74,16 +71,16 @@ def test_the_list_says_which_row_caught_which():
     )
     assert {"G1", "G2", "M3"} <= {entry.row.label for entry in entries} and entries[0].row.label == "G1"
     blank = entries[0].__class__(entries[0].row, (), "", 0.0)
-    assert not audit.rejected([blank]) and "NOT REJECTED" in command.mutant_line(mutant, [blank])
+    assert not audit.rejected(mutant, [blank]) and "NOT REJECTED" in command.mutant_line(mutant, [blank])
 
 
 @pytest.mark.parametrize(
     "new,told", [("def gone(", "cannot import name 'coupling'"), ("def coupling((", "SyntaxError")]
 )
-def test_a_function_deleted_from_its_file_or_a_file_that_does_not_parse_fails_the_row(new, told, at):
+def test_a_function_deleted_from_its_file_or_a_file_that_does_not_parse_fails_the_row(new, told):
     with patches.copy_of_package(
         patches.Mutant("deleted", "M3", "paper/gradients.py", "def coupling(", new, "none")
     ) as audited:
         for label in ("M3", "P2"):
-            sentence = run_row(KNOWN[label], audited, at).sentence
+            sentence = run_row(KNOWN[label], audited).sentence
             assert sentence.startswith(f"{label}: ") and told in sentence

@@ -1,23 +1,16 @@
-"""Wrong derivations of G1-G4, GD and I2-I6."""
+"""Wrong derivations of G1-G4, GD and I2-I6: those that wrong/gradients.py names, and patches of what these do
+not reach.
+"""
 
+from ...wrong.gradients import MUTANTS as NAMED
 from .patches import Mutant
 
-G1_LINE = "X_n.T @ (dP_n @ (X_n @ W_K))"
-G2_LINE = "X_n.T @ (dP_n.T @ (X_n @ W_Q))"
+LABELS = {"W_Q": "G1", "W_K": "G2", "W_V": "G3", "w_O": "G4", "all": "G1"}
 
 MUTANTS = [
-    Mutant("G1 with W_Q for W_K", "G1", "paper/gradients.py",
-           G1_LINE,
-           G1_LINE.replace("W_K", "W_Q"),
-           "dP/dW_Q holds the keys"),
-    Mutant("G1 with D transposed", "G1", "paper/gradients.py",
-           G1_LINE,
-           G1_LINE.replace("dP_n", "dP_n.T"),
-           "dq_l = sum_j D[l,j] k_j"),
-    Mutant("G1 with the wrong sign", "G1", "paper/gradients.py",
-           "dW_Q = X_n.T",
-           "dW_Q = -X_n.T",
-           "the sign is in g_n already"),
+    *(Mutant(f"{LABELS[one.block]}, {one.block}: {one.name}", LABELS[one.block], "paper/gradients.py",
+             "", one.name, one.hint, block=one.block)
+      for one in NAMED),
     Mutant("G1 without g_n's size", "G1", "paper/gradients.py",
            "return g_n * D_n",
            "return np.sign(g_n) * D_n",
@@ -34,34 +27,14 @@ MUTANTS = [
            "share = g_n / M",
            "share = fabs(g_n) / M",
            "g_n carries y_n"),
-    Mutant("G2 with D not transposed", "G2", "paper/gradients.py",
-           G2_LINE,
-           G2_LINE.replace("dP_n.T", "dP_n"),
-           "dk_j = sum_l D[l,j] q_l"),
-    Mutant("G2 with W_K for W_Q", "G2", "paper/gradients.py",
-           G2_LINE,
-           G2_LINE.replace("W_Q", "W_K"),
-           "dP/dW_K holds the queries"),
-    Mutant("y dropped in g", "G2", "paper/gradients.py",
-           "return y * logistic_slope(y * f)",
-           "return logistic_slope(y * f)",
-           "g_n = y_n ell'_n/N"),
     Mutant("kernel: D not transposed", "G2", "engines/attention.py",
            "np.matmul(self.D_T, self.q",
            "np.matmul(self.D, self.q",
            "dk = D^T q"),
-    Mutant("attention's rows for columns", "G3", "paper/gradients.py",
-           "S_n.sum(axis=0)",
-           "S_n.sum(axis=1)",
-           "a_n = (1/M) S_n^T 1; S_n 1 = 1"),
     Mutant("uniform attention in G3", "G3", "paper/gradients.py",
            "np.outer(X_n.T @ dc_n, w_O)",
            "np.outer(X_n.mean(axis=0) * dc_n.sum(), w_O)",
            "a_n is 1/M only at W_Q = 0"),
-    Mutant("1/N missing in g", "G3", "paper/gradients.py",
-           "logistic_slope(y * f) / len(y)",
-           "logistic_slope(y * f)",
-           "L_S is a mean"),
     Mutant("G3 over ||w_O||", "G3", "paper/gradients.py",
            "np.outer(X_n.T @ dc_n, w_O)",
            "np.outer(X_n.T @ dc_n, w_O / np.linalg.norm(w_O))",
@@ -74,10 +47,6 @@ MUTANTS = [
            "/ (1.0 + e) / N",
            "/ (1.0 + e)",
            "L_S is a mean"),
-    Mutant("slope at f for slope at y f", "G4", "paper/gradients.py",
-           "logistic_slope(y * f) / len(y)",
-           "logistic_slope(f) / len(y)",
-           "ell' is taken at the margin"),
     Mutant("G4 without g_n's sign", "G4", "paper/gradients.py",
            "dw_O = W_V.T @ (X_n.T @ dc_n)",
            "dw_O = W_V.T @ (X_n.T @ abs(dc_n))",

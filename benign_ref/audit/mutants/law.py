@@ -138,5 +138,5 @@ MUTANTS = [
     Mutant("S* against M other tokens", "L5", "derived/limit.py",
            "[P_ss] + [0.0] * (M - 1)",
            "[P_ss] + [0.0] * M",
-           "a sample has M-1 other tokens"),
+           "a sample has M-1 other tokens", ("generic", "initial")),
 ]  # fmt: skip

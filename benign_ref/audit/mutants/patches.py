@@ -13,6 +13,7 @@ import importlib.util
 import sys
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +24,9 @@ COPY = f"{HERE.name}_copy"
 
 
 class Mutant(NamedTuple):
-    """A wrong derivation: in `file` the text `old`, which must be there exactly once, becomes `new`. label:
-    the statement it breaks.
+    """A wrong derivation: in `file` the text `old`, which must be there exactly once, becomes `new`; or (old "")
+    the function `gradients` of the file is the one that wrong/gradients.py names (block, new). label: the
+    statement it breaks.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Mutant(NamedTuple):
     new: str
     why: str
     scales: tuple = ()  # at which its row must reject it, where these are not all of the row's
+    block: str = ""
 
 
 def njit(function=None, **options):
@@ -63,9 +66,20 @@ def patched(mutant):
     count = source.count(mutant.old)
     if count != 1:
         raise ValueError(
-            f"mutant {mutant.name!r}: {mutant.old!r} must occur once in {mutant.file}, it occurs {count} times"
+            f"mutant {mutant.name!r} ({mutant.label}) does not fit: {mutant.old!r} must occur once in "
+            f"{mutant.file}, it occurs {count} times"
         )
     return source.replace(mutant.old, mutant.new)
+
+
+def misfits(mutants):
+    """A sentence for each mutant whose patch does not fit the file."""
+    for mutant in mutants:
+        try:
+            if mutant.old:
+                patched(mutant)
+        except (ValueError, OSError) as error:
+            yield str(error)
 
 
 @cache
@@ -116,11 +130,17 @@ def copy_of_package(*mutants):
     """The AuditedPackage of a copy of the package with these mutants' patches (none: a true copy). It can be
     used inside the `with` only.
     """
-    finder = Copy({mutant.file: patched(mutant) for mutant in mutants})
+    finder = Copy({mutant.file: patched(mutant) for mutant in mutants if mutant.old})
     forget()
     sys.meta_path.insert(0, finder)
     try:
-        yield AuditedPackage(COPY)
+        audited = AuditedPackage(COPY)
+        for mutant in mutants:
+            if not mutant.old:
+                found = import_module(f"{COPY}.wrong.gradients").MUTANTS
+                (wrong,) = (one.gradients for one in found if (one.block, one.name) == (mutant.block, mutant.new))
+                audited.gradients.gradients = audited.api.gradients_by_hand = wrong
+        yield audited
     finally:
         sys.meta_path.remove(finder)
         forget()

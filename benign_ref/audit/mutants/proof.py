@@ -58,7 +58,7 @@ MUTANTS = [
     Mutant("kernel: a shared token keeps one sample", "P2", "engines/kernels.py",
            "row[h] += scale * dq[n, l, h]",
            "row[h] = scale * dq[n, l, h]",
-           "the signal collects from every sample of its class"),
+           "the signal collects from every sample of its class", ("generic", "initial")),
     Mutant("C_Q left out of the rebuilt W_Q", "P2", "engines/proof_space.py",
            "return (C_Q, C_K) if",
            "return (0 * C_Q, C_K) if",

@@ -119,15 +119,33 @@ def check_steps(audited, problem):
 
 
 def check_long_steps(audited, problem):
-    """For each block a step as long as its weights, and the loss before it."""
-    loss = np.mean([np.logaddexp(0, -y_n * f_n) for y_n, f_n in zip(problem.y, problem.exact[0])])
+    """For each block a step as long as its weights, and the losses of a shorter one on both of its sides."""
+    after = (
+        lambda eta, last: (
+            [  # noqa: E731
+                W - eta * dW for W, dW in zip(problem.theta[:last], problem.gradient)
+            ]
+            + list(problem.theta[last:])
+        )
+    )
     for engine, backend in TWINS:
-        for block, name in enumerate(NAMES):
-            s, data, start = settings(audited, problem, 1, problem.stride(block))
-            run = audited.api.train(s, data, start, engine=engine, backend=backend, train_w_O=True)
-            got, wanted = run.parameters[block] - start[block], -s.eta * problem.gradient[block]
-            yield f"{engine}, {backend}: a step of {name}", relative_residual(got, wanted), STEP
-        yield f"{engine}, {backend}: the loss before it", relative_residual(run.losses[0], loss), STEP
+        for train_w_O in (False, True):
+            twin = f"{engine}, {backend}, w_O {'trained' if train_w_O else 'fixed'}"
+            for block, name in enumerate(NAMES[: 4 if train_w_O else 3]):
+                s, data, start = settings(audited, problem, 1, problem.stride(block))
+                run = audited.api.train(s, data, start, engine=engine, backend=backend, train_w_O=train_w_O)
+                got, wanted = run.parameters[block] - start[block], -s.eta * problem.gradient[block]
+                yield f"{twin}: a step of {name}", relative_residual(got, wanted), STEP
+            if not train_w_O:
+                found = float(np.abs(run.parameters[3] - start[3]).max())
+                yield f"{twin}: w_O as it was", found, 1e-15
+            s, data, start = settings(audited, problem, 1, 0.02 * min(problem.stride(2), problem.stride(3)))
+            run = audited.api.train(s, data, start, engine=engine, backend=backend, train_w_O=train_w_O)
+            moved = after(s.eta, 4 if train_w_O else 3)
+            margins = [problem.y * literal.outputs(theta, problem.X) for theta in (problem.theta, moved)]
+            for loss, z, when in zip(run.losses, margins, ("before", "after")):
+                found = relative_residual(loss, np.logaddexp(0, -z).mean())
+                yield f"{twin}: the loss {when} a step", found, STEP
 
 
 def check_spaces(audited, problem):
