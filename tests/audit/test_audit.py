@@ -206,7 +206,9 @@ def failing(entries):
 
 def test_a_failing_row_shows_in_every_form(entries):
     wrong = failing(entries)
-    assert f"{len(KNOWN) - 1} of {len(KNOWN)}" in render.text(wrong, "t") and "BROKEN D1: broken & <so on>" in render.text(wrong, "t")
+    assert f"{len(KNOWN) - 1} of {len(KNOWN)}" in render.text(
+        wrong, "t"
+    ) and "BROKEN D1: broken & <so on>" in render.text(wrong, "t")
     assert "FAILS: D1: broken" in render.markdown(wrong, "t")
     data = json.loads(render.as_json(wrong, "0", 0))
     assert data["passed"] is False and data["rows"][0]["routes"][-1]["residual"] is None
@@ -228,7 +230,7 @@ def test_the_page_is_one_file_with_equation_code_and_residuals(entries):
             )
 
     Parser().feed(text)
-    assert tags.count("section") == 28 and "prefers-color-scheme: dark" in text
+    assert tags.count("section") == len(KNOWN) and "prefers-color-scheme: dark" in text
     assert "http" not in text.split("</style>")[0] and "url(" not in text
     for excerpt in (
         "def softmax_jacobian(phi: np.ndarray)",

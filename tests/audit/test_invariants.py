@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benign_ref.audit import invariants
+from benign_ref.checks import Vacuous
 from benign_ref.paper.gradients import coupling, gradients, output_cotangent
 from benign_ref.paper.model import Parameters, attention, forward
 
@@ -70,7 +71,6 @@ def test_the_flip_sees_each_block(problem, block):
     assert invariants.flip(odd, theta, X, y) > 0.01
 
 
-def test_an_invariant_of_nothing_is_nan_not_0():
-    assert np.isnan(
-        invariants.rows_of_coupling(np.zeros((2, 1, 1)))
-    )  # M = 1: attention has nothing to choose
+def test_an_invariant_of_nothing_is_vacuous():
+    with pytest.raises(Vacuous):
+        invariants.rows_of_coupling(np.zeros((2, 1, 1)))  # M = 1: attention has nothing to choose

@@ -11,7 +11,6 @@ from benign_ref import audit
 from benign_ref.audit import command, mutants
 from benign_ref.audit.core import AuditedPackage, run_row
 from benign_ref.audit.mutants import patches
-from benign_ref.audit.problems import ONE_CLASS, SCALES
 
 KNOWN = audit.statements()
 ALL = mutants.all_mutants()

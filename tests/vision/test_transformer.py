@@ -9,7 +9,7 @@ import pytest
 
 from benign_ref import checks, vision
 from benign_ref.audit.core import AuditedPackage
-from benign_ref.audit.problems import problems
+from benign_ref.audit.problems import drawn
 from benign_ref.audit.rows import vision as rows
 from benign_ref.vision import public, training, transformer
 from benign_ref.wrong.vision import WRONG
@@ -125,7 +125,7 @@ def test_the_row_of_a_statement_rejects_its_wrong_derivations(wrong, monkeypatch
     home = training if wrong.operation == "adam" else transformer
     monkeypatch.setattr(home, wrong.operation, wrong.wrong)
     row = next(row for row in rows.ROWS if row.label == wrong.label)
-    for problem in problems(1):
+    for problem in drawn(1, row.label, row.scales, row.shapes):
         found = list(row.check(AuditedPackage(), problem))
         assert any(not residual <= allowed for _, residual, allowed in found), problem.scale
 
