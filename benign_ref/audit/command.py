@@ -197,10 +197,8 @@ def main_mutants(asked):
 
 def main_mutate(asked):
     """Changes by the syntax tree, each against the rows that name its module."""
-    at = problems(asked.seed)
-    return mutate.main(
-        asked, list(statements().values()), lambda row, audited: run_row(row, audited, at, first_failure=True)
-    )
+    check = lambda row, audited: run_row(row, audited, asked.seed, first_failure=True)  # noqa: E731
+    return mutate.main(asked, list(statements().values()), check)
 
 
 def main(argv=None):
