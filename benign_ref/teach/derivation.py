@@ -170,7 +170,8 @@ def by_loops(theta, X):
     for tokens in X.tolist():
         total = 0
         for x_l in tokens:
-            e = [np.exp(sum(project(x_l, W_Q, h) * project(x_j, W_K, h) for h in heads)) for x_j in tokens]
+            P_l = [sum(project(x_l, W_Q, h) * project(x_j, W_K, h) for h in heads) for x_j in tokens]
+            e = [np.exp(p - max(P_l)) for p in P_l]
             c = [sum(project(x_j, W_V, v) * w_O[v] for v in values) for x_j in tokens]
             total += sum(e_j * c_j for e_j, c_j in zip(e, c)) / sum(e)
         f.append(total / len(tokens))

@@ -1,5 +1,5 @@
-"""python -m benign_ref derive W_Q | W_K | W_V | w_O | V_plus | q_plus: a derivation to walk through, every
-step checked on numbers.
+"""python -m benign_ref derive W_Q | W_K | W_V | w_O | V_plus | q_plus | layer_norm | attention: a derivation
+to walk through, every step checked on numbers.
 
 Exit status 0 if every check of the walk holds, 1 if one fails, 2 for wrong arguments.
 """
@@ -7,22 +7,52 @@ Exit status 0 if every check of the walk holds, 1 if one fails, 2 for wrong argu
 import argparse
 import sys
 import textwrap
+from typing import Callable, NamedTuple
 
 import numpy as np
 
 from .. import validate
-from . import notation, page, proof_steps, weights
+from . import notation, page, proof_steps, vision_steps, weights
 from .derivation import EQUAL, number, show, with_fractions
 
 WIDTH = 96
 TRY_IT = "python -m benign_ref exercise"
+
+
+class Walk(NamedTuple):
+    """heading: in plain notation; steps(name, seed, field); example(seed, field): what its exercises are
+    tried on; exact: whether its steps can be run on fractions (layer norm takes roots).
+    """
+
+    heading: str
+    steps: Callable
+    example: Callable
+    exact: bool = True
+
+
+def _example(seed, field=None):
+    """No two sizes but d = N are the same."""
+    return proof_steps.ProofExample(seed, field, labels=(1, -1, 1, 1), d_v=5)
+
+
 TARGETS = {
-    "W_Q": ("the query weights, G1", weights.steps),
-    "W_K": ("the key weights, G2", weights.steps),
-    "W_V": ("the value weights, G3", weights.steps),
-    "w_O": ("the head, G4", weights.steps),
-    "V_plus": ("how the value of the signal mu_+ moves, P1", proof_steps.steps),
-    "q_plus": ("how the query of the signal mu_+ moves, P2", proof_steps.steps),
+    "W_Q": Walk("From the loss L_S to W_Q: the query weights, G1", weights.steps, _example),
+    "W_K": Walk("From the loss L_S to W_K: the key weights, G2", weights.steps, _example),
+    "W_V": Walk("From the loss L_S to W_V: the value weights, G3", weights.steps, _example),
+    "w_O": Walk("From the loss L_S to w_O: the head, G4", weights.steps, _example),
+    "V_plus": Walk("From the loss L_S to V_+: how the value of mu_+ moves, P1", proof_steps.steps, _example),
+    "q_plus": Walk("From the loss L_S to q_+: how the query of mu_+ moves, P2", proof_steps.steps, _example),
+    "layer_norm": Walk(
+        "From dy to dx: layer norm backwards, V3",
+        vision_steps.layer_norm_steps,
+        vision_steps.NormExample,
+        False,
+    ),
+    "attention": Walk(
+        "From dO to dq, dk, dv: multi-head attention backwards, V4",
+        vision_steps.attention_steps,
+        vision_steps.HeadsExample,
+    ),
 }
 PREFACE = """Needed: products of matrices and the chain rule. $A^T$ is the transpose, $X_n[l,:]$ row $l$,
 $||v||$ the length of $v$, $diag(v)$ the matrix with $v$ on its diagonal, $1[...]$ is 1 if true and 0 if not.
@@ -36,12 +66,14 @@ e^a e^b$ is then not decided."""
 
 
 def walk(name, seed=0):
-    """The list of Step from L_S to `name` (a key of TARGETS), on the example that `seed` draws. Raises
-    ValueError or TypeError.
+    """The list of Step to `name` (a key of TARGETS), on the example that `seed` draws. Raises ValueError or
+    TypeError.
     """
-    validate.choice("name", name, tuple(TARGETS))
+    chosen = TARGETS[validate.choice("name", name, tuple(TARGETS))]
     seed = validate.integer("seed", seed, 0)
-    return with_fractions(lambda field: TARGETS[name][1](name, seed, field), seed)
+    if not chosen.exact:
+        return chosen.steps(name, seed)
+    return with_fractions(lambda field: chosen.steps(name, seed, field), seed)
 
 
 def plain(prose):
@@ -59,11 +91,6 @@ def filled(prose, indent=""):
     return textwrap.fill(plain(prose), WIDTH, initial_indent=indent, subsequent_indent=indent).replace(
         "\xa0", " "
     )
-
-
-def title_of(name):
-    """The heading of the walk to `name`, on one line."""
-    return f"From the loss L_S to {name}: {TARGETS[name][0]}"
 
 
 def check_line(check):
@@ -129,12 +156,12 @@ def walk_as_html(name, seed, steps):
         f'<li><a href="#step{k}">{notation.prose(step.title)}</a></li>' for k, step in enumerate(steps, 1)
     ]
     body = [
-        f"<h1>{notation.prose('From the loss $L_S$ to $' + name.replace('_plus', '_+') + '$')}</h1>",
+        f"<h1>{notation.mathml(TARGETS[name].heading)}</h1>",
         f"<p>{notation.prose(PREFACE)}</p>\n<p>The example is drawn from seed {seed}.</p>",
         '<nav aria-label="steps"><ol>' + "\n".join(titles) + "</ol></nav>",
         *(step_as_html(k, step) for k, step in enumerate(steps, 1)),
     ]
-    return page.page(title_of(name), "\n".join(body))
+    return page.page(TARGETS[name].heading, "\n".join(body))
 
 
 def wait():
@@ -148,7 +175,7 @@ def wait():
 
 def arguments(argv):
     """The parsed command line of the walk; argparse leaves with status 2 on a wrong one."""
-    lines = [f"  {name:<8} {what}" for name, (what, _) in TARGETS.items()]
+    lines = [f"  {name:<11}{walk.heading}" for name, walk in TARGETS.items()]
     parser = argparse.ArgumentParser(
         prog="python -m benign_ref derive",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -181,17 +208,19 @@ def main(argv=None):
             return 2
         print(f"{chosen.html}: {len(steps)} steps")
     else:
-        print(f"{title_of(chosen.name)}\n\n{filled(PREFACE)}\n")
+        print(f"{TARGETS[chosen.name].heading}\n\n{filled(PREFACE)}\n")
         for k, step in enumerate(steps, 1):
             print(step_as_text(k, len(steps), step))
             if chosen.step and k < len(steps) and not wait():
                 break
     equal = [check for check in checks if check.exact == EQUAL]
     by_chance = max((check.chance for check in equal), default=0.0)
-    print(
-        f"{len(checks) - len(failed)} of {len(checks)} checks hold, {len(equal)} of them {EQUAL} "
-        f"(by chance with a probability below {by_chance:.0e})"
+    exact = (
+        f", {len(equal)} of them {EQUAL} (by chance with a probability below {by_chance:.0e})"
+        if equal
+        else ""
     )
+    print(f"{len(checks) - len(failed)} of {len(checks)} checks hold{exact}")
     for check in failed:
         print(check_line(check))
     return 1 if failed else 0

@@ -27,13 +27,12 @@ import numpy as np
 
 from .. import validate
 from ..checks.exact import Field, chance, first_difference
+from ..paper.model import Parameters
 from ..wrong import MISTAKES, MUTANTS
 from .derivation import DIGITS, EQUAL, Step
 from .derive import TARGETS, TRY_IT, WIDTH, step_as_text
-from .proof_steps import ProofExample
 from .solutions import ASKED, SOLUTIONS
 
-LABELS, D_V = (1, -1, 1, 1, -1), 3  # no two sizes of the example are the same
 ROUNDING = 1e-9
 
 
@@ -42,9 +41,12 @@ class Broken(Exception):
 
 
 class Exercise(NamedTuple):
-    """The right function, its step in the first walk that has it, the step before (None for the first)."""
+    """The right function, what it is tried on, its step in the first walk that has it, the step before (None
+    for the first).
+    """
 
     function: Callable
+    example: Callable
     step: Step
     before: Step | None
 
@@ -53,26 +55,27 @@ class Exercise(NamedTuple):
 def catalogue():
     """{name: Exercise}, in the order of the walks; gradient_W_Q is W_Q for short, and so on."""
     found = {}
-    for target, (_, steps) in TARGETS.items():
+    for target, walk in TARGETS.items():
         before = None
-        for step in steps(target, 0):
+        for step in walk.steps(target, 0):
             name = step.exercise.removeprefix("gradient_")
-            found.setdefault(name, Exercise(SOLUTIONS[step.exercise], step, before))
+            found.setdefault(name, Exercise(SOLUTIONS[step.exercise], walk.example, step, before))
             before = step
     return found
 
 
 def arguments_of(function, example):
-    """What a function of solutions.py takes, from the example, by the names of its arguments."""
-    one, theta = example.plus[0], example.theta
-    keys = np.array([example.X[n, 1:] @ theta.W_K for n in example.plus])
-    known = {
-        **vars(example), **theta._asdict(), "phi": example.S[one, 0], "W": theta.W_Q, "gradient": theta.W_K,
-        "alpha_signal": example.a[one, 0], "alpha_noise": example.a[example.plus, 1:], "k_plus": example.K[0],
-        "noise_keys": keys,
-    }  # fmt: skip
-    names = inspect.signature(function).parameters
-    return {name: known[name] if name in known else known[name.removesuffix("_n")][one] for name in names}
+    """What a function of solutions.py takes, from the example, by the names of its arguments; _n and _h mean
+    one sample or one head.
+    """
+    names, known = inspect.signature(function).parameters, {**vars(example)}
+    if "theta" in known:
+        one, theta = example.plus[0], example.theta
+        keys = np.array([example.X[n, 1:] @ theta.W_K for n in example.plus])
+        known |= {**theta._asdict(), "phi": example.S[one, 0], "W": theta.W_Q, "gradient": theta.W_K}
+        known |= {"alpha_signal": example.a[one, 0], "alpha_noise": example.a[example.plus, 1:]}
+        known |= {"k_plus": example.K[0], "noise_keys": keys}
+    return {name: known[name] if name in known else known[name[:-2]][0] for name in names}
 
 
 def copies(arguments):
@@ -87,6 +90,8 @@ def versions(function, example):
     for mistake in MISTAKES:
         if mistake.step == function.__name__:
             found[mistake.name] = mistake.hint, lambda m=mistake: m.formula(*arguments.values())
+    if block not in Parameters._fields:
+        return found
     one, theta, X, y = example.plus[0], example.theta, example.X, example.y
     for mutant in MUTANTS:
         if kind == "gradient" and mutant.block in (block, "all"):
@@ -131,16 +136,16 @@ def relative(got, right):
     return np.max(np.abs(got - right)) / np.max(np.abs(right))
 
 
-def judged(file, right, function, seed):
+def judged(file, exercise, function, seed):
     """(whether the learner's function is right, what is to be said), at one drawn point. Raises Broken."""
-    example = ProofExample(seed, None, LABELS, D_V)
+    right, example = exercise.function, exercise.example(seed)
     got = followed(file, lambda: np.asarray(function(*copies(arguments_of(right, example)))))
     if got.dtype.kind not in "iuf":
         raise Broken(f"{right.__name__} must return real numbers, got {got.dtype}")
     for name, (look_at, version) in versions(right, example).items():
         wanted = np.asarray(version())
         if got.shape == wanted.shape and relative(got, wanted) < ROUNDING:
-            how = on_fractions(file, right, function, name, seed)
+            how = on_fractions(file, exercise, function, name, seed)
             return (
                 not name,
                 f"the wrong derivation '{name}' ({how}). Look at this: {look_at}" if name else how,
@@ -148,18 +153,21 @@ def judged(file, right, function, seed):
     return False, difference(got, np.asarray(right(*arguments_of(right, example).values())))
 
 
-def on_fractions(file, right, function, name, seed):
+def on_fractions(file, exercise, function, name, seed):
     """How the learner's function and the version of this name agree on fractions, in words."""
     field = Field(seed)
     for numbers in (lambda: field, lambda: field.with_true_values(seed)):
-        example = ProofExample(seed, numbers(), LABELS, D_V)
         try:
-            got = followed(file, lambda e=example: np.asarray(function(*copies(arguments_of(right, e)))))
+            example = exercise.example(seed, numbers())
+            arguments = copies(arguments_of(exercise.function, example))
+            got = followed(file, lambda given=arguments: np.asarray(function(*given)))
+        except TypeError as error:  # a root in the example
+            return f"equal to rounding; not tried on fractions: {error}"
         except Broken as error:
             return f"equal to rounding; not tried on fractions: {error}"
         if got.dtype != object:
             return "equal to rounding; not tried on fractions: it gives floating-point numbers"
-        wanted = np.asarray(versions(right, example)[name][1](), dtype=object)
+        wanted = np.asarray(versions(exercise.function, example)[name][1](), dtype=object)
         if first_difference(got, wanted) is None:
             return f"{EQUAL}, by chance with a probability below {chance(got, wanted):.0e}"
     if relative(got, wanted) < DIGITS:
@@ -233,7 +241,7 @@ def tried(file, exercise, seed):
     """(exit status, what is printed) of a learner's file."""
     try:
         function = loaded(file, exercise.function)
-        right, words = judged(file, exercise.function, function, seed)
+        right, words = judged(file, exercise, function, seed)
     except Broken as error:
         return 2, textwrap.fill(f"not tried: {error}", WIDTH)
     named = right or "wrong derivation" in words

@@ -45,7 +45,7 @@ LEAVES = {  # as it is typed: (kind, the character, its name in mathtext)
     "*": ("sign", "·", r"\cdot "),
     **{
         name: ("upright", name, rf"\mathrm{{{name}}}")
-        for name in "SNR GD log exp tr diag min max std polylog mod erf LN".split()
+        for name in "SNR GD log exp tr diag min max std polylog mod erf mean".split()
     },
 }
 PRODUCTS = {"nm", "cx"}  # products of small letters; others would be words
@@ -147,7 +147,7 @@ class _Reader:
             inner = self.with_scripts(self.one(False, True))
             return "root", inner[2] if inner[0] == "group" else [inner]
         product = word in PRODUCTS or (word[:-1].isupper() and len(word) < 5 and word not in SHORT_WORDS)
-        whole = word[1:] in GREEK or word[1:].isupper() or (len(word) == 2 and after[:1] in ("_", "/"))
+        whole = word[1:] in GREEK or word[1:].isupper() or (len(word) == 2 and word != "do")
         article = word == "a" and re.match(r" (?!in )[A-Za-z]{3,}", after)
         if product or (word[0] == "d" and whole) or len(word) < (3 if script else 2) and not article:
             self.at -= len(word) - 1

@@ -11,7 +11,7 @@ look. Where the reference itself holds the function, it is that one.
 import numpy as np
 
 from ..paper.gradients import coupling, mean_attention, softmax_jacobian
-from ..paper.model import Parameters, attention_of, forward, logistic, logistic_slope, output_of
+from ..paper.model import Parameters, attention_of, forward, logistic, logistic_slope, output_of, softmax
 
 
 def output(X_n, W_Q, W_K, W_V, w_O):
@@ -145,6 +145,54 @@ def q_plus_closed(alpha_signal, alpha_noise, k_plus, noise_keys):
     return alpha_signal * k_plus + sum(alpha @ keys for alpha, keys in zip(alpha_noise, noise_keys))
 
 
+def normalise(x, epsilon):
+    """z (M,d): each row of x without its mean, divided by the root of its variance (with 1/d) + epsilon."""
+    u = x - x.mean(axis=1, keepdims=True)
+    return u / np.sqrt((u * u).mean(axis=1, keepdims=True) + epsilon)
+
+
+def scale_back(dy, g):
+    """dz (M,d) from dy (M,d), where y = g z + b with one scale g and one shift b (d,) for all rows."""
+    return dy * g
+
+
+def root_back(dz, z, root):
+    """du (M,d) from dz (M,d), where z = u / root (M,d), root = sqrt(mean u^2 + epsilon) (M,1) row by row."""
+    return (dz - z * (dz * z).mean(axis=1, keepdims=True)) / root
+
+
+def layer_norm_back(dy, x, g, epsilon):
+    """dx (M,d) from dy (M,d), where y = g z + b and z = normalise(x, epsilon)."""
+    u = x - x.mean(axis=1, keepdims=True)
+    root = np.sqrt((u * u).mean(axis=1, keepdims=True) + epsilon)
+    du = root_back(dy * g, u / root, root)
+    return du - du.mean(axis=1, keepdims=True)
+
+
+def heads_output(qkv, heads):
+    """O (M,d) from qkv (M,3d): q, then k, then v, in each the heads in turn; logits divided by sqrt(d)."""
+    d, outputs = qkv.shape[1] // 3, []
+    for h in np.split(np.arange(d), heads):
+        q, k, v = (qkv[:, part * d + h] for part in range(3))
+        outputs.append(softmax(q @ k.T / np.sqrt(d)) @ v)
+    return np.concatenate(outputs, axis=1)
+
+
+def values_back(dO_h, S_h):
+    """dV_h from dO_h, of one head, where O_h = S_h V_h."""
+    return S_h.T @ dO_h
+
+
+def softmax_back(dS_h, S_h):
+    """dZ_h (M,M) from dS_h (M,M), where S_h = softmax(Z_h) row by row."""
+    return S_h * (dS_h - (S_h * dS_h).sum(axis=1, keepdims=True))
+
+
+def queries_back(dZ_h, Q_h, K_h):
+    """dQ_h from dZ_h (M,M), where Z_h = Q_h K_h^T / sqrt(d) and d = 4, the width of two heads of 2."""
+    return dZ_h @ K_h / 2
+
+
 SOLUTIONS = {
     function.__name__: function
     for function in [
@@ -152,6 +200,8 @@ SOLUTIONS = {
         *(mean_attention, into_W_Q, into_W_K, into_W_V, into_w_O),
         *(gradient_W_Q, gradient_W_K, gradient_W_V, gradient_w_O, descent),
         *(gram, token_values, move_of_V_plus, move_of_V, V_plus_closed),
+        *(normalise, scale_back, root_back, layer_norm_back),
+        *(heads_output, values_back, softmax_back, queries_back),
         *(logits_of_tokens, move_of_q_plus, move_of_Q, key_coefficients, q_plus_closed),
     ]
 }

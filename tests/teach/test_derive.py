@@ -17,21 +17,24 @@ from benign_ref.teach import derivation, derive, proof_steps, weights
 @pytest.mark.parametrize("name", derive.TARGETS)
 def test_every_check_of_every_walk_holds_on_any_example(name):
     for seed in range(8):
-        for step in derive.TARGETS[name][1](name, seed):
+        for step in derive.TARGETS[name].steps(name, seed):
             assert step.checks and all(check.passed for check in step.checks), (seed, step.title, step.checks)
 
 
 @pytest.mark.parametrize("name", derive.TARGETS)
 def test_every_check_says_what_fractions_say(name):
-    checks = {check.what: check.exact for step in derive.walk(name, 11) for check in step.checks}
-    undecided = {what for what, exact in checks.items() if exact == derivation.UNDECIDED}
-    assert undecided == {
-        "the four parts against M1 in loops over single numbers",  # no shift in the loops
-        "L_S against -(1/N) log of the product of all 1/(1 + e^{-z})",  # log a + log b
-    }
-    not_tried = {what for what, exact in checks.items() if not exact}
-    assert not_tried <= {"the same by central differences", "as many tokens as different rows in the data"}
-    assert set(checks.values()) <= {"", derivation.EQUAL, derivation.UNDECIDED}
+    checks = {check.what: check for step in derive.walk(name, 11) for check in step.checks}
+    undecided = {what for what, check in checks.items() if check.exact == derivation.UNDECIDED}
+    assert undecided <= {"L_S against -(1/N) log of the product of all 1/(1 + e^{-z})"}  # log a + log b
+    not_tried = {what for what, check in checks.items() if not check.exact}
+    if name == "layer_norm":  # roots
+        assert not_tried == set(checks)
+    else:
+        assert not_tried <= {
+            "the same by central differences",
+            "as many tokens as different rows in the data",
+        }
+        assert max(check.chance for check in checks.values()) < 1e-6
 
 
 def broken(function, change):
@@ -142,7 +145,11 @@ def test_the_printed_gradient_is_the_gradient(capsys):
     assert np.reshape(numbers, (4, 2)) == pytest.approx(
         gradients(ex.theta, ex.X, ex.y).W_Q, rel=1e-4, abs=1e-9
     )
-    assert max(map(len, text.splitlines())) <= 100 and "$" not in text and "12 of 12 checks hold" in text
+    assert (
+        max(map(len, text.splitlines())) <= 100
+        and "$" not in text
+        and "12 of 12 checks hold, 10 of them equal, as fractions" in text
+    )
     derive.main(["W_Q", "--seed", "4"])
     assert capsys.readouterr().out != text
 

@@ -1,0 +1,254 @@
+"""Two parts of a vision transformer backwards, on one sample each: layer norm and multi-head attention [D].
+
+A cotangent dy of the output y arrives from what follows and is taken back to the inputs. It is drawn at
+random, and what a step claims is checked against the derivative of <dy, y>.
+"""
+
+import numpy as np
+
+from ..paper.data import make_rng
+from ..paper.model import softmax
+from . import solutions
+from .derivation import Step, compare, slopes
+
+
+def decimals(rng, shape, field):
+    """Numbers of one decimal, none of them 0; with a Field, fractions near these."""
+    drawn = rng.choice([-1, 1], shape) * rng.integers(2, 13, shape) / 10
+    return field.near(drawn) if field else drawn
+
+
+class NormExample:
+    """Three tokens x (3,4), scale g, shift b (4,), cotangent dy (3,4); z, dz (3,4), root (3,1)."""
+
+    def __init__(self, seed, field=None):
+        rng = make_rng(seed)
+        self.x, self.dy, self.g, self.b = (decimals(rng, s, field) for s in ((3, 4), (3, 4), 4, 4))
+        self.epsilon = 1e-5
+        self.centred = self.x - self.x.mean(axis=1, keepdims=True)
+        self.root = np.sqrt((self.centred**2).mean(axis=1, keepdims=True) + self.epsilon)
+        self.z = self.centred / self.root
+        self.dz = self.dy * self.g
+        self.dcentred = solutions.root_back(self.dz, self.z, self.root)
+
+
+def normalise_step(ex):
+    """Step V3, forward: z (3,4), each row of mean 0 and mean square nearly 1."""
+    z = solutions.normalise(ex.x, ex.epsilon)
+    loops = []
+    for x in ex.x.tolist():
+        mean = sum(x) / len(x)
+        var = sum((x_i - mean) ** 2 for x_i in x) / len(x)
+        loops.append([(x_i - mean) / (var + ex.epsilon) ** 0.5 for x_i in x])
+    return Step(
+        "Centre and scale each token",
+        """
+        u = x - mean x       (d)   the token without its mean
+        r = sqrt(mean u^2 + epsilon)       a number
+        z = u / r       (d)
+        """,
+        """A token $x$ is one row; layer norm treats each by itself. $u$ has mean 0, and $z$ has mean
+        square $1 - epsilon / r^2$. The variance is taken with $1/d$.""",
+        [("x", ex.x), ("u", ex.centred), ("r", ex.root), ("z", z)],
+        [compare("z against loops over single numbers", z, np.array(loops))],
+        exercise="normalise",
+    )
+
+
+def scale_step(ex):
+    """Step V3: dz (3,4), dg (4,), db (4,)."""
+    dg, db = (ex.dy * ex.z).sum(axis=0), ex.dy.sum(axis=0)
+    total = lambda z=ex.z, g=ex.g, b=ex.b: (ex.dy * (g * z + b)).sum()  # noqa: E731
+    return Step(
+        "Back through scale and shift",
+        """
+        y = g z + b, entry by entry, with one g and one b (d) for all tokens
+        dz = g dy       dg = sum_tokens dy z       db = sum_tokens dy
+        """,
+        """Each entry of $y$ is linear in its $z$, its $g$ and its $b$. A product with what stands beside
+        it is the derivative; $g$ and $b$ serve all tokens, so theirs are sums over tokens.""",
+        [("dy", ex.dy), ("g", ex.g), ("dz", ex.dz), ("dg", dg), ("db", db)],
+        [
+            compare(
+                "dz against the derivative of <dy, y> in z",
+                ex.dz,
+                slopes(total, ex.z),
+            ),
+            compare("dg against that in g", dg, slopes(lambda g: total(g=g), ex.g)),
+            compare("db against that in b", db, slopes(lambda b: total(b=b), ex.b)),
+        ],
+        exercise="scale_back",
+    )
+
+
+def root_step(ex):
+    """Step V3: du (3,4), the cotangent of the centred tokens."""
+    root = lambda u: np.sqrt((u * u).mean(axis=1, keepdims=True) + ex.epsilon)  # noqa: E731
+    after = lambda u: (ex.dz * u / root(u)).sum()  # noqa: E731
+    return Step(
+        "Back through the root",
+        """
+        z = u / r,   r = sqrt(mean u^2 + epsilon),   so that   dr / du_i = u_i / (d r) = z_i / d
+        du = (dz - z mean(dz z)) / r
+        """,
+        """Quotient rule: $u$ above gives $dz / r$. $r$ below gives $-sum_i dz_i u_i / r^2 = -sum_i dz_i
+        z_i / r$ times $z_j / d$ for each entry $j$. In words: a change along $z$ itself changes the
+        length only, which is scaled away.""",
+        [("dz", ex.dz), ("z", ex.z), ("r", ex.root), ("du", ex.dcentred)],
+        [compare("du against the derivative of <dz, u/r> in u", ex.dcentred, slopes(after, ex.centred))],
+        exercise="root_back",
+    )
+
+
+def mean_step(ex):
+    """Step V3: dx (3,4)."""
+    dx = solutions.layer_norm_back(ex.dy, ex.x, ex.g, ex.epsilon)
+    whole = lambda x: (ex.dy * (ex.g * solutions.normalise(x, ex.epsilon) + ex.b)).sum()  # noqa: E731
+    return Step(
+        "Back through the mean: V3",
+        """
+        u = x - mean x,   so that   dx = du - mean du
+        dx = (dz - mean dz - z mean(dz z)) / r       (V3)
+        """,
+        """Every entry of $x$ is in its own $u$ with 1 and in all $d$ of them with $-1/d$. The mean of $z$
+        is 0 already, so the second term has none to lose. Rows of $dx$ sum to 0: adding one number to a
+        token changes nothing.""",
+        [("du", ex.dcentred), ("dx", dx)],
+        [
+            compare("dx against the derivative of <dy, y> in x", dx, slopes(whole, ex.x), 1e-11),
+            compare(
+                "second line against du - mean du", dx, ex.dcentred - ex.dcentred.mean(axis=1, keepdims=True)
+            ),
+        ],
+        exercise="layer_norm_back",
+    )
+
+
+class HeadsExample:
+    """Three tokens, width d = 4, H = 2 heads of width 2: Q, K, V, dO (2,3,2), one head after the other;
+    S, dS, dZ (2,3,3).
+    """
+
+    def __init__(self, seed, field=None):
+        rng = make_rng(seed)
+        self.qkv = decimals(rng, (3, 12), field)
+        self.dO = decimals(rng, (2, 3, 2), field)
+        self.heads = 2
+        self.Q, self.K, self.V = (
+            self.qkv[:, 4 * k : 4 * k + 4].reshape(3, 2, 2).swapaxes(0, 1) for k in range(3)
+        )
+        self.S = np.array([softmax(Q_h @ K_h.T / 2) for Q_h, K_h in zip(self.Q, self.K)])
+        self.dS = np.array([dO_h @ V_h.T for dO_h, V_h in zip(self.dO, self.V)])
+        self.dZ = np.array([solutions.softmax_back(dS_h, S_h) for dS_h, S_h in zip(self.dS, self.S)])
+
+
+def each_head(name, values):
+    """Pairs (name, value), one for each head: the h in name becomes 1, 2."""
+    return [(name.replace("_h", f"_{h + 1}"), value) for h, value in enumerate(values)]
+
+
+def heads_step(ex):
+    """Step V4, forward: O (3,4), the heads side by side."""
+    out, q = solutions.heads_output(ex.qkv, ex.heads), ex.qkv
+    loops = np.zeros((3, 4), dtype=q.dtype)
+    for h in range(2):
+        for l in range(3):
+            logits = [sum(q[l, 2 * h + k] * q[j, 4 + 2 * h + k] for k in range(2)) / 2 for j in range(3)]
+            e = [np.exp(z - max(logits)) for z in logits]
+            for k in range(2):
+                loops[l, 2 * h + k] = sum(e[j] * q[j, 8 + 2 * h + k] for j in range(3)) / sum(e)
+    return Step(
+        "Heads side by side",
+        """
+        qkv = (q, k, v), each (M,d), in each the H heads one after the other, of width d/H
+        S_h = softmax(Z_h), row by row,   Z_h = Q_h K_h^T / sqrt d       (M,M)
+        O_h = S_h V_h       (M,d/H)   O = (O_1, ..., O_H)       (M,d)
+        """,
+        """Every head sees its own columns and nothing of the others. The root is of the whole width $d$,
+        as the published code has it [A], not of a head's $d/H$.""",
+        [("qkv", ex.qkv), *each_head("S_h", ex.S), ("O", out)],
+        [compare("O against loops over single numbers", out, loops)],
+        exercise="heads_output",
+    )
+
+
+def head_values_step(ex):
+    """Step V4: dV_h (3,2), dS_h (3,3)."""
+    dV = np.array([solutions.values_back(dO_h, S_h) for dO_h, S_h in zip(ex.dO, ex.S)])
+    return Step(
+        "Back to values and attention",
+        """
+        O_h = S_h V_h
+        dV_h = S_h^T dO_h       dS_h = dO_h V_h^T
+        """,
+        """$<dO_h, S_h dV> = <S_h^T dO_h, dV>$ and $<dO_h, dS V_h> = <dO_h V_h^T, dS>$: the product rule,
+        and the other factor goes to the other side, transposed.""",
+        [*each_head("dO_h", ex.dO), *each_head("dV_h", dV), *each_head("dS_h", ex.dS)],
+        [
+            compare(
+                "dV_h against the derivative of <dO, O> in V",
+                dV,
+                slopes(lambda V: (ex.dO * (ex.S @ V)).sum(), ex.V),
+            ),
+            compare("dS_h against that in S", ex.dS, slopes(lambda S: (ex.dO * (S @ ex.V)).sum(), ex.S)),
+        ],
+        exercise="values_back",
+    )
+
+
+def head_softmax_step(ex):
+    """Step V4: dZ_h (3,3)."""
+    Z = ex.Q @ ex.K.swapaxes(1, 2) / 2
+    return Step(
+        "Back through the softmax",
+        """
+        S_h[l,:] = softmax(Z_h[l,:]),   J = diag(S_h[l,:]) - S_h[l,:] S_h[l,:]^T       (M3)
+        dZ_h[l,j] = S_h[l,j] (dS_h[l,j] - sum_i S_h[l,i] dS_h[l,i])
+        """,
+        """$J$ is symmetric, so $dZ_h[l,:] = J dS_h[l,:]$, written out. Rows of $dZ_h$ sum to 0.""",
+        [*each_head("dS_h", ex.dS), *each_head("dZ_h", ex.dZ)],
+        [
+            compare(
+                "dZ_h against the derivative of <dS, S> in Z",
+                ex.dZ,
+                slopes(lambda Z: (ex.dS * softmax(Z)).sum(), Z),
+            )
+        ],
+        exercise="softmax_back",
+    )
+
+
+def head_queries_step(ex):
+    """Step V4: dQ_h, dK_h (3,2)."""
+    dQ = np.array([solutions.queries_back(dZ_h, Q_h, K_h) for dZ_h, Q_h, K_h in zip(ex.dZ, ex.Q, ex.K)])
+    dK = np.array([dZ_h.T @ Q_h / 2 for dZ_h, Q_h in zip(ex.dZ, ex.Q)])
+    whole = lambda Q, K: (ex.dO * (softmax(Q @ K.swapaxes(1, 2) / 2) @ ex.V)).sum()  # noqa: E731
+    return Step(
+        "Back to queries and keys: V4",
+        """
+        Z_h = Q_h K_h^T / sqrt d
+        dQ_h = dZ_h K_h / sqrt d       dK_h = dZ_h^T Q_h / sqrt d       (V4)
+        """,
+        """As for $W_Q$ and $W_K$: queries belong to the rows of $Z_h$, keys to its columns, so the one has
+        $dZ_h$ and the other its transpose. $dq$, $dk$, $dv$ are then put side by side as $q$, $k$, $v$
+        were.""",
+        [*each_head("dQ_h", dQ), *each_head("dK_h", dK)],
+        [
+            compare(
+                "dQ_h against the derivative of <dO, O> in Q", dQ, slopes(lambda Q: whole(Q, ex.K), ex.Q)
+            ),
+            compare("dK_h against that in K", dK, slopes(lambda K: whole(ex.Q, K), ex.K)),
+        ],
+        exercise="queries_back",
+    )
+
+
+def layer_norm_steps(name, seed, field=None):
+    """The steps from dy to dx through layer norm; its roots are no fractions."""
+    return [make(NormExample(seed, field)) for make in (normalise_step, scale_step, root_step, mean_step)]
+
+
+def attention_steps(name, seed, field=None):
+    """The steps from dO to dq, dk, dv through multi-head attention."""
+    ex = HeadsExample(seed, field)
+    return [make(ex) for make in (heads_step, head_values_step, head_softmax_step, head_queries_step)]
