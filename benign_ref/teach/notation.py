@@ -86,8 +86,10 @@ FORMS = {  # kind of several parts: as MathML, as mathtext, as MathML within a l
     "sum_^": ("<munderover>{}{}{}</munderover>", "{}_{{{}}}^{{{}}}"),
 }
 FACTORS = {"letter", "upright", "number", "sum", *FORMS}
+HYPHENED = rf"(?!(?:{NAMES.replace(' ', '|')})-)[a-z]{{3,}}-[a-z]{{3,}}"  # multi-head
 TOKEN = re.compile(
-    r"(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:x\d+)?)|(?P<text>[A-Z]\d(?!\w)|i\.i\.d\.|[a-z]+'s\b)"
+    r"(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:x\d+)?)"
+    rf"|(?P<text>[A-Z]\d(?!\w)|i\.i\.d\.|[a-z]+'s\b|{HYPHENED})"
     r"|(?P<word>[A-Za-z]+)|(?P<mark>\.\.\.?|->|<-|<=|>=|>~|<~|!=|\+-|\|\||.)",
     re.DOTALL,
 )
@@ -157,7 +159,8 @@ class _Reader:
     def with_scripts(self, item):
         """The item with the indices, powers, primes and stars that follow it."""
         parts = {"_": [], "^": []}
-        while item[0] in FACTORS and (match := SCRIPT.match(self.text, self.at)):
+        named = item[0] == "text" and re.match(r"_(\{|\w\b)", self.text[self.at :])  # label_b, not check_it
+        while (item[0] in FACTORS or named) and (match := SCRIPT.match(self.text, self.at)):
             self.at = match.end()
             if match["prime"]:
                 leaf = ("mark", "∗", "*") if match[0] == "*" else ("mark", "′", r"\prime ")
@@ -179,7 +182,9 @@ def _run_of_factors(items, spaces):
     """The factors with which the items begin; spaces: spaces between them are passed."""
     spaces = spaces or (bool(items) and items[0][0].startswith("sum"))
     count = 0
-    while count < len(items) and (items[count][0] in FACTORS or (spaces and items[count][0] == "space")):
+    for kind, typed, *_ in items:
+        if kind not in FACTORS and not (spaces and kind == "space" and len(typed) < 3):
+            break
         count += 1
     while count and items[count - 1][0] == "space":
         count -= 1

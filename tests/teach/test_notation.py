@@ -14,7 +14,7 @@ from benign_ref.teach import derive
 from benign_ref.teach.notation import mathml, mathtext, prose
 
 STATEMENTS = {label: row.statement for label, row in command.statements().items()}
-NAMES = "sqrt|infinity|grad|ell|sum|alpha|eta|epsilon|phi|sigma|xi|mu|theta|chi|Pi|Gamma|Omega|Theta"
+NAMES = "sqrt|infinity|grad|ell|sum|alpha|eta|epsilon|phi|Phi|beta|sigma|xi|mu|theta|chi|Pi|Gamma|Omega|Theta"
 TYPED = rf"sqrt|infinity|->|<-|<=|>=|>~|<~|\|\||[_^]|\b(?!sum\b)(?:{NAMES})\b"
 
 
@@ -58,6 +58,10 @@ def characters(text):
         ("S* V_s", ["<msup><mi>S</mi><mo>∗</mo></msup>"]),
         ("f_test", ["<mtext>test</mtext>"]),
         ("3x3", ["3×3"]),
+        ("phi(z)[label_b]", ["<msub><mtext>label</mtext><mi>b</mi></msub>"]),
+        ("z = u / r       (d)", ["<mfrac><mi>u</mi><mi>r</mi></mfrac></mrow></math>", "gap"]),
+        ("dx = dy mean(z)", ["<mi>d</mi><mi>x</mi>", "mean"]),
+        ("alpha-beta", ["<mi>α</mi>", "<mi>β</mi>"]),
     ],
 )
 def test_what_is_typed_is_read(typed, parts):
@@ -68,7 +72,14 @@ def test_what_is_typed_is_read(typed, parts):
 
 @pytest.mark.parametrize(
     "typed",
-    ["a step changes", "by permuting tokens, by", "check_gradient of model.py", "a run's losses", "i.i.d."],
+    [
+        "a step changes",
+        "by permuting tokens, by",
+        "check_gradient of model.py",
+        "a run's losses",
+        "i.i.d.",
+        "multi-head attention",
+    ],
 )
 def test_words_stay_words(typed):
     assert mathml(typed) == typed.replace("'", "'") and mathtext(typed) == typed
@@ -88,7 +99,7 @@ def test_every_statement_is_complete_in_both_forms(label):
 
     text = STATEMENTS[label]
     names = rf"\b(?:{NAMES})(?![a-z])"
-    words = re.sub("[ηεφσξμθχπΠΓΩΘℓα×]", "", seen(mathml(text)))
+    words = re.sub("[ηεφΦβσξμθχπΠΓΩΘℓα×]", "", seen(mathml(text)))
     assert characters(words) == characters(re.sub(rf"{names}|(?<=\d)x(?=\d)", "", text))
     lines = mathtext(text, 60)
     assert (
