@@ -5,11 +5,11 @@ import textwrap
 import numpy as np
 
 from benign_ref.experiments import authors, claims
+from benign_ref.experiments.dynamics import PUBLISHED
 from benign_ref.experiments.fits import row_crossings
-from benign_ref.runtime.resume import compute
 from benign_ref.runtime.store import write_whole
 
-from . import fig1
+from . import fig1, published_dynamics
 from .common import PAPER_RED, WIDTH, Result, plt, save
 
 TITLE = "every number the paper shows: as captioned, as drawn, as its data have it, ours, computed; verdicts"
@@ -31,14 +31,14 @@ def collect(options):
     found, computed = row_crossings(result, fig1.LEVEL), fig1.computed_crossings(result.Ns)
     Ns = [int(N) for N in result.Ns]
     away = fig1.difference(fig1.computed_plane(), result)
-    seeds = range(options.seed, options.seed + (2 if options.quick else 20))
-    tasks = [(figure, seed) for figure in claims.DYNAMICS for seed in seeds]
-    runs = compute("claims", claims.ending, tasks, options, "runs")
-    endings = {figure: [runs[figure, seed] for seed in seeds] for figure in claims.DYNAMICS}
+    runs = {
+        regime: published_dynamics.measure(options, f"fig{name[-1]}", regime)[1]
+        for regime, name in PUBLISHED.items()
+    }
     rows = claims.crossing_claims(Ns, found, computed) + claims.curve_claims(Ns, found, computed)
     rows += claims.plane_claims(authors.compare(matrix, result) if matrix else None, away)
-    rows += claims.dynamics_claims(endings) + claims.other_claims()
-    return rows, result.status.size, len(seeds)
+    rows += claims.dynamics_claims(runs) + claims.other_claims()
+    return rows, result.status.size, len(runs["benign"])
 
 
 def verdict_of(row):

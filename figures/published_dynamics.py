@@ -68,13 +68,18 @@ def rows_of(average, limit, seeds, runs):
             yield f"seed {seed}", f"phase {what} begins", step, "", "", ""
 
 
-def make(options, name, regime):
-    """Compute the runs, draw the five panels, return a Result."""
+def measure(options, name, regime):
+    """The seeds and the runs, Trajectories; what the store has is not computed again."""
     size, s = "quick" if options.quick else "full", published_setting(dynamics.PUBLISHED[regime])
     seeds = range(options.seed, options.seed + RUNS[size])
     tasks = [(regime, seed, EVERY[size], N_TEST) for seed in seeds]
     kept = compute(f"{name}-{size}", dynamics.published_draw, tasks, options, "runs", settings=settings_of(s))
-    runs = [dynamics.Trajectory.from_lists(*one) for one in kept.values()]
+    return seeds, [dynamics.Trajectory.from_lists(*one) for one in kept.values()]
+
+
+def make(options, name, regime):
+    """Compute the runs, draw the five panels, return a Result."""
+    s, (seeds, runs) = published_setting(dynamics.PUBLISHED[regime]), measure(options, name, regime)
     average, limit = dynamics.average(runs, ()), dynamics.published_limit(regime, np.arange(s.max_steps + 1))
     found = [one.phases for one in runs if one.phases.found]
     medians = np.median([(one.leaves, one.settles) for one in found] or [(np.nan, np.nan)], axis=0)

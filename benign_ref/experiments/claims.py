@@ -8,15 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..api import test_loss, train
-from ..derived.limit_run import train_in_limit
-from ..paper.data import init_parameters, make_rng, sample_dataset
 from .authors import CROSSINGS, DRAWS, LEVEL, MUS, NEVER, NS, RED, red_curve_as_drawn
+from .dynamics import PUBLISHED, published_limit
 from .published import published_setting
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "cannot be decided"
 RMS_Z, MEAN_Z, MEDIAN = 1.2, 0.2, 0.015
-DYNAMICS = {"figure3": "benign", "figure4": "harmful"}
 
 
 class Claim(NamedTuple):
@@ -33,30 +30,6 @@ class Claim(NamedTuple):
     data: str = ""
     ours: str = ""
     computed: str = ""
-
-
-class Ending(NamedTuple):
-    """A run of Figure 3 or 4 at its last step: training and test loss, and the attention of the first sample
-    with label +1 on the signal and on xi_2, averaged over the queries.
-    """
-
-    train_loss: float
-    test_loss: float
-    signal: float
-    xi_2: float
-
-
-def ending(figure: str, seed: int) -> Ending:
-    """One draw of Figure 3 or 4, tested on 10 fresh samples [A]; a function of its arguments alone."""
-    s = published_setting(figure)
-    rngs = [make_rng(seed, (stream,)) for stream in range(3)]
-    data = sample_dataset(s, rngs[0])
-    run = train(s, data, init_parameters(s, rngs[1]), record_every=(s.max_steps,))
-    fresh = sample_dataset(s, rngs[2], 10)
-    S = run.records[-1].attention[int(np.argmax(data.y > 0))].mean(axis=0)
-    return Ending(
-        float(run.losses[-1]), test_loss(run.parameters, fresh.X, fresh.y), float(S[0]), float(S[1])
-    )
 
 
 def crossing_claims(Ns, found, computed):
@@ -165,28 +138,36 @@ def plane_claims(comparison, away):
     ]
 
 
-def dynamics_claims(endings):
-    """Figures 3 and 4 at step 500. endings: {figure: [Ending, ...]}."""
+def dynamics_claims(runs):
+    """Figures 3 and 4 at their last step. runs: {regime: [Trajectory, ...]} of the published protocol."""
     rows = []
-    for figure, kind in DYNAMICS.items():
-        values = np.array(endings[figure], dtype=float)
+    for regime, trajectories in runs.items():
+        last, benign, number = int(trajectories[0].steps[-1]), regime == "benign", PUBLISHED[regime][-1]
+        names = {
+            "train_loss": "training loss",
+            "test_loss": "test loss",
+            "S_s": "attention on μ₊",
+            "S_2": "on ξ₂",
+        }
+        values = np.array([[one.quantities[name][-1] for name in names] for one in trajectories])
         mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
-        limit, benign = train_in_limit(published_setting(figure)), kind == "benign"
-        right = (mean[1] < LEVEL) == benign and (mean[2] > mean[3]) == benign and mean[0] < 0.01
-        names = "training loss", "test loss", "attention on μ₊", "on ξ₂"
-        ours = ", ".join(f"{n} {m:.3g} ± {sd:.2g}" for n, m, sd in zip(names, mean, spread))
+        limit = published_limit(regime, np.array([last])).quantities
+        right = mean[0] < 0.01 and (mean[1] < LEVEL) == benign and (mean[2] > mean[3]) == benign
+        ours = ", ".join(
+            f"{n} {m:.3g} ± {sd:.2g}" for n, m, sd in zip(names.values(), mean, spread, strict=True)
+        )
         wanted = f"< {LEVEL}, most attention on μ₊" if benign else f"> {LEVEL}, most attention on ξ₂"
         rows.append(
             Claim(
-                f"Figure {figure[-1]}: {kind} overfitting at step 500",
+                f"Figure {number}: {regime} overfitting at step {last}",
                 HOLDS if right else FAILS,
                 f"means: training loss < 0.01, test loss {wanted}",
-                "python run_all.py --only claims",
-                captioned=kind,
+                f"python run_all.py --only fig{number}",
+                captioned=regime,
                 drawn="curves",
                 data="no numbers public",
                 ours=f"{ours} (sd, {len(values)} runs)",
-                computed=f"training loss {limit.losses[-1]:.3g}, test loss {limit.test_loss:.3g}",
+                computed=", ".join(f"{names[n]} {limit[n][-1]:.3g}" for n in ("train_loss", "test_loss")),
             )
         )
     return rows

@@ -1,9 +1,10 @@
 """The table of claims: its criteria can fail, be undecided and hold, on numbers made here."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-import benign_ref as br
 from benign_ref.experiments import authors, claims
 from benign_ref.experiments.authors import CROSSINGS, Comparison
 from benign_ref.experiments.fits import Crossing
@@ -77,28 +78,28 @@ def test_the_plane_is_judged_by_all_its_pairs(pairs, rms, mean, verdict):
     assert verdicts(claims.plane_claims(None, np.zeros((8, 3))))[1] == claims.UNDECIDED
 
 
+def ending(train_loss, test_loss, S_s, S_2):
+    """A run of Figure 3 or 4, of which only the last of its steps counts."""
+    end = {"train_loss": train_loss, "test_loss": test_loss, "S_s": S_s, "S_2": S_2}
+    return SimpleNamespace(
+        steps=np.array([0, 500]), quantities={name: np.array([0.69, value]) for name, value in end.items()}
+    )
+
+
 def test_figures_3_and_4_end_as_their_captions_say_and_the_wrong_way_round_fails():
-    benign, harmful = claims.Ending(0.005, 0.03, 0.63, 0.12), claims.Ending(0.003, 0.45, 0.12, 0.64)
-    endings = {"figure3": [benign, benign], "figure4": [harmful, harmful]}
-    assert verdicts(claims.dynamics_claims(endings)) == [claims.HOLDS] * 2
-    swapped = {"figure3": [harmful, harmful], "figure4": [benign, benign]}
-    assert verdicts(claims.dynamics_claims(swapped)) == [claims.FAILS] * 2
-    high = {name: [e._replace(train_loss=0.02) for e in values] for name, values in endings.items()}
-    assert verdicts(claims.dynamics_claims(high)) == [claims.FAILS] * 2
-
-
-def test_an_ending_is_that_of_the_published_run():
-    got = claims.ending("figure4", 3)
-    s = br.published_setting("figure4")
-    rngs = [br.make_rng(3, (stream,)) for stream in range(3)]
-    data = br.sample_dataset(s, rngs[0])
-    run = br.train(s, data, br.init_parameters(s, rngs[1]))
-    first = data.X[int(np.flatnonzero(data.y > 0)[0])][None]
-    S = br.attention(run.parameters, first)[0].mean(axis=0)
-    assert run.steps == 500 and np.isclose(got.train_loss, run.losses[-1], rtol=1e-9)
-    assert np.allclose(got[2:], S[:2], rtol=1e-8)
-    fresh = br.sample_dataset(s, rngs[2], 10)
-    assert np.isclose(got.test_loss, br.test_loss(run.parameters, fresh.X, fresh.y), rtol=1e-8)
+    benign, harmful = ending(0.005, 0.03, 0.63, 0.12), ending(0.003, 0.45, 0.12, 0.64)
+    as_said = claims.dynamics_claims({"benign": [benign] * 2, "harmful": [harmful] * 2})
+    assert verdicts(as_said) == [claims.HOLDS] * 2
+    assert "test loss 0.03 ± 0" in as_said[0].ours and as_said[1].claim.startswith("Figure 4: harmful")
+    assert "training loss 0.00482, test loss 0.0283" in as_said[0].computed  # of the limit, computed once
+    assert (
+        verdicts(claims.dynamics_claims({"benign": [harmful] * 2, "harmful": [benign] * 2}))
+        == [claims.FAILS] * 2
+    )
+    untrained = ending(0.02, 0.03, 0.63, 0.12)
+    assert verdicts(claims.dynamics_claims({"benign": [untrained] * 2})) == [claims.FAILS]
+    one_sign_only = ending(0.005, 0.03, 0.12, 0.63)
+    assert verdicts(claims.dynamics_claims({"benign": [one_sign_only] * 2})) == [claims.FAILS]
 
 
 def test_the_table_is_markdown_with_one_line_a_claim():
