@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -37,9 +37,9 @@ def shade_phases(axes: Any, bounds: Sequence[float]) -> None:
         axes.text(middle, 1.0, name, **place, fontsize=7, color="0.25")
 
 
-def draw_run(path: Path, history: dict, phases: Any, M: int, title: str) -> None:
-    """One run as a PNG at `path`: losses, attention of the two rows, values, over the steps (logarithmic,
-    from 1).
+def draw_run(path: Path | BinaryIO, history: dict, phases: Any, M: int, title: str) -> None:
+    """One run as a PNG at `path` (or in a file): losses, attention of the two rows, values, over the steps
+    (logarithmic, from 1).
 
     history: {"step", "train_loss", "test_loss", "S_ss", "S_s2", "S_2s", "S_22", "V_s", "V_2"}, arrays (R,).
     Raises OSError where the file cannot be written.

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -19,7 +20,7 @@ from .paper.data import init_parameters, make_rng, sample_dataset
 from .paper.descent import DivergenceError, log_spaced_steps
 from .paper.model import logistic
 from .paper.setting import Setting
-from .runtime.store import digest
+from .runtime.store import digest, write_all
 
 LEVEL = 0.2  # the test loss of the paper's cut
 PER_DECADE = 12  # steps recorded on the logarithmic axis
@@ -64,7 +65,10 @@ def arguments(argv):
     how.add_argument("--limit", action="store_true", help="the limit of large d and d_h: nothing drawn")
     parser.add_argument("--seed", type=validate.integer_argument(0), default=0, help="default %(default)s")
     parser.add_argument(
-        "--n_test", type=validate.integer_argument(1), default=1000, help="fresh samples (default %(default)s)"
+        "--n_test",
+        type=validate.integer_argument(1),
+        default=1000,
+        help="fresh samples (default %(default)s)",
     )
     parser.add_argument(
         "--out", type=validate.folder_argument, default="out", metavar="DIR",
@@ -218,11 +222,12 @@ def write(folder, name, outcome, s, engine):
         f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}, {engine}; grey: phases I,"
         " II, III"
     )
-    plots.draw_run(paths[0], outcome.history, outcome.phases, s.M, title)
-    with open(paths[1], "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(outcome.history)
-        writer.writerows(zip(*(values.tolist() for values in outcome.history.values())))
+    picture, table = io.BytesIO(), io.StringIO()
+    plots.draw_run(picture, outcome.history, outcome.phases, s.M, title)
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(outcome.history)
+    writer.writerows(zip(*(values.tolist() for values in outcome.history.values())))
+    write_all(dict(zip(paths, (picture.getvalue(), table.getvalue().encode()))))
     return paths
 
 

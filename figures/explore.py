@@ -11,6 +11,7 @@ from benign_ref.experiments.authors import CROSSINGS
 from benign_ref.experiments.phases import find_phases
 from benign_ref.experiments.published import published_setting
 from benign_ref.paper.descent import log_spaced_steps
+from benign_ref.runtime.store import write_whole
 from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page
 
@@ -106,5 +107,5 @@ def write(path, ours):
     whole_page = page(
         "The phase diagram of the limit, to be played with", body, head=f"<style>{STYLE}</style>"
     )
-    path.write_text(whole_page, encoding="utf-8")
+    write_whole(path, whole_page.encode())
     return path

@@ -4,6 +4,7 @@ import base64
 import csv
 import html
 
+from benign_ref.runtime.store import write_whole
 from benign_ref.teach import derive
 from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page, table
@@ -59,7 +60,7 @@ def walks(out, seed):
     links = []
     for name, (what, _) in derive.TARGETS.items():
         path = out / f"derive-{name}.html"
-        path.write_text(derive.walk_as_html(name, seed, derive.walk(name, seed)), encoding="utf-8")
+        write_whole(path, derive.walk_as_html(name, seed, derive.walk(name, seed)).encode())
         links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {mathml(what)}</li>')
     return f"<ul>{''.join(links)}</ul>"
 
@@ -82,7 +83,6 @@ def make(out, entries, titles, seed=0):
         *(section(out, name, titles[name], entries[name]) for name in known),
     ]
     path = out / "index.html"
-    path.write_text(
-        page("benign_ref: what this run found", "\n".join(body), wide=True, head=STYLE), encoding="utf-8"
-    )
+    whole = page("benign_ref: what this run found", "\n".join(body), wide=True, head=STYLE)
+    write_whole(path, whole.encode())
     return path
