@@ -1,14 +1,15 @@
 """The time to reach a training loss, against T1 and T2."""
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 import benign_ref as br
 from benign_ref.experiments import convergence
+from benign_ref.experiments.theorem import verdict
 from benign_ref.paper.theorems import ORDERS
 from benign_ref.runtime.resume import compute
 
 from .common import WIDTH, Result, plt, save, settings_of
+from .convergence_panels import MOVED, draw_epsilon, draw_moved, draw_slopes
 
 TITLE = "convergence time against the theory's orders, in both regimes"
 CAPTION = """
@@ -25,124 +26,75 @@ fixed by hand at its value at the base: ||mu|| moves by SNR, sigma_p^2 d by sigm
 fixed. (i) All fitted slopes with 95% intervals (Student's t, the scatter about a power law: where T is no
 power law, they say little); bars: the theory's.
 
-What agrees: eta; nearly, at this epsilon, ||mu||, N and sigma_p^2 d in the benign regime. What does not:
-epsilon, in both regimes, where T grows more slowly than 1/epsilon; ||w_O||, in both regimes; in the harmful
-regime also ||mu||, N and sigma_p^2 d, by less.
+By the rule of the figure theorem, taken of the 95% intervals: {verdicts}.
 
-Why, for epsilon: T1 and T2 have slope -1 if attention has settled in all rows, since then e^f + f grows
-linearly in t [D]. Held so, the slope does go to -1 (b; at first it is steeper, as until the holding the loss
-fell faster than at the rate that was held). In the runs the rows of the signal and of xi_2 have settled, but
-those of the small tokens xi_i, i >= 3, go on turning to the winner (c): nearly all of the change of attention
-is theirs, and it speeds up f = a V both through a and through the rate of V. When they too have turned, the
-slope must return to -1 [D]; the runs do not reach so far.
-
-Why, for ||w_O||: it speeds up V, as ||w_O||^2, but W_Q and W_K only through V; so at small ||w_O|| attention
-of all rows gets further while V grows. T a^2, with a the measured attention on the winner at the end, mean
-over all rows, has slopes nearer to -2 (printed, and in the CSV). For ||mu||, N and sigma_p^2 d in the harmful
-regime a at the end explains little. There phase II takes a good part of T, and at the ends of the ranges
-(small ||mu||, large sigma_p^2 d) the signal's row has not turned to xi_2 when epsilon is reached. All these
-slopes depend on epsilon, as those of the limit show (printed, full size only): they are no constants to be
-read off at one epsilon.
+For epsilon: T1 and T2 have slope -1 if attention has settled in all rows, since then e^f + f grows linearly
+in t [D]; held so, the slope goes to -1 (b; at first it is steeper, as until the holding the loss fell faster
+than at the rate that was held). From epsilon = 1e-3 to {last:.0e} attention on the winner moves from
+{from_to}. What still moves speeds up f = a V both through a and through the rate of V; when all rows have
+turned, the slope must return to -1 [D]. For ||w_O||: it speeds up V, as ||w_O||^2, but W_Q and W_K only
+through V; so at small ||w_O|| attention of all rows gets further while V grows: T a^2, with a the measured
+attention on the winner at the end, mean over all rows, has its slopes printed beside those of T. All slopes
+depend on epsilon, as those of the limit show (printed, full size only): they are no constants to be read off
+at one epsilon.
 """
-LOOKS = {"benign": ("#0072B2", "-", "o"), "harmful": ("#D55E00", (0, (6, 1.5, 1, 1.5)), "s")}
-MOVED = {  # what is moved: its value at a Setting, its name in mathematics
-    "epsilon": (lambda s: s.epsilon, r"$\epsilon$"),
-    "eta": (lambda s: s.eta, r"$\eta$"),
-    "w_O": (lambda s: s.w_O_norm, r"$\Vert w_O\Vert$"),
-    "mu": (lambda s: s.mu_norm, r"$\Vert\mu\Vert$"),
-    "N": (lambda s: s.N, r"$N$"),
-    "sigma_p^2 d": (lambda s: s.noise_norm**2, r"$\sigma_p^2 d$"),
-}
-QUICK = {
-    "eta": (0.5, 1.0, 2.0),
-    "w_O": (0.71, 1.0, 1.41),
-    "mu": (0.71, 1.0, 2.0),
-    "N": (0.5, 1.0, 2.0),
-    "sigma_p^2 d": (0.5, 1.0, 2.0),
-}
-
-
-def sizes(quick):
-    """Sizes, values and numbers of seeds. base: N and epsilon of the runs in which all but epsilon moves;
-    half_decades below 10^-2.
-    """
-    if quick:
-        values = {regime: QUICK for regime in ORDERS}
-        return {
-            "base": (4, 1e-2),
-            "N": 4,
-            "values": values,
-            "seeds": 2,
-            "epsilon_seeds": 2,
-            "half_decades": 4,
-            "limit": False,
-        }
-    return {
-        "base": (8, 1e-3),
-        "N": 8,
-        "values": convergence.VALUES,
-        "seeds": 4,
-        "epsilon_seeds": 3,
-        "half_decades": 6,
-        "limit": True,
-    }
+QUICK = {"eta": (0.5, 1.0, 2.0), "w_O": (0.71, 1.0, 1.41), "mu": (0.71, 1.0, 2.0), "N": (0.5, 1.0, 2.0),
+         "sigma_p^2 d": (0.5, 1.0, 2.0)}  # fmt: skip
+SIZES = {  # base: N and epsilon of the runs in which all but epsilon moves; half_decades below 10^-2
+    "quick": {"base": (4, 1e-2), "N": 4, "values": {regime: QUICK for regime in ORDERS}, "seeds": 2,
+              "epsilon_seeds": 2, "half_decades": 4, "limit": False},
+    "full": {"base": (8, 1e-3), "N": 8, "values": convergence.VALUES, "seeds": 4,
+             "epsilon_seeds": 3, "half_decades": 6, "limit": True},
+}  # fmt: skip
 
 
 def settings_moved(size):
     """{(regime, name): the Settings of its values}."""
+    bases = {regime: convergence.base_setting(regime, *size["base"]) for regime in ORDERS}
     return {
-        (regime, name): [convergence.moved(convergence.base_setting(regime, *size["base"]), name, factor) for factor in factors]
-        for regime in ORDERS for name, factors in size["values"][regime].items()
+        (regime, name): [convergence.moved(base, name, factor) for factor in size["values"][regime][name]]
+        for regime, base in bases.items() for name in size["values"][regime]
     }  # fmt: skip
 
 
-def measure(size, options):
+def measure(which, options):
     """Times and a (see convergence.Time), {(regime, name): (values, seeds)} each; {regime: [(passages, held),
     ...]} by seed; and the limit's times, {(regime, name): (values, half decades)}. RuntimeError if a run left
     its regime or did not reach epsilon.
     """
-    which, values = "quick" if options.quick else "full", size["values"]
+    size = SIZES[which]
+    values, until = size["values"], (size["half_decades"], size["N"])
     base = {regime: settings_of(convergence.base_setting(regime, *size["base"])) for regime in ORDERS}
     keys = [
-        (regime, name, factor)
-        for regime in ORDERS
-        for name in values[regime]
-        for factor in values[regime][name]
+        (regime, name, factor) for regime in ORDERS for name, of in values[regime].items() for factor in of
     ]
-    tasks = [
-        (regime, options.seed + k, size["half_decades"], size["N"])
-        for regime in ORDERS
-        for k in range(size["epsilon_seeds"])
-    ]
-    kept = compute(f"convergence-epsilon-{which}", convergence.passages, tasks, options, "runs", base=base)
+
+    def computed(part, function, tasks, what="runs"):
+        return compute(f"convergence{part}-{which}", function, tasks, options, what, base=base)
+
+    tasks = [(regime, options.seed + k, *until) for regime in ORDERS for k in range(size["epsilon_seeds"])]
+    kept = computed("-epsilon", convergence.passages, tasks)
     runs = {regime: [kept[task] for task in tasks if task[0] == regime] for regime in ORDERS}
     tasks = [(*key, options.seed + k, *size["base"]) for key in keys for k in range(size["seeds"])]
-    kept = compute(f"convergence-{which}", convergence.time_of, tasks, options, "runs", base=base)
-    times, shares, limit = {}, {}, {}
+    kept = computed("", convergence.time_of, tasks)
     for task in tasks:
-        T, S_ss, S_s2, a = kept[task]
+        T, S_ss, S_s2, _ = kept[task]
         if not np.isfinite(T) or (S_ss > S_s2) != (task[0] == "benign"):
             seen = f"T={T}, the signal attends {S_ss:.3g} to itself, {S_s2:.3g} to xi_2"
             raise RuntimeError(f"the run {task} left its regime, or did not reach epsilon: {seen}")
-        times.setdefault(task[:2], {}).setdefault(task[2], []).append(T)
-        shares.setdefault(task[:2], {}).setdefault(task[2], []).append(a)
+    table = {key: [kept[task] for task in tasks if task[:3] == key] for key in keys}
+    tasks, limits = [(*key, *until) for key in keys], {}
     if size["limit"]:
-        tasks = [(*key, size["half_decades"], size["N"]) for key in keys]
-        kept = compute(
-            f"convergence-limit-{which}",
-            convergence.limit_times,
-            tasks,
-            options,
-            "runs of the limit",
-            base=base,
-        )
-        for task in tasks:
-            limit.setdefault(task[:2], []).append(kept[task])
+        limits = computed("-limit", convergence.limit_times, tasks, "runs of the limit")
+
+    def by_moved(rows):
+        moved = dict.fromkeys(key[:2] for key in rows)
+        return {key: np.array([row for of, row in rows.items() if of[:2] == key]) for key in moved}
+
     times, shares = (
-        {key: np.array(list(of_factor.values())) for key, of_factor in of_key.items()}
-        for of_key in (times, shares)
+        by_moved({key: [row[column] for row in rows] for key, rows in table.items()}) for column in (0, 3)
     )
-    return times, shares, runs, {key: np.array(rows) for key, rows in limit.items()}
+    return times, shares, runs, by_moved(limits)
 
 
 def fit_of(x, T):
@@ -151,181 +103,21 @@ def fit_of(x, T):
     return br.fit_power_law(np.repeat(x, T.shape[1]), T.ravel())
 
 
-def epsilon_table(runs, regime):
+def epsilon_table(runs):
     """epsilon (k,), T (k, seeds), T with attention held (from index HOLD_AT on, seeds), attention of the
     three rows (k, 3): mean over seeds.
     """
-    count = min(len(passages) for passages, _ in runs[regime])
-    table = np.array([passages[:count] for passages, _ in runs[regime]])  # (seeds, k, 5)
-    held = np.array([times for _, times in runs[regime]])
+    count = min(len(passages) for passages, _ in runs)
+    table = np.array([passages[:count] for passages, _ in runs])  # (seeds, k, 5)
+    held = np.array([times for _, times in runs])
     return table[0, :, 0], table[:, :, 1].T, held.T, table[:, :, 2:].mean(axis=0)
-
-
-def law_line(axes, x, T, regime, name, fit, theory):
-    """Runs, their fit, and the theory's slope through their geometric middle."""
-    colour, style, marker = LOOKS[regime]
-    x, T = np.asarray(x, dtype=float), np.asarray(T, dtype=float)
-    axes.plot(
-        np.repeat(x, T.shape[1]),
-        T.ravel(),
-        marker,
-        color=colour,
-        markersize=3.2,
-        markerfacecolor="none",
-        markeredgewidth=0.8,
-    )
-    ends = np.array([x.min(), x.max()])
-    label = f"{regime} ${fit.exponent:.2f}$ (${theory:d}$)"
-    axes.plot(ends, fit.prefactor * ends**fit.exponent, color=colour, linestyle=style, label=label)
-    middle = np.exp(np.log(x).mean()), np.exp(np.log(T).mean())
-    axes.plot(ends, middle[1] * (ends / middle[0]) ** theory, color="black", linestyle=":", linewidth=0.9)
-
-
-def draw_moved(axes, name, letter, settings, times, fits, limit):
-    """T against one moved quantity, in both regimes."""
-    value, symbol = MOVED[name]
-    ticks = set()
-    for regime in ORDERS:
-        x = [value(s) for s in settings[regime, name]]
-        law_line(axes, x, times[regime, name], regime, name, fits[regime, name], ORDERS[regime][name])
-        if limit:
-            axes.plot(
-                x,
-                limit[regime, name][:, convergence.HOLD_AT],
-                "x",
-                color="black",
-                markersize=3,
-                markeredgewidth=0.7,
-            )
-        ticks |= {float(f"{one:.2g}") for one in x}
-    axes.set(
-        xscale="log", yscale="log", xlabel=symbol, ylabel="steps $T$", title=f"({letter}) moving {symbol}"
-    )
-    chosen = spaced(sorted(ticks), (max(ticks) / min(ticks)) ** 0.22)
-    axes.xaxis.set_major_locator(FixedLocator(chosen))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([f"{one:g}" for one in chosen])
-    plain_steps(axes)
-
-
-def plain_steps(axes):
-    """T's axis in thousands, and room above for the legend."""
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high * (high / low) ** 0.3)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda T, _: f"{T / 1000:g}k"))
-    axes.legend(loc="upper center", handlelength=2.2, fontsize=6.5, labelspacing=0.25, borderpad=0.1)
-
-
-def spaced(ticks, factor):
-    """Of increasing ticks, those at least a factor apart."""
-    chosen = [ticks[0]]
-    for tick in ticks[1:]:
-        if tick >= factor * chosen[-1]:
-            chosen.append(tick)
-    return chosen
-
-
-def draw_epsilon(panels, tables, fits):
-    """T against epsilon, its local slopes, and the attention that is still moving."""
-    a, b, c = panels
-    for regime, (epsilon, T, held, attention) in tables.items():
-        colour, style, marker = LOOKS[regime]
-        law_line(a, epsilon, T, regime, "epsilon", fits[regime, "epsilon"], -1)
-        slopes = np.array(
-            [convergence.local_slopes(epsilon, T[:, k]) for k in range(T.shape[1])]
-        )  # (seeds, 2, k-1)
-        b.plot(
-            slopes[0, 0],
-            slopes[:, 1].mean(axis=0),
-            marker,
-            linestyle=style,
-            color=colour,
-            markersize=3.2,
-            label=regime,
-        )
-        if len(held) > 1:
-            slopes = np.array(
-                [
-                    convergence.local_slopes(epsilon[convergence.HOLD_AT :], held[:, k])
-                    for k in range(held.shape[1])
-                ]
-            )
-            look = {"linestyle": ":", "color": colour, "markersize": 3.2, "markerfacecolor": "white"}
-            b.plot(slopes[0, 0], slopes[:, 1].mean(axis=0), marker, label="held", **look)
-        for j, line in enumerate((":", "--", style)):
-            c.plot(
-                epsilon,
-                attention[:, j],
-                marker=marker if j == 2 else None,
-                linestyle=line,
-                color=colour,
-                markersize=3.2,
-            )
-    b.axhline(-1, color="black", linewidth=0.9, linestyle=":")
-    for axes in panels:
-        axes.set(xscale="log", xlabel=r"$\epsilon$", xlim=(1.3 * epsilon[0], epsilon[-1] / 1.3))
-        axes.xaxis.set_major_locator(LogLocator())
-        axes.xaxis.set_minor_locator(NullLocator())
-    a.set(yscale="log", ylabel="steps $T$", title=r"(a) moving $\epsilon$")
-    plain_steps(a)
-    b.set(ylabel=r"$d\,\log T\,/\,d\,\log\epsilon$", title=r"(b) local slopes of (a)", ylim=(-1.42, -0.25))
-    b.legend(
-        ncols=2,
-        loc="upper center",
-        handlelength=2.2,
-        fontsize=6.5,
-        labelspacing=0.25,
-        columnspacing=0.8,
-        borderpad=0.1,
-    )
-    c.set(ylabel="attention on the winner", title="(c) attention on the way", ylim=(0, 1.05))
-    for line, label in (
-        (":", "signal's row"),
-        ("--", r"row of $\xi_2$"),
-        ("-", r"rows of $\xi_i,\ i\geq 3$"),
-    ):
-        c.plot([], [], linestyle=line, color="black", label=label)
-    c.legend(
-        loc="center left",
-        bbox_to_anchor=(0.02, 0.55),
-        handlelength=2.2,
-        fontsize=6.5,
-        labelspacing=0.25,
-        borderpad=0.1,
-    )
-
-
-def draw_slopes(axes, fits):
-    """All fitted slopes with their intervals, beside the theory's."""
-    for k, name in enumerate(MOVED):
-        for regime, shift in (("benign", -0.17), ("harmful", 0.17)):
-            fit, (colour, _, marker) = fits[regime, name], LOOKS[regime]
-            axes.plot(
-                [ORDERS[regime][name]] * 2, [k + shift - 0.15, k + shift + 0.15], color="black", linewidth=1.0
-            )
-            interval = [[fit.exponent - fit.low], [fit.high - fit.exponent]]
-            axes.errorbar(
-                fit.exponent,
-                k + shift,
-                xerr=interval,
-                color=colour,
-                marker=marker,
-                markersize=3.2,
-                capsize=2,
-                linewidth=0.9,
-            )
-    axes.set(xlabel="slope of $T$", title="(i) slopes, 95% intervals")
-    axes.set_yticks(range(len(MOVED)), [symbol for _, symbol in MOVED.values()])
-    axes.set_ylim(len(MOVED) - 0.5, -0.5)
 
 
 def make(options):
     """The figure, its numbers and its caption."""
-    size = sizes(options.quick)
-    times, shares, runs, limit = measure(size, options)
-    settings, tables = settings_moved(size), {regime: epsilon_table(runs, regime) for regime in ORDERS}
+    which = "quick" if options.quick else "full"
+    size, (times, shares, runs, limit) = SIZES[which], measure(which, options)
+    settings, tables = settings_moved(size), {regime: epsilon_table(of) for regime, of in runs.items()}
     values = {key: [MOVED[key[1]][0](s) for s in of_key] for key, of_key in settings.items()}
     fits = {key: fit_of(x, times[key]) for key, x in values.items()}
     fits |= {(regime, "epsilon"): fit_of(tables[regime][0], tables[regime][1]) for regime in ORDERS}
@@ -340,19 +132,27 @@ def make(options):
         draw_moved(axes, name, letter, settings, times, fits, limit)
     draw_slopes(grid[2, 2], fits)
     header = ["what", "regime", "moved", "value", "seed", "number", "low", "high"]
-    caption = CAPTION.format(
-        N=size["N"], epsilon=size["base"][1], seeds=size["seeds"], few=size["epsilon_seeds"]
-    )
-    files = save(
-        figure,
-        "convergence",
-        caption,
-        header,
-        rows_of(values, times, shares, tables, fits, others, limit, options),
-        options,
-    )
+    rows = rows_of(values, times, shares, tables, fits, others, limit, options)
+    caption = CAPTION.format(N=size["N"], epsilon=size["base"][1], seeds=size["seeds"],
+                             few=size["epsilon_seeds"], **findings(tables, fits))  # fmt: skip
+    files = save(figure, "convergence", caption, header, rows, options)
     bases = {regime: settings_of(convergence.base_setting(regime, *size["base"])) for regime in ORDERS}
     return Result(files, lines_of(tables, fits, others, shares), {"bases": bases, "seeds": size["seeds"]})
+
+
+def findings(tables, fits):
+    """What the caption says was found."""
+    verdicts = [
+        f"{name}, {regime}: {fits[regime, name].exponent:.2f}, claimed {ORDERS[regime][name]:g}, "
+        + verdict(fits[regime, name][1:3], ORDERS[regime][name]) for name in MOVED for regime in ORDERS
+    ]  # fmt: skip
+    moves = []
+    for regime, (_, _, _, attention) in tables.items():
+        rows = zip(("the signal", "xi_2", "xi_i"), attention[convergence.HOLD_AT], attention[-1], strict=True)
+        shown = ", ".join(f"{start:.4f} to {end:.4f} in the row of {row}" for row, start, end in rows)
+        moves.append(f"{shown} ({regime})")
+    last = min(epsilon[-1] for epsilon, *_ in tables.values())
+    return {"verdicts": "; ".join(verdicts), "last": last, "from_to": "; from ".join(moves)}
 
 
 def rows_of(values, times, shares, tables, fits, others, limit, options):
@@ -366,23 +166,11 @@ def rows_of(values, times, shares, tables, fits, others, limit, options):
                 of_seeds = enumerate(of_key[regime, name][k], options.seed)
                 found += [(what, regime, name, one, seed, number, "", "") for seed, number in of_seeds]
             if limit:
-                found.append(
-                    (
-                        "T in the limit",
-                        regime,
-                        name,
-                        one,
-                        "",
-                        limit[regime, name][k, convergence.HOLD_AT],
-                        "",
-                        "",
-                    )
-                )
+                T = limit[regime, name][k, convergence.HOLD_AT]
+                found.append(("T in the limit", regime, name, one, "", T, "", ""))
     for regime, (epsilon, T, held, attention) in tables.items():
-        for what, x, of_seeds in (
-            ("T", epsilon, T),
-            ("T, attention held", epsilon[convergence.HOLD_AT :], held),
-        ):
+        from_there = epsilon[convergence.HOLD_AT :]
+        for what, x, of_seeds in (("T", epsilon, T), ("T, attention held", from_there, held)):
             for seed, Ts in enumerate(of_seeds.T, options.seed):
                 found += [(what, regime, "epsilon", one, seed, T, "", "") for one, T in zip(x, Ts)]
                 slopes = zip(*convergence.local_slopes(x, Ts))
@@ -405,34 +193,28 @@ def lines_of(tables, fits, others, shares):
     moving.
     """
     lines = [
-        "slope of T [95% interval] (the theory's); slope of T a^2, a the attention on the winner at the end, mean over all rows:"
+        "slope of T [95% interval] (the theory's); slope of T a^2, a the attention on the winner at the end:"
     ]
     for name in MOVED:
         for regime in ORDERS:
             fit, other = fits[regime, name], dict(others.get((regime, name), {}))
-            text = f"  {name}, {regime}: {fit.exponent:.3f} [{fit.low:.3f}, {fit.high:.3f}] ({ORDERS[regime][name]:d})"
+            text = f"  {name}, {regime}: {fit.exponent:.3f} [{fit.low:.3f}, {fit.high:.3f}]"
+            text += f" ({ORDERS[regime][name]:g})"
             if other:
                 a = shares[regime, name].mean(axis=1)
                 text += f"; T a^2 {other.pop('T a^2').exponent:.3f}, a from {a.min():.2f} to {a.max():.2f}"
             if other:
-                text += "; T in the limit at epsilon = " + ", ".join(
-                    f"{what[6:]}: {one.exponent:.2f}" for what, one in other.items()
-                )
+                limit = ", ".join(f"{what[6:]}: {one.exponent:.2f}" for what, one in other.items())
+                text += f"; T in the limit at epsilon = {limit}"
             lines.append(text)
     at = convergence.HOLD_AT
     for regime, (epsilon, T, held, attention) in tables.items():
         slopes = convergence.local_slopes(epsilon, T.mean(axis=1))[1]
         shown = ", ".join(f"{one:.3f}" for one in slopes)
-        lines.append(
-            f"{regime}, local slopes in epsilon by half decades from 1e-2 to {epsilon[-1]:.0e}: {shown}"
-        )
+        lines.append(f"{regime}, local slopes by half decades of epsilon to {epsilon[-1]:.0e}: {shown}")
         slopes = convergence.local_slopes(epsilon[at:], held.mean(axis=1))[1]
         lines.append("  with attention held from 1e-3 on: " + ", ".join(f"{one:.3f}" for one in slopes))
         change = (attention[-1] - attention[at]) * (1, 1, 6)  # M = 8: six rows of small tokens
-        rows = ", ".join(
-            f"{row} {attention[at, j]:.4f} to {attention[-1, j]:.4f}"
-            for j, row in enumerate(("the signal", "xi_2", "xi_i"))
-        )
         share = f"{100 * change[2] / change.sum():.1f}% of the change is in the rows of xi_i"
-        lines.append(f"  attention on the winner from 1e-3 to {epsilon[-1]:.0e}, rows of {rows}; {share}")
+        lines.append(f"  attention on the winner from 1e-3 to {epsilon[-1]:.0e}: {share}")
     return lines

@@ -1,4 +1,4 @@
-"""How long gradient descent takes to reach a training loss: T1 and T2 against runs, the numbers of Figure 5.
+"""How long gradient descent takes to reach a training loss: T1 and T2 against runs.
 
     T1 [P*]   N SNR^2 = Omega(1):        T = Theta(eta^-1 epsilon^-1 ||mu||^-2 ||w_O||^-2)
     T2 [P*]   N^-1 SNR^-2 = Omega(1):    T = Theta(N eta^-1 epsilon^-1 sigma_p^-2 d^-1 ||w_O||^-2)
@@ -33,14 +33,17 @@ from ..paper.setting import Setting
 from ..paper.theorems import ORDERS
 from .dynamics import pair_mean
 
+M, ETA_BY_M = 8, 0.9  # eta s^2 / M, s the longest token of any run: three times Setting's default
 SNRS = {"benign": 20.0, "harmful": 2.0}
 LARGEST = {"benign": 40.0, "harmful": 28.3}  # the longest token that any run below has: eta is stable for it
 # [C]: what each one is multiplied by, so that x = N SNR^2 / C_p^2 stays above 8 (benign), below 0.7 (harmful)
 VALUES = {
-    "benign": {"eta": (0.125, 0.25, 0.5, 1.0, 2.0), "w_O": (0.35, 0.5, 0.71, 1.0, 1.41, 2.0), "mu": (0.71, 0.85, 1.0, 1.25, 1.6, 2.0),
-               "N": (0.5, 0.75, 1.0, 1.5, 2.0), "sigma_p^2 d": (0.125, 0.25, 0.5, 1.0, 2.0)},
-    "harmful": {"eta": (0.125, 0.25, 0.5, 1.0, 2.0), "w_O": (0.35, 0.5, 0.71, 1.0, 1.41, 2.0), "mu": (0.25, 0.5, 1.0, 1.41, 2.0),
-                "N": (0.5, 0.75, 1.0, 1.5, 2.0), "sigma_p^2 d": (0.5, 0.71, 1.0, 1.41, 2.0, 4.0)},
+    "benign": {"eta": (0.125, 0.25, 0.5, 1.0, 2.0), "w_O": (0.35, 0.5, 0.71, 1.0, 1.41, 2.0),
+               "mu": (0.71, 0.85, 1.0, 1.25, 1.6, 2.0), "N": (0.5, 0.75, 1.0, 1.5, 2.0),
+               "sigma_p^2 d": (0.125, 0.25, 0.5, 1.0, 2.0)},
+    "harmful": {"eta": (0.125, 0.25, 0.5, 1.0, 2.0), "w_O": (0.35, 0.5, 0.71, 1.0, 1.41, 2.0),
+                "mu": (0.25, 0.5, 1.0, 1.41, 2.0), "N": (0.5, 0.75, 1.0, 1.5, 2.0),
+                "sigma_p^2 d": (0.5, 0.71, 1.0, 1.41, 2.0, 4.0)},
 }  # fmt: skip
 # index in half_decades: epsilon = 10^-3, where the rows of the signal and of token 2 have settled in both
 # regimes
@@ -77,8 +80,8 @@ def base_setting(regime, N=8, epsilon=1e-3):
     where it is.
     """
     validate.choice("regime", regime, tuple(ORDERS))
-    eta = 0.9 * 8 / LARGEST[regime] ** 2  # three times Setting's default for the longest token of any run
-    s = Setting(N=N, M=8, d=4096, d_h=16, d_v=1, snr=SNRS[regime], eta=eta, epsilon=epsilon, max_steps=10**6)
+    eta = ETA_BY_M * M / LARGEST[regime] ** 2
+    s = Setting(N=N, M=M, d=4096, d_h=16, d_v=1, snr=SNRS[regime], eta=eta, epsilon=epsilon, max_steps=10**6)
     return s.replace(**{name: getattr(s, name) for name in ("sigma_p", "C_p", "sigma_h", "sigma_V")})
 
 

@@ -13,8 +13,8 @@ concentration on w,
 
 Phase II begins when the first of the two rows has come a tenth of the way (max C >= 0.1), phase III when the
 last has come nine tenths (min C >= 0.9), both for good: the last upward crossing counts, linear between the
-recorded steps. The rows of the tokens i >= 3 are left out: they go on moving through phase III (Figure 5
-shows what that does to the convergence time). A phase that was not reached is NaN: so phase II where
+recorded steps. The rows of the tokens i >= 3 are left out: they go on moving through phase III (the figure
+`convergence` shows what that does to T). A phase that was not reached is NaN: so phase II where
 attention stays near 1/M, and phase III where a row has not come so far by the end.
 """
 

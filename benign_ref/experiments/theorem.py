@@ -57,13 +57,6 @@ def base_setting(regime, N=20):
     return condition_setting(X[validate.choice("regime", regime, tuple(ORDERS))], N, EPSILON[regime])
 
 
-def margins(s):
-    """{statement: by what factor it is met} of the one-sided clauses, sigma_h ~ read as <~."""
-    clauses = condition(s)
-    one_sided = [c for c in clauses if c.relation != "~" or c.statement.startswith("sigma_h")]
-    return {c.statement: c.ratio if c.relation == ">~" else 1 / c.ratio for c in one_sided}
-
-
 class Exponent(NamedTuple):
     """The measured exponent of `what`, T or L_D, in a quantity: the quantity's values, what was measured at
     each, and the claimed exponent; None for o(1) in epsilon, an exponent of any positive size.

@@ -75,7 +75,6 @@ def test_an_exponent_that_is_not_measured_fails(found):
 def test_the_condition_is_met_with_the_margin_asked_for(regime, x):
     for margin in (10, 3):
         s = theorem.condition_setting(x, 12, 0.03, margin=margin)
-        assert min(theorem.margins(s).values()) == pytest.approx(margin, rel=1e-6)
         assert np.allclose(theory.clauses(s), margin, rtol=1e-6)
         assert s.x == pytest.approx(x) and s.d == pytest.approx(margin * 144 * 64 / 0.03**2, rel=1e-6)
     assert theorem.condition_setting(x, 12, 0.03, d_margin=40).d == pytest.approx(40 / margin * s.d)
