@@ -257,3 +257,27 @@ def _moved(audited, c, state, start, sample, at):
     samples = np.array([c.n, 1, 1])
     b = samples * g * S.sum(axis=0)[:3] / c.M
     yield at + "V", new.V, state.V - c.eta * c.w_O_squared * c.G * b
+
+
+_OPERATIONS = {  # of the vision transformer, with the shapes of their arguments; GELU's erf is no fraction
+    "V1": ("linear", (2, 3), (3, 2), (2,)),
+    "V2": ("embed", (2, 2, 4), (4, 3), (3,), (3,), (3, 3)),
+    "V3": ("layer_norm", (2, 4), (4,), (4,)),
+    "V4": ("attention", (1, 2, 48)),  # four heads of width 4
+    "V6": ("relu", (3, 3)),
+    "V7": ("log_softmax", (2, 3)),
+}
+
+
+@_case(*_OPERATIONS)
+def _vision(audited, field, label) -> Routes:
+    """A drawn cotangent pulled back, against the slope of the operation along a drawn direction."""
+    name, *shapes = _OPERATIONS[label]
+    operation, x = getattr(audited.transformer, name), [field.draw(shape) for shape in shapes]
+    y, back = operation(*x)
+    dy = field.draw(y.shape)
+    found = back(dy)
+    for k, dx in enumerate(found if isinstance(found, tuple) else (found,), label == "V2"):
+        moving, way = field.moving(x[k])
+        moved, _ = operation(*x[:k], moving, *x[k + 1 :])
+        yield f"{name}: argument {k}", np.array((dx * way).sum()), np.array(_slope((dy * moved).sum()))

@@ -25,8 +25,9 @@ degree at most k and s of degree at most 2k. Then sums and products have k = k1 
 s2 t1) d2/(d1 n2 t1 t2 n2): k = k1 + 2 k2. e^a is one more variable E, of slope E s/(dt): k = 1 + 2 k1, and so
 for log, of slope s/(tn), and tanh, of slope (1 - T^2) s/(dt).
 
-Roots are taken of constants that are squares of fractions (4, 1/9); others are refused, as is everything that
-leaves fractions: a cast to float, np.logaddexp, np.linalg.
+A root is exact of the square of a fraction (4, 1/9, b*b), and drawn, R(a), of any other a > 0, its slope that
+of a over 2 R(a), so k = 1 + 2 k1; what needs R(a)^2 = a is not decided. Refused is everything that leaves
+fractions: a cast to float, np.logaddexp, np.linalg.
 """
 
 import math
@@ -93,23 +94,27 @@ class Field:
         )
 
     def look_up(self, function: str, a: Fraction) -> Fraction:
-        """What stands for `function` ("exp", "log", "tanh") of a > 0; for "log", a > 1."""
+        """What stands for `function` ("exp", "log", "tanh", "sqrt") of a > 0; for "log", a > 1."""
         if (function, a) not in self._table:
             drawn = self.fraction() + (function == "exp")  # e^a > 1
             if self._unit is not None:
-                drawn = Fraction(_true_value(function, a if function == "log" else a * self._unit))
+                drawn = Fraction(_true_value(function, a if function in ("log", "sqrt") else a * self._unit))
             self._table[function, a] = drawn
         return self._table[function, a]
 
     def with_true_values(self, seed: int) -> "Field":
         """A Field of true values, whose unit makes the arguments seen here at most 1000."""
-        largest = max((a for function, a in self._table if function != "log"), default=Fraction(0))
+        largest = max(
+            (a for function, a in self._table if function not in ("log", "sqrt")), default=Fraction(0)
+        )
         return Field(seed, 1 / max(Fraction(1), largest / 1000))
 
 
 def _true_value(function, a):
-    """e^a, log a or tanh a as Decimal."""
+    """e^a, log a, tanh a or the root of a as Decimal."""
     a = _DIGITS.divide(Decimal(a.numerator), Decimal(a.denominator))
+    if function == "sqrt":
+        return _DIGITS.sqrt(a)
     if function == "log":
         return _DIGITS.ln(a)
     if function == "exp":
@@ -234,11 +239,14 @@ class Number:
         return Number(self.field, T, (1 - T * T) * self.slope, 1 + 2 * self.degree)
 
     def sqrt(self):
-        """The root of a constant that is the square of a fraction."""
-        root = Fraction(math.isqrt(abs(self.value.numerator)), math.isqrt(self.value.denominator))
-        if self.degree or self.value < 0 or root * root != self.value:
-            raise TypeError("a root is no fraction, unless it is taken of a constant square such as 4 or 1/9")
-        return Number(self.field, root, Fraction(0), 0)
+        """The root of a >= 0: exact of the square of a fraction, else R(a)."""
+        if self.value < 0 or (self.value == 0 and self.slope != 0):
+            raise ValueError(f"root of {float(self.value):g}")
+        root = Fraction(math.isqrt(self.value.numerator), math.isqrt(self.value.denominator))
+        square = root * root == self.value
+        root = root if square else self.field.look_up("sqrt", self.value)
+        slope = self.slope / (2 * root) if root else self.slope
+        return Number(self.field, root, slope, 1 + 2 * self.degree if self.degree or not square else 0)
 
     def conjugate(self):
         """Itself, as Numbers are real; np.vdot asks for it."""

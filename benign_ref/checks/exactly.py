@@ -25,7 +25,7 @@ from .exact import DRAWN_FROM, Field, chance
 EXPLAINED = {
     "rejected": "the claimed gradient is not the derivative of f (if claimed and found agree to 12 digits: "
     "unless a constant was rounded on the way, such as 1/3 as a float)",
-    "not decided": "unequal as drawn, equal to 40 digits with the true e^a, log a, tanh a: it needs "
+    "not decided": "unequal as drawn, equal to 40 digits with the true e^a, log a, tanh a, root: it needs "
     "e^(a+b) = e^a e^b or the like (a softmax shifted on one side only), which this cannot prove",
 }
 _EQUAL_DIGITS = Fraction(1, 10**40)  # of 60 that a Field of true values has
@@ -95,7 +95,7 @@ def check_exactly(
 ) -> ExactCheck:
     """Is grad the derivative of f, exactly? Block by block, as ExactCheck; [D], see the pages above.
 
-    f(point)     one number, from + - * /, powers, comparisons, abs, max, exp, log, log1p, tanh
+    f(point)     one number, from + - * /, powers, comparisons, abs, max, exp, log, log1p, tanh, sqrt
     grad(point)  the claimed derivatives, with the names and shapes of point
     point        dict or NamedTuple of float64 arrays; each entry is drawn at random between a half and one
                  and
@@ -104,7 +104,7 @@ def check_exactly(
     seed         of what is drawn, an integer >= 0: the same seed, the same numbers
 
     Raises ValueError, with the reason, where f or grad leaves exact arithmetic: np.logaddexp, np.linalg,
-    casts to float, roots and powers that are no fractions, division by 0; and for other names or shapes.
+    casts to float, powers other than whole ones and roots, division by 0; and for other names or shapes.
     TypeError for arrays that are not float64.
     """
     seed = validate.integer("seed", seed, 0)
@@ -175,7 +175,7 @@ def _follow(what, run):
         reason = "division by 0" if isinstance(error, ZeroDivisionError) else error
         raise ValueError(
             f"{what} cannot be followed in exact arithmetic: {reason}. Allowed are + - * / @, whole powers, "
-            "comparisons, abs, max, exp, log, log1p, tanh; not np.logaddexp (take max(-z, 0) + "
+            "comparisons, abs, max, exp, log, log1p, tanh, sqrt; not np.logaddexp (take max(-z, 0) + "
             "log1p(exp(-abs(z))) for it), np.linalg, casts to float"
         ) from error
 

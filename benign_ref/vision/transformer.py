@@ -8,7 +8,7 @@ Every operation is a function that returns (output, back). Its forward lines sta
 in reverse order, each gradient stands under the forward line that it differentiates. dx is the gradient of
 the loss with respect to x, of x's shape. Nothing is checked here (public.py does that), and sizes
 come from the arrays. Every operation carries complex arrays, for derivatives by complex step; all but GELU
-carry arrays of objects too, for exact arithmetic.
+carry arrays of objects too, for exact arithmetic (checks/exact.py).
 """
 
 import math
@@ -195,13 +195,14 @@ def relu(x):
 def log_softmax(z):
     """V7: y = z - log sum_j e^{z_j} over the last axis. back: dz."""
     shifted = z - z.real.max(axis=-1, keepdims=True)
-    y = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    e = np.exp(shifted)
+    total = e.sum(axis=-1, keepdims=True)
 
     def back(dy):
-        # forward: y_i = z_i - log sum_j e^{z_j}, and d(log sum)/dz_i = softmax_i = e^{y_i}
-        return dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
+        # forward: y_i = z_i - log sum_j e^{z_j}, and d(log sum)/dz_i = e^{z_i} / sum_j e^{z_j}
+        return dy - e / total * dy.sum(axis=-1, keepdims=True)
 
-    return y, back
+    return shifted - np.log(total), back
 
 
 def block(p, x):

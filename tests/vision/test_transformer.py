@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benign_ref import checks, vision
+from benign_ref.audit import exact
 from benign_ref.audit.core import AuditedPackage
 from benign_ref.audit.problems import drawn
 from benign_ref.audit.rows import vision as rows
@@ -118,6 +119,15 @@ def test_softmaxes_do_not_overflow_and_the_relu_is_off_at_its_kink():
     assert np.array_equal(y, [[0.0, -1e4, -2e4]]) and np.isfinite(back(np.ones_like(z))).all()
     assert np.array_equal(transformer.softmax(z), [[1.0, 0.0, 0.0]])
     assert np.array_equal(transformer.relu(np.array([0.0, -0.0, 1.0]))[1](np.ones(3)), [0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "wrong", [w for w in WRONG if w.label in exact.CASES], ids=lambda w: f"{w.operation}: {w.name}"
+)
+def test_exact_arithmetic_rejects_the_wrong_derivations_too(wrong, monkeypatch):
+    assert exact.prove(wrong.label).verdict == exact.EQUAL
+    monkeypatch.setattr(transformer, wrong.operation, wrong.wrong)
+    assert exact.prove(wrong.label).verdict == exact.REJECTED
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda w: f"{w.operation}: {w.name}")

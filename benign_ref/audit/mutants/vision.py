@@ -66,7 +66,7 @@ MUTANTS = [
            "return dy",
            "0 where x < 0"),
     Mutant("log-softmax: the sum not differentiated", "V7", HOME,
-           "dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)",
+           "dy - e / total * dy.sum(axis=-1, keepdims=True)",
            "dy",
            "d(log sum)/dz = softmax"),
     Mutant("block: not past A", "V8", HOME,
