@@ -284,5 +284,6 @@ def mathtext(text: str, width: int = 0) -> str:
 
 def prose(text: str) -> str:
     """Prose as HTML, its mathematics between dollar signs."""
-    parts = " ".join(text.split()).split("$")
+    held = re.sub(r"\$([^$]*)\$([.,;:]+)", r"$\1\2$", " ".join(text.split()))  # no line begins with a comma
+    parts = held.split("$")
     return "".join(mathml(part) if k % 2 else html.escape(part, quote=False) for k, part in enumerate(parts))

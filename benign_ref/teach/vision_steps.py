@@ -62,7 +62,7 @@ def scale_step(ex):
     return Step(
         "Back through scale and shift",
         """
-        y = g z + b, entry by entry, with one g and one b (d) for all tokens
+        forward:   y = g z + b, entry by entry, with one g and one b (d) for all tokens
         dz = g dy       dg = sum_tokens dy z       db = sum_tokens dy
         """,
         """Each entry of $y$ is linear in its $z$, its $g$ and its $b$. A product with what stands beside
@@ -88,7 +88,7 @@ def root_step(ex):
     return Step(
         "Back through the root",
         """
-        z = u / r,   r = sqrt(mean u^2 + epsilon),   so that   dr / du_i = u_i / (d r) = z_i / d
+        forward:   z = u / r,   r = sqrt(mean u^2 + epsilon),   so that   dr / du_i = u_i / (d r) = z_i / d
         du = (dz - z mean(dz z)) / r
         """,
         """Quotient rule: $u$ above gives $dz / r$. $r$ below gives $-sum_i dz_i u_i / r^2 = -sum_i dz_i
@@ -107,7 +107,7 @@ def mean_step(ex):
     return Step(
         "Back through the mean: V3",
         """
-        u = x - mean x,   so that   dx = du - mean du
+        forward:   u = x - mean x,   so that   dx = du - mean du
         dx = (dz - mean dz - z mean(dz z)) / r       (V3)
         """,
         """Every entry of $x$ is in its own $u$ with 1 and in all $d$ of them with $-1/d$. The mean of $z$
@@ -178,7 +178,7 @@ def head_values_step(ex):
     return Step(
         "Back to values and attention",
         """
-        O_h = S_h V_h
+        forward:   O_h = S_h V_h
         dV_h = S_h^T dO_h       dS_h = dO_h V_h^T
         """,
         """$<dO_h, S_h dV> = <S_h^T dO_h, dV>$ and $<dO_h, dS V_h> = <dO_h V_h^T, dS>$: the product rule,
@@ -202,7 +202,7 @@ def head_softmax_step(ex):
     return Step(
         "Back through the softmax",
         """
-        S_h[l,:] = softmax(Z_h[l,:]),   J = diag(S_h[l,:]) - S_h[l,:] S_h[l,:]^T       (M3)
+        forward:   S_h[l,:] = softmax(Z_h[l,:]),   J = diag(S_h[l,:]) - S_h[l,:] S_h[l,:]^T       (M3)
         dZ_h[l,j] = S_h[l,j] (dS_h[l,j] - sum_i S_h[l,i] dS_h[l,i])
         """,
         """$J$ is symmetric, so $dZ_h[l,:] = J dS_h[l,:]$, written out. Rows of $dZ_h$ sum to 0.""",
@@ -226,7 +226,7 @@ def head_queries_step(ex):
     return Step(
         "Back to queries and keys: V4",
         """
-        Z_h = Q_h K_h^T / sqrt d
+        forward:   Z_h = Q_h K_h^T / sqrt d
         dQ_h = dZ_h K_h / sqrt d       dK_h = dZ_h^T Q_h / sqrt d       (V4)
         """,
         """As for $W_Q$ and $W_K$: queries belong to the rows of $Z_h$, keys to its columns, so the one has

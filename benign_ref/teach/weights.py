@@ -78,6 +78,7 @@ def output_step(ex):
     return Step(
         "From the loss to the outputs",
         """
+        forward:   L_S = (1/N) sum_n ell(y_n f_n),   ell(z) = log(1 + e^{-z})
         g_n = dL_S/df_n = y_n ell'(y_n f_n) / N,   ell'(z) = -1/(1 + e^z)
         so that   dL_S = sum_n g_n df_n
         """,
@@ -97,7 +98,8 @@ def values_step(ex):
     return Step(
         "From an output to the values of its tokens",
         """
-        f_n = (1/M) sum_l sum_j S_n[l,j] c_n[j] = sum_j a_n[j] c_n[j],   a_n[j] = (1/M) sum_l S_n[l,j]
+        forward:   f_n = (1/M) sum_l sum_j S_n[l,j] c_n[j]
+        f_n = sum_j a_n[j] c_n[j],   a_n[j] = (1/M) sum_l S_n[l,j]
         df_n/dc_n[j] = a_n[j]
         """,
         """Neither $W_V$ nor $w_O$ is in $S_n$, so attention is a constant here. $a_n[j]$ is the attention
@@ -118,7 +120,7 @@ def attention_step(ex):
     return Step(
         "From an output to its attention",
         """
-        f_n = (1/M) sum_l sum_j S_n[l,j] c_n[j]
+        forward:   f_n = (1/M) sum_l sum_j S_n[l,j] c_n[j]
         df_n/dS_n[l,j] = c_n[j] / M
         """,
         """$W_Q$ and $W_K$ are in $S_n$ only, so here the values $c_n$ are constants. $f_n$ is linear in
@@ -136,7 +138,7 @@ def softmax_step(ex):
     return Step(
         "Through the softmax",
         """
-        phi_j = e^{p_j} / sum_i e^{p_i}
+        forward:   phi_j = e^{p_j} / sum_i e^{p_i}
         d phi_j / d p_i = phi_j (1[i=j] - phi_i),   that is   J(phi) = diag(phi) - phi phi^T       (M3)
         """,
         """Quotient rule: the numerator $e^{p_j}$ depends on $p_i$ only if $i = j$, which gives $phi_j
@@ -154,6 +156,7 @@ def coupling_step(ex):
     return Step(
         "From an output to its logits",
         """
+        forward:   f_n = (1/M) sum_l S_n[l,:] c_n,   S_n[l,:] = phi(P_n[l,:])
         D_n = df_n/dP_n,   D_n[l,:] = (1/M) J(S_n[l,:]) c_n       (M3)
         entry by entry:   D_n[l,j] = (1/M) S_n[l,j] (c_n[j] - sum_i S_n[l,i] c_n[i])
         """,
@@ -175,6 +178,7 @@ def into(ex, name):
     X, D, a = ex.X, ex.D, ex.a
     if name == "W_Q":
         return (
+            "forward:   P_n = X_n W_Q W_K^T X_n^T\n"
             "dP_n = X_n dW_Q W_K^T X_n^T\n"
             "df_n = <D_n, dP_n> = tr(D_n^T X_n dW_Q W_K^T X_n^T) = <X_n^T D_n X_n W_K, dW_Q>",
             """$P_n$ is linear in $W_Q$. Turning the factors of the trace around until $dW_Q$ stands last
@@ -185,6 +189,7 @@ def into(ex, name):
         )
     if name == "W_K":
         return (
+            "forward:   P_n = X_n W_Q W_K^T X_n^T\n"
             "dP_n = X_n W_Q dW_K^T X_n^T\n"
             "df_n = <D_n, dP_n> = tr(D_n^T X_n W_Q dW_K^T X_n^T) = <X_n^T D_n^T X_n W_Q, dW_K>",
             """Like $W_Q$, but $W_K$ enters transposed. Turning the trace around gives $tr(X_n^T D_n^T X_n
@@ -195,7 +200,8 @@ def into(ex, name):
         )
     if name == "W_V":
         return (
-            "dc_n = X_n dW_V w_O\ndf_n = a_n^T dc_n = a_n^T X_n dW_V w_O = <X_n^T a_n w_O^T, dW_V>",
+            "forward:   c_n = X_n W_V w_O\ndc_n = X_n dW_V w_O\n"
+            "df_n = a_n^T dc_n = a_n^T X_n dW_V w_O = <X_n^T a_n w_O^T, dW_V>",
             """$c_n$ is linear in $W_V$. A row times a matrix times a column, $u^T dW v = sum_{ij} u_i
             dW_{ij} v_j$, is $<u v^T, dW>$, here with $u = X_n^T a_n$, the token that average attention
             sees, and $v = w_O$.""",
@@ -203,7 +209,8 @@ def into(ex, name):
             lambda W, n: a[n] @ X[n] @ W @ w_O,
         )
     return (
-        "dc_n = X_n W_V dw_O\ndf_n = a_n^T X_n W_V dw_O = <W_V^T X_n^T a_n, dw_O>",
+        "forward:   c_n = X_n W_V w_O\ndc_n = X_n W_V dw_O\n"
+        "df_n = a_n^T X_n W_V dw_O = <W_V^T X_n^T a_n, dw_O>",
         """$c_n$ is linear in $w_O$. The row $a_n^T X_n W_V$ stands before $dw_O$, so the gradient is that
         row written as a column.""",
         [W_V.T @ X_n.T @ a_n for X_n, a_n in zip(X, a)],
@@ -273,8 +280,10 @@ def sum_step(ex, name):
     in_block = lambda W: loss(ex.theta._replace(**{name: W}), ex.X, ex.y)  # noqa: E731
     return Step(
         f"Sum over the samples: {label}",
-        f"grad_{{{name}}} L_S = {short}       ({label})\ngrad_{{{name}}} L_S = {long}",
-        f"""$dL_S = sum_n g_n df_n$: each sample's gradient counts with its $g_n$. The second line puts back
+        f"forward:   L_S = (1/N) sum_n ell(y_n f_n)\n"
+        f"grad_{{{name}}} L_S = {short}       ({label})\n"
+        f"grad_{{{name}}} L_S = {long}",
+        f"""$dL_S = sum_n g_n df_n$: each sample's gradient counts with its $g_n$. The last line puts back
         what $g_n$ and ${"D_n" if name in ("W_Q", "W_K") else "a_n"}$ stand for: a sum over samples and,
         in each, over the tokens $l$ that look.""",
         [("g", ex.g), (f"gradient of L_S in {name}", total)],
@@ -286,8 +295,10 @@ def sum_step(ex, name):
                 1e-10,
             ),
             Check("the same by central differences", by_central_differences(ex, name, total), 1e-5),
-            compare("first line against second", total, double),
-            compare("first line against gradients.py", total, getattr(gradients(ex.theta, ex.X, ex.y), name)),
+            compare("first sum against the double sum", total, double),
+            compare(
+                "first sum against paper/gradients.py", total, getattr(gradients(ex.theta, ex.X, ex.y), name)
+            ),
         ],
         exercise=f"gradient_{name}",
     )

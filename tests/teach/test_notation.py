@@ -124,3 +124,4 @@ def test_no_page_keeps_what_a_terminal_types():
 
 def test_prose_keeps_its_words_and_reads_what_stands_between_dollars():
     assert prose("the $n$-th of\n  <two>") == "the <math><mi>n</mi></math>-th of &lt;two&gt;"
+    assert prose("at $n$.") == "at <math><mrow><mi>n</mi><mo>.</mo></mrow></math>"
