@@ -85,8 +85,9 @@ class Line:
         """
         step = self.complex_step()
         r = first = min(self.scale, 2 * ROUNDING * abs(self.at(0.0)) / enough) if enough > 0 else self.scale
+        floor = 4 * np.finfo(float).eps * abs(self.at(0.0))  # what hides on a circle of radius 1
         least = self._circle(r, step)
-        while least[0] > max(enough, least[1] / 2) and r > NEAREST * self._reach():
+        while max(least) > max(enough, 4 * floor / r) and r > NEAREST * self._reach():
             r /= 4
             least = min(least, self._circle(r, step), key=max)
         while r >= first and least[1] > enough and r < FARTHEST * self.scale:
