@@ -1,5 +1,5 @@
-"""Time of a step of gradient descent against d: the engines, JAX, PyTorch, and the matrix product inside the
-proof engine's step.
+"""Where time goes: a step of gradient descent against d, N and M, beside JAX and PyTorch; the parts of a run
+against the products it needs; cells of the published Figure 1; whole runs in law.
 """
 
 import json
@@ -9,48 +9,59 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from benign_ref.plots import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from benign_ref.runtime.threads import THREAD_VARIABLES
 
-from .common import WIDTH, Result, plt, save
+from . import speed_worker
+from .common import WIDTH, Result, log_axis, plt, save
 
-TITLE = "time of a step against d: engines, JAX and PyTorch (if there)"
-CAPTION = """ Speed. (a) Time of one step of gradient descent (loss, gradients of W_Q, W_K, W_V, update;
-float64) against d, all on one core, in one process for each d, the competitors taking turns: medians, bars
-from the shortest to the longest. N = 20, M = 16, d_h = d_v = 64. JAX: jit of value_and_grad and the update,
-its compilation not counted; "as written" takes X W_V w_O from left to right, the other the cheaper X (W_V
-w_O), as our engines do. PyTorch: eager. Grey: the matrix product of a proof-engine step alone, the tokens'
-Gram matrix times the cotangents. The proof engine knows d only through that Gram matrix, so its step costs
-the same at any d; the law engine draws the Gram matrix, so that nothing at all has length d. (b) A whole law
-run, drawing included, against d. All of it is ours [C].
+TITLE = "where time goes: engines, JAX and PyTorch (if there), the parts of a run, a published cell"
+CAPTION = """
+Speed. (a) Time of one step of gradient descent (loss, gradients of W_Q, W_K, W_V, update; float64) against
+d, all on one core, in one process for each d, the competitors taking turns: medians, bars from the shortest
+to the longest. N = {N}, M = {M}, d_h = d_v = {d_h}. {peers} JAX: jit of value_and_grad and the update, its
+compilation not counted; "as written" takes X W_V w_O from left to right, the other the cheaper X (W_V w_O),
+as our engines do. PyTorch: eager. Grey: the one matrix product of a proof-engine step alone, the tokens'
+Gram matrix times the coefficients. The proof engine knows d only through that Gram matrix; the law engine
+draws it. (b), (c) The same against N (M = {M}) and against M (N = {N}) at d = {first_d}. (d) Processor time
+of each part of whole runs of the proof engine on real draws, with a test on {n_test} fresh samples: {steps}
+steps at d = {part_d}, and two published cells [A: vit.py], N = {cell_N}, ||mu|| = {cell_mu}; medians of
+{repeats} draws. Set-up: Gram matrix, projections, rebuilt columns; advance: what is left of a step. Black:
+the limit, the time of the counted multiplications at the speed of the grey product. (e) A whole law run of
+{run_steps} steps, drawing included, against d. (f) The published cells, ours beside the authors' program:
+{authors} s [A: PyTorch on a CPU, one thread, single precision; taken once, not by this figure]. All of ours
+is [C].
 """
 SHAPE = {"N": 20, "M": 16, "d_h": 64, "d_v": 64, "snr": 8.0, "C_p": 20.0}
 STYLES = {  # name: (label, colour, marker)
     "reference": ("line by line (NumPy)", "0.45", "x"),
-    "torch": ("PyTorch, eager", "C1", "v"),
-    "jax as written": ("JAX, jit, as written", "C5", "s"),
-    "jax": ("JAX, jit", "C3", "D"),
-    "parameters": ("parameter engine", "C0", "o"),
-    "proof": ("proof engine", "C2", "^"),
-    "law": ("law engine", "C4", "."),
+    "torch": ("PyTorch, eager", ORANGE, "v"),
+    "jax as written": ("JAX, jit, as written", SKY, "s"),
+    "jax": ("JAX, jit", VERMILLION, "D"),
+    "parameters": ("parameter engine", BLUE, "o"),
+    "proof": ("proof engine", GREEN, "^"),
+    "law": ("law engine", PURPLE, "."),
 }
+PARTS = ("draw", "set-up", "product", "attention", "advance", "test")
 PAIRS = (  # whose times are compared in the printed lines
-    ("jax", "proof"), ("jax as written", "proof"), ("torch", "proof"), ("parameters", "proof"), ("proof", "product"), ("jax", "parameters"),
+    ("jax", "proof"), ("jax as written", "proof"), ("torch", "proof"), ("parameters", "proof"),
+    ("proof", "product"), ("jax", "parameters"),
 )  # fmt: skip
 PEERS = {"jax": "JAX", "torch": "PyTorch"}
+GROWING = ("parameters", "proof", "jax")  # in (b) and (c)
 ROOT = Path(__file__).resolve().parent.parent
-BYTES_PER_D = 32e3  # of a process with every competitor, 26e3 measured at d = 16384
 
 
 def sizes(quick):
-    """The values of d in (a) and (b), steps of a run in (b), seconds for each process."""
+    """The values of d in (a), of N in (b), M in (c), d and steps of the runs in (d), d and steps of those in
+    (e), seconds for each process, draws in (d) and (f).
+    """
     if quick:
-        return {"d": [1024, 4096], "run_d": [1024, 10**6], "steps": 60, "seconds": 1.5}
-    return {
-        "d": [4**k for k in range(5, 11)],
-        "run_d": [1024, 10**4, 10**5, 10**6, 10**7, 10**8, 10**9],
-        "steps": 300,
-        "seconds": 12.0,
-    }
+        return {"d": [1024, 4096], "N": [10, 20], "M": [8, 16], "part_d": [1024], "part_steps": 100,
+                "run_d": [1024, 10**6], "steps": 60, "seconds": 0.4, "repeats": 2}  # fmt: skip
+    return {"d": [4**k for k in range(5, 9)], "N": [5, 10, 20, 40, 80], "M": [4, 8, 16, 32, 64],
+            "part_d": [1024, 16384], "part_steps": 600, "run_d": [10**k for k in range(3, 10)],
+            "steps": 300, "seconds": 10.0, "repeats": 5}  # fmt: skip
 
 
 def one_core():
@@ -58,80 +69,45 @@ def one_core():
     return max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
-def available_bytes():
-    """Half of the memory that the system reports as available; without a report, what d = 16384 needs."""
-    try:
-        with open("/proc/meminfo", encoding="utf-8") as file:
-            fields = dict(line.split(":", 1) for line in file)
-        return 512 * int(fields["MemAvailable"].split()[0])
-    except (OSError, KeyError, ValueError):
-        return BYTES_PER_D * 16384
-
-
-def ask(order, threads):
-    """Start a process for one order to speed_worker and return its answer; RuntimeError with its last words
-    if it fails.
+def ask(what, core, **order):
+    """The answer of speed_worker.what(**order) in a process of its own: the threads of BLAS and XLA are
+    settled by the environment, the core by its affinity, before NumPy, JAX and PyTorch are imported. Raises
+    RuntimeError with the last words of a process that fails.
     """
-    environment = {
-        **os.environ,
-        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-    }
-    if threads == 1:
-        flags = "--xla_cpu_multi_thread_eigen=false"
-        environment["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
-    command = [sys.executable, "-m", "figures.speed_worker", json.dumps(order)]
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
+    environment["XLA_FLAGS"] = flags.strip()
+    pin = f"os.sched_setaffinity(0, {{{core}}})\n" if core is not None else ""
+    script = f"import json, os, sys\n{pin}from figures import speed_worker\n"
+    script += f"print(json.dumps(speed_worker.{what}(**json.loads(sys.argv[1]))))"
+    command = [sys.executable, "-c", script, json.dumps(order)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"speed: the measurement {order} failed: {done.stderr.strip()[-800:]}")
+        raise RuntimeError(f"speed: measuring {what} of {order} failed: {done.stderr.strip()[-800:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def names_at(d, before, seconds):
-    """The competitors at d, and a line on who is left out (None: nobody). before: the last, smaller d and
-    {name: seconds a step} there.
-    """
-    if BYTES_PER_D * d > available_bytes():
-        return (
-            ["law"],
-            f"d = {d}: the law engine alone; with the others the process would need about {BYTES_PER_D * d / 1e9:.0f} GB",
-        )
-    last, known = before
-    grow = [name for name in known if name not in ("law", "proof", "product")]  # in proportion to d
-    slow = [name for name in grow if known[name] * d / last > seconds / 3]
-    names = [name for name in STYLES if name not in slow and (not known or name in known)]
-    return (
-        names,
-        f"d = {d}: without {', '.join(slow)}, a step of which would take {seconds / 3:g} s or more"
-        if slow
-        else None,
-    )
-
-
 def measure(options, size):
-    """Every measurement: {(d, cores): answer}, the whole runs' answer, and notes on what was left out."""
-    core, cores, answers, notes = one_core(), os.cpu_count() or 1, {}, []
-    before, total = (1, {}), len(size["d"]) + 2
-    for place, d in enumerate(size["d"]):
-        names, note = names_at(d, before, size["seconds"])
-        order = {
-            "shape": {**SHAPE, "d": d},
-            "core": core,
-            "seed": options.seed,
-            "seconds": size["seconds"],
-            "names": names,
-        }
-        answers[d, 1] = ask(order, 1)
-        notes += [note] if note else []
-        if len(names) > 1:
-            before = d, {name: times(found, True)[0] for name, found in answers[d, 1]["engines"].items()}
-        options.progress(place + 1, total, "measurements")
-    order = {"shape": {**SHAPE, "d": 1024}, "core": None, "seed": options.seed, "seconds": size["seconds"]}
-    answers[1024, cores] = ask({**order, "names": ["parameters", "jax", "jax as written"]}, cores)
-    options.progress(total - 1, total, "measurements")
-    order = {**order, "core": core, "shape": {**order["shape"], "max_steps": size["steps"], "epsilon": 1e-12}}
-    runs = ask({**order, "whole_runs": size["run_d"]}, 1)
-    options.progress(total, total, "measurements")
-    return answers, runs, notes
+    """Every measurement: {(N, M, d): answer} of steps, times of law runs, parts of runs, published cells."""
+    core, N, M, first = one_core(), SHAPE["N"], SHAPE["M"], size["d"][0]
+    places = {(N, M, d): STYLES for d in size["d"]}
+    places |= {(n, M, first): GROWING for n in size["N"] if n != N}
+    places |= {(N, m, first): GROWING for m in size["M"] if m != M}
+    answers, long = {}, {**SHAPE, "epsilon": 1e-12}
+    for (n, m, d), names in places.items():
+        shape, seconds = {**SHAPE, "N": n, "M": m, "d": d}, size["seconds"] / (1 if names is STYLES else 3)
+        order = {"shape": shape, "names": list(names), "seed": options.seed, "seconds": seconds}
+        answers[n, m, d] = ask("steps", core, **order)
+        options.progress(len(answers), len(places) + 3, "measurements")
+    shape, timing = {**long, "max_steps": size["steps"]}, {"seed": options.seed, "seconds": size["seconds"]}
+    law = ask("law_runs", core, shape=shape, ds=size["run_d"], **timing)
+    options.progress(len(places) + 1, len(places) + 3, "measurements")
+    shapes = [{**long, "max_steps": size["part_steps"], "d": d} for d in size["part_d"]]
+    parts = ask("parts", core, shapes=shapes, repeats=size["repeats"])
+    options.progress(len(places) + 2, len(places) + 3, "measurements")
+    cells = ask("cells", core, repeats=size["repeats"])
+    options.progress(len(places) + 3, len(places) + 3, "measurements")
+    return answers, law, parts, cells
 
 
 def times(found, processor=False):
@@ -152,136 +128,162 @@ def ratio(answer, slow, fast):
     return f"{clock:.2f} (medians; shortest times: {shortest:.2f}; processor time: {processor:.2f})"
 
 
-def report(answers, runs, size):
-    """The printed lines: agreement, ratios, compilation, law runs, absent peers."""
-    first = answers[size["d"][0], 1]
-    lines = [f"{PEERS[name]} is not installed: left out" for name in PEERS if name not in first["versions"]]
+def report(answers, law, parts, cells, size):
+    """The printed lines: agreement, ratios, compilation, law runs, parts, published cells, absent peers."""
+    N, M, first = SHAPE["N"], SHAPE["M"], size["d"][0]
+    there = answers[N, M, first]
+    lines = [f"{PEERS[name]} is not installed: left out" for name in PEERS if name not in there["versions"]]
     spread = 0.0
     for answer in answers.values():
-        last = [
-            found["losses"][-1]
-            for name, found in answer["engines"].items()
-            if found["losses"] and name != "law"
-        ]
+        found = [(name, one["losses"]) for name, one in answer["engines"].items() if one["losses"]]
+        last = [losses[-1] for name, losses in found if name != "law"]
         spread = max([spread, *(abs(loss / last[0] - 1) for loss in last)])
     lines.append(f"all engines and peers agree in the loss after two steps to {spread:.1g} (relative)")
-    for (d, cores), answer in answers.items():
-        place = f"d = {d}, {'one core' if cores == 1 else f'{cores} cores'}"
+    for d in sorted({first, 16384, size["d"][-1]} & set(size["d"])):
         for slow, fast in PAIRS:
-            text = ratio(answer, slow, fast)
-            if text and (d in (1024, 16384) or d == size["d"][-1]):
-                lines.append(f"{place}: {slow} / {fast} = {text}")
-    compiled = ", ".join(
-        f"{name} {found['first']:.2f} s" for name, found in first["engines"].items() if name != "product"
-    )
-    lines.append(f"first step, compilation or loading of compiled code included: {compiled}")
-    low, high = (times(runs["whole_runs"][str(d)], True)[0] for d in (1024, 10**6))
-    # processor time, which a busy machine does not change
+            text = ratio(answers[N, M, d], slow, fast)
+            lines += [f"d = {d}, one core: {slow} / {fast} = {text}"] if text else []
+    compiled = [f"{name} {one['first']:.2f} s" for name, one in there["engines"].items() if name != "product"]
+    lines.append(f"first step, compilation or loading of compiled code included: {', '.join(compiled)}")
+    few, many = size["run_d"][0], size["run_d"][-1]
+    low, high = (times(law[str(d)], True)[0] for d in (few, many))  # processor time, whoever else is at work
     lines.append(
-        f"a law run of {size['steps']} steps: {high:.3f} s at d = 1e6, {low:.3f} s at d = 1024, {high / low:.2f} times"
+        f"a law run of {size['steps']} steps: {high:.3f} s at d = {many:.0e}, {low:.3f} s at d = {few}, "
+        f"{high / low:.2f} times"
     )
-    if runs["peak_mb"]:
-        lines.append(
-            f"peak memory of the law runs' process, libraries included: {runs['peak_mb']:.0f} MB, d up to {size['run_d'][-1]:.0e}"
-        )
-    return lines
+    for name, one in zip(names_of(size), parts):
+        whole, shares = sum(one["parts"].values()), [f"{part} {one['parts'][part]:.3f}" for part in PARTS]
+        against = f"{whole / one['limit']:.2f} times the limit"
+        lines.append(f"{name}: {whole:.3f} s in {one['steps']:g} steps ({', '.join(shares)}), {against}")
+    return lines + speed_worker.compared(cells)
 
 
-def draw_line(axes, ds, found, colour, **style):
-    """Medians against d with bars from the shortest to the longest time."""
+def names_of(size):
+    """What the bars of (d) are called."""
+    small = [f"d = {d}, {size['part_steps']} steps" for d in size["part_d"]]
+    return small + [f"N = {N}, ||mu|| = {mu:g}, published" for N, mu in speed_worker.AUTHORS]
+
+
+def draw_lines(axes, places, answers, names):
+    """Medians of a step against the numbers `places` {number: key of answers}, bars from the shortest to the
+    longest time; the product alone in grey.
+    """
+    for name in names:
+        _, colour, marker = STYLES[name]
+        there = {
+            x: answers[key]["engines"][name] for x, key in places.items() if name in answers[key]["engines"]
+        }
+        if there:
+            draw_line(axes, list(there), list(there.values()), colour, marker=marker, label=STYLES[name][0])
+    there = {x: answers[key]["engines"].get("product") for x, key in places.items()}
+    product = {x: times(found)[0] for x, found in there.items() if found}
+    axes.plot(
+        *zip(*product.items()), color="0.7", linewidth=2.5, zorder=0, label="proof engine: product alone"
+    )
+    axes.set(xscale="log", yscale="log")
+
+
+def draw_line(axes, xs, found, colour, **style):
+    """Medians with bars from the shortest to the longest time."""
     mid, low, high = zip(*(times(one) for one in found))
     bars = [[m - v for m, v in zip(mid, low)], [v - m for m, v in zip(mid, high)]]
-    axes.errorbar(
-        ds,
-        mid,
-        bars,
-        color=colour,
-        markersize=3.5,
-        markerfacecolor="none",
-        capsize=1.5,
-        elinewidth=0.7,
-        **style,
-    )
+    look = {"markersize": 3.5, "markerfacecolor": "none", "capsize": 1.5, "elinewidth": 0.7}
+    axes.errorbar(xs, mid, bars, color=colour, **look, **style)
 
 
-def draw(answers, runs, size):
-    """Both panels."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.1), width_ratios=[1.7, 1])
-    for name, (label, colour, marker) in STYLES.items():
-        there = [d for d in size["d"] if name in answers[d, 1]["engines"]]
-        if there:
-            draw_line(
-                left,
-                there,
-                [answers[d, 1]["engines"][name] for d in there],
-                colour,
-                marker=marker,
-                label=label,
-            )
-    there = [d for d in size["d"] if "product" in answers[d, 1]["engines"]]
-    product = [times(answers[d, 1]["engines"]["product"])[0] for d in there]
-    left.plot(there, product, color="0.7", linewidth=2.5, zorder=0, label="proof engine: product alone")
-    left.set(xscale="log", yscale="log", xlabel=r"$d$", ylabel="seconds a step, one core", title="(a) a step")
-    draw_line(right, size["run_d"], [runs["whole_runs"][str(d)] for d in size["run_d"]], "C4", marker=".")
-    right.set(
-        xscale="log",
-        xlabel=r"$d$",
-        ylabel="seconds, one core",
-        title=f"(b) a whole law run, {size['steps']} steps",
+def draw_parts(axes, parts, size):
+    """The parts of each run, stacked, and the limit."""
+    for k, one in enumerate(parts):
+        begun = 0.0
+        for part, colour in zip(PARTS, (GREY, *COLOURS)):
+            label = part if k == 0 else None
+            axes.barh(k, one["parts"][part], left=begun, height=0.6, color=colour, label=label)
+            begun += one["parts"][part]
+        label = "limit" if k == 0 else None
+        axes.plot([one["limit"]] * 2, [k - 0.38, k + 0.38], color="black", linewidth=2, label=label)
+    names = [name.replace(", ", "\n", 1).replace("||mu||", r"$\|\mu\|$") for name in names_of(size)]
+    axes.set(
+        yticks=range(len(names)), yticklabels=names, xlabel="seconds (processor)", title="(d) parts of a run"
     )
-    right.set_ylim(bottom=0)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    axes.invert_yaxis()
+    axes.legend(fontsize=6, ncols=2)
+
+
+def draw(answers, law, parts, cells, size):
+    """All panels."""
+    N, M, first = SHAPE["N"], SHAPE["M"], size["d"][0]
+    figure, panels = plt.subplots(2, 3, figsize=(WIDTH * 1.35, 5.6), width_ratios=[1.5, 1, 1])
+    (by_d, by_N, by_M), (bars, runs, ours_and_theirs) = panels
+    draw_lines(by_d, {d: (N, M, d) for d in size["d"]}, answers, STYLES)
+    by_d.set(ylabel="seconds a step, one core", title="(a) a step")
+    log_axis(by_d, size["d"], r"$d$")
+    draw_lines(by_N, {n: (n, M, first) for n in size["N"]}, answers, GROWING)
+    by_N.set(title=f"(b) M = {M}, d = {first}")
+    log_axis(by_N, size["N"], r"$N$")
+    draw_lines(by_M, {m: (N, m, first) for m in size["M"]}, answers, GROWING)
+    by_M.set(title=f"(c) N = {N}, d = {first}")
+    log_axis(by_M, size["M"], r"$M$")
+    draw_parts(bars, parts, size)
+    draw_line(runs, size["run_d"], [law[str(d)] for d in size["run_d"]], PURPLE, marker=".")
+    title = f"(e) a law run, {size['steps']} steps"
+    runs.set(xscale="log", xlabel=r"$d$", ylabel="seconds, one core", title=title)
+    runs.set_ylim(bottom=0)
+    for k, (n, mu, seconds) in enumerate(cells):
+        label = ("ours, double precision", "the authors' [A], single") if k == 0 else (None, None)
+        ours_and_theirs.bar(k - 0.2, median(seconds), 0.38, color=GREEN, label=label[0])
+        ours_and_theirs.bar(k + 0.2, speed_worker.AUTHORS[n, mu], 0.38, color="0.6", label=label[1])
+    ticks = [f"N = {n}\n$\\|\\mu\\|$ = {mu:g}" for n, mu, _ in cells]
+    ours_and_theirs.set(
+        xticks=range(len(ticks)), xticklabels=ticks, ylabel="seconds", title="(f) a published cell"
+    )
+    ours_and_theirs.set_ylim(top=1.3 * max(speed_worker.AUTHORS.values()))
+    ours_and_theirs.legend(fontsize=6)
+    figure.legend(*by_d.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
+
+
+def caption(answers, size):
+    """The caption, filled in from what was measured."""
+    versions = answers[SHAPE["N"], SHAPE["M"], size["d"][0]]["versions"]
+    peers = [f"{PEERS[name]} {versions[name]}" for name in PEERS if name in versions]
+    absent = [PEERS[name] for name in PEERS if name not in versions]
+    text = [f"With {' and '.join(peers)}."] * bool(peers) + [f"Not installed: {', '.join(absent)}."] * bool(
+        absent
+    )
+    join = lambda values: " and ".join(f"{value:g}" for value in values)  # noqa: E731
+    return CAPTION.format(
+        N=SHAPE["N"], M=SHAPE["M"], d_h=SHAPE["d_h"], peers=" ".join(text), first_d=size["d"][0],
+        steps=size["part_steps"], part_d=" and ".join(map(str, size["part_d"])), repeats=size["repeats"],
+        n_test=speed_worker.N_TEST,
+        cell_N=join(N for N, _ in speed_worker.AUTHORS), cell_mu=join(mu for _, mu in speed_worker.AUTHORS),
+        run_steps=size["steps"], authors=join(speed_worker.AUTHORS.values()),
+    )  # fmt: skip
 
 
 def make(options):
     """Measure, draw, return a Result."""
     size = sizes(options.quick)
-    answers, runs, notes = measure(options, size)
-    header = [
-        "what",
-        "d",
-        "cores",
-        "engine",
-        "median_s",
-        "shortest_s",
-        "longest_s",
-        "processor_s",
-        "rounds",
-        "first_s",
-        "third_loss",
-    ]
+    answers, law, parts, cells = measure(options, size)
+    header = ["what", "N", "M", "d", "engine or part", "median_s", "shortest_s", "longest_s", "processor_s"]
+    header += ["rounds", "first_s", "third_loss"]
+    row = lambda found: [*times(found), times(found, True)[0]]  # noqa: E731
     rows = []
-    for (d, cores), answer in answers.items():
-        for name, found in answer["engines"].items():
-            last = found["losses"][-1] if found["losses"] else ""
-            rows.append(
-                [
-                    "step",
-                    d,
-                    cores,
-                    name,
-                    *times(found),
-                    times(found, True)[0],
-                    len(found["times"]),
-                    found["first"],
-                    last,
-                ]
-            )
-    for d, found in runs["whole_runs"].items():
-        rows.append(
-            [
-                f"run of {size['steps']} steps",
-                d,
-                1,
-                "law",
-                *times(found),
-                times(found, True)[0],
-                len(found),
-                "",
-                "",
-            ]
-        )
-    files = save(draw(answers, runs, size), "speed", CAPTION, header, rows, options)
-    settings = {"shape": SHAPE, **size, "versions": answers[size["d"][0], 1]["versions"], "core": one_core()}
-    return Result(files, notes + report(answers, runs, size), settings)
+    for key, answer in answers.items():
+        for name, one in answer["engines"].items():
+            last = one["losses"][-1] if one["losses"] else ""
+            rows.append(["step", *key, name, *row(one), len(one["times"]), one["first"], last])
+    N, M = SHAPE["N"], SHAPE["M"]
+    rows += [[f"run of {size['steps']} steps", N, M, d, "law", *row(law[d]), len(law[d])] for d in law]
+    for name, one in zip(names_of(size), parts):
+        every = {**one["parts"], "limit": one["limit"]}
+        rows += [[name, "", "", "", part, "", "", "", seconds] for part, seconds in every.items()]
+    for n, mu, seconds in cells:
+        what = [f"published cell, ||mu|| = {mu:g}", n, 16, 1024]
+        rows.append([*what, "proof", "", min(seconds), max(seconds), median(seconds), len(seconds)])
+        rows.append([*what, "the authors' program [A]", speed_worker.AUTHORS[n, mu]])
+    rows = [one + [""] * (len(header) - len(one)) for one in rows]
+    picture = draw(answers, law, parts, cells, size)
+    files = save(picture, "speed", caption(answers, size), header, rows, options)
+    versions = answers[N, M, size["d"][0]]["versions"]
+    settings = {"shape": SHAPE, **size, "versions": versions, "core": one_core()}
+    return Result(files, report(answers, law, parts, cells, size), settings)

@@ -1,85 +1,31 @@
-"""What the speed figure times: one process, one d, every competitor in turn. `python -m figures.speed_worker
-'{...}'` prints JSON.
+"""What the speed figure times, in a process of its own: a step of every competitor, the parts of a run, cells
+of the published Figure 1. `python -m figures.speed_worker` times these cells beside the authors' program.
 
-The threads of BLAS and XLA are settled by the environment and by the cores this process may use, before any
-of them is imported; that is why the figure starts a process for each measurement. Every competitor takes the
-same step: loss, gradients of W_Q, W_K, W_V, and theta - eta gradients, in float64, from the same start on the
-same data (the law engine: on its own draw of the same law).
+Every competitor takes the same step: loss, gradients of W_Q, W_K, W_V, and theta - eta gradients, in float64,
+from the same start on the same data (the law engine: on its own draw of the same law).
 """
 
 import functools
-import json
-import os
-import sys
 import time
+from statistics import median
 
-try:
-    import resource
-except ImportError:  # not on every system; then no peak memory is told
-    resource = None
+import numpy as np
 
+import benign_ref as br
+from benign_ref.derived.law import LawSpace
+from benign_ref.engines import cost
+from benign_ref.engines.attention import outputs
+from benign_ref.engines.parameter_space import ParameterSpace
+from benign_ref.engines.proof_space import ColumnSpace, ProofSpace
+from benign_ref.experiments import cell
+from benign_ref.paper.descent import ReferenceSpace, descend, side_by_side
 
-def pin(core):
-    """Keep this process on one core (None: leave all), where the system can; before NumPy, JAX and PyTorch
-    are imported.
-    """
-    if core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
+from . import speed_peers
 
-
-def jax_step(s, data, theta, as_written=False):
-    """JAX: jit of value_and_grad and the update together, the old weights given back to it. as_written: X W_V
-    w_O from left to right (M1); otherwise X (W_V w_O), which is cheaper and what our engines do.
-    """
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    import jax.numpy as jnp
-
-    def loss(weights, w_O, X, y):
-        W_Q, W_K, W_V = weights
-        S = jax.nn.softmax(jnp.einsum("nlh,njh->nlj", X @ W_Q, X @ W_K), axis=-1)
-        c = X @ W_V @ w_O if as_written else X @ (W_V @ w_O)
-        return jnp.logaddexp(0.0, -y * jnp.einsum("nlj,nj->n", S, c) / s.M).mean()
-
-    def step(weights, w_O, X, y):
-        value, gradient = jax.value_and_grad(loss)(weights, w_O, X, y)
-        return value, [W - s.eta * dW for W, dW in zip(weights, gradient)]
-
-    step = jax.jit(step, donate_argnums=0)
-    X, y, w_O = jnp.asarray(data.X), jnp.asarray(data.y), jnp.asarray(theta.w_O)
-    state = [[jnp.array(W) for W in theta[:3]]]
-
-    def take():
-        value, state[0] = jax.block_until_ready(step(state[0], w_O, X, y))
-        return float(value)
-
-    return take, jax.__version__
-
-
-def torch_step(s, data, theta):
-    """PyTorch: eager autograd, the update in place; X (W_V w_O), the cheaper order."""
-    import torch
-
-    torch.set_num_threads(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    )
-    X, y, w_O = (torch.from_numpy(a) for a in (data.X, data.y, theta.w_O))
-    weights = [torch.from_numpy(W.copy()).requires_grad_() for W in theta[:3]]
-
-    def take():
-        W_Q, W_K, W_V = weights
-        S = torch.softmax((X @ W_Q) @ (X @ W_K).transpose(1, 2), dim=-1)
-        f = (S @ (X @ (W_V @ w_O))[..., None])[..., 0].mean(dim=1)
-        value = torch.nn.functional.softplus(-y * f, threshold=1e9).mean()
-        value.backward()
-        with torch.no_grad():
-            for W in weights:
-                W -= s.eta * W.grad
-                W.grad = None
-        return value.item()
-
-    return take, torch.__version__
+N_TEST = 100
+# (N, ||mu||): seconds that a cell takes the authors' program [A: vit.py at commit 01e6b62], drawing, training
+# and test, on a core like those that this was developed on: PyTorch on the CPU, one thread, single precision
+AUTHORS = {(20, 50.0): 2.25, (10, 20.0): 1.0}
 
 
 def space_step(space, eta):
@@ -94,53 +40,40 @@ def space_step(space, eta):
 
 
 def product_alone(space):
-    """The roofline: the one matrix product of a proof-engine step, G drows, and nothing else."""
-    import numpy as np
-
+    """The one matrix product of a proof-engine step, G C, and nothing else."""
     out = np.empty_like(space.C)
     return lambda: np.matmul(space.G, space.C, out=out) is None
 
 
 def competitors(s, names, seed):
     """{name: take} and {name: version} of the peers; an import that fails leaves its name out."""
-    import benign_ref as br
-    from benign_ref.derived import law
-    from benign_ref.engines import parameter_space
-    from benign_ref.engines.proof_space import ProofSpace
-    from benign_ref.paper import descent
-
-    takes, versions = {}, {}
-    if set(names) - {"law"}:
-        data, theta = (
-            br.sample_dataset(s, br.make_rng(seed, (0,))),
-            br.init_parameters(s, br.make_rng(seed, (1,))),
-        )
-    spaces = {
-        "reference": lambda: descent.ReferenceSpace(theta, data.X, data.y, False),
-        "parameters": lambda: parameter_space.ParameterSpace(theta, data.X, data.y, False),
-        "proof": lambda: ProofSpace.of(theta, data.X, data.y),
-        "law": lambda: law.LawSpace(s, br.make_rng(seed, (2,))),
-    }
+    data, theta = (
+        br.sample_dataset(s, br.make_rng(seed, (0,))),
+        br.init_parameters(s, br.make_rng(seed, (1,))),
+    )
+    ours = {"reference": ReferenceSpace, "parameters": ParameterSpace, "proof": ProofSpace.of}
     peers = {
-        "jax": jax_step,
-        "jax as written": functools.partial(jax_step, as_written=True),
-        "torch": torch_step,
+        "jax": speed_peers.jax_step,
+        "jax as written": functools.partial(speed_peers.jax_step, as_written=True),
+        "torch": speed_peers.torch_step,
     }
+    takes, versions = {}, {}
     for name in names:
-        if name in spaces:
-            space = spaces[name]()
-            takes[name] = space_step(space, s.eta)
-            if name == "proof":
-                takes["product"] = product_alone(space)
-        else:
+        if name in peers:
             try:
                 takes[name], versions[name] = peers[name](s, data, theta)
             except ImportError:
-                pass
+                continue
+        elif name == "law":
+            takes[name] = space_step(LawSpace(s, br.make_rng(seed, (2,))), s.eta)
+        else:
+            space = ours[name](theta, data.X, data.y)
+            takes[name] = space_step(space, s.eta)
+            takes |= {"product": product_alone(space)} if name == "proof" else {}
     return takes, versions
 
 
-def timed(take, count):
+def timed(take, count=1):
     """Seconds a call over `count` calls, [by the clock, of processor time]; the second leaves out what other
     processes took.
     """
@@ -164,7 +97,7 @@ def measure(takes, seconds, shortest=0.02):
         first = time.perf_counter() - begun
         losses += [take(), take()]
         result[name] = {"first": first, "losses": None if name == "product" else losses, "times": []}
-        counts[name] = max(1, round(shortest / max(timed(take, 1)[0], 1e-7)))
+        counts[name] = max(1, round(shortest / max(timed(take)[0], 1e-7)))
     begun = time.perf_counter()
     while time.perf_counter() - begun < seconds or len(result[name]["times"]) < 3:
         for name, take in takes.items():
@@ -174,38 +107,98 @@ def measure(takes, seconds, shortest=0.02):
     return result
 
 
-def whole_runs(s, ds, seed, seconds):
-    """Times of whole law runs of s.max_steps steps, drawing included, the values of d in turn: {d: [[seconds,
+def steps(shape, names, seed, seconds):
+    """`measure` of competitors at a `shape` of Setting: {"engines", "versions"}."""
+    takes, versions = competitors(br.Setting(**shape), names, seed)
+    return {"engines": measure(takes, seconds), "versions": versions}
+
+
+def law_runs(shape, ds, seed, seconds):
+    """Times of whole law runs of max_steps steps, drawing included, the values of d in turn: {d: [[seconds,
     processor seconds], ...]}.
     """
-    import benign_ref as br
-
-    settings, times = {d: s.replace(d=d) for d in ds}, {d: [] for d in ds}
-    br.train_in_law(s, br.make_rng(seed))  # loads the compiled kernels
+    settings, found = {d: br.Setting(**{**shape, "d": d}) for d in ds}, {d: [] for d in ds}
+    run = lambda s: br.train_in_law(s, br.make_rng(seed), progress=False)  # noqa: E731
+    run(settings[ds[0]])  # loads the compiled kernels
     begun = time.perf_counter()
-    while time.perf_counter() - begun < seconds or len(times[ds[0]]) < 3:
-        for d, setting in settings.items():
-            times[d].append(timed(lambda at=setting: br.train_in_law(at, br.make_rng(seed)), 1))
-    return times
+    while time.perf_counter() - begun < seconds or len(found[ds[0]]) < 3:
+        for d, s in settings.items():
+            found[d].append(timed(functools.partial(run, s)))
+    return found
 
 
-def main(order):
-    """Carry out an order: shape (of Setting), core, seed, seconds; and names of engines and peers, or the
-    values of d for whole runs.
+def parts_once(s, seed):
+    """Processor seconds of each part of a run of the proof engine on real draws, tested on fresh samples:
+    ({part: seconds}, steps, the limit: what the products would take at the rate of a step's product).
     """
-    pin(order["core"])
-    import benign_ref as br
+    clock, rngs = time.process_time, cell.streams(s.snr, s.N, seed)
+    marks = [clock()]
+    ((y, Z, index),) = cell.draw_D1(s, rngs[0], s.N, False)
+    theta = br.init_parameters(s, rngs[1])
+    marks.append(clock())
+    space = ColumnSpace(Z, side_by_side(theta), float(np.linalg.norm(theta.w_O)), index, y)
+    marks.append(clock())
+    limits = {name: getattr(s, name) for name in ("eta", "epsilon", "max_steps", "extra_steps")}
+    _, taken, *_ = descend(space, **limits)
+    marks.append(clock())
+    W = space.columns()
+    marks.append(clock())
+    for _, fresh, places in cell.draw_D1(s, rngs[2], N_TEST, True):
+        outputs(fresh @ W, places)
+    marks.append(clock())
+    draw, begin, run, rebuild, test = (float(seconds) for seconds in np.diff(marks))
+    drows, many = np.zeros_like(space.C), max(20, min(taken, 200))
+    product = timed(product_alone(space), many)[1] * taken
+    backward = timed(lambda: space.attention.add_cotangents(drows), many)[1] * taken
+    attention = timed(space.evaluate, many)[1] * (taken + 1) + backward
+    parts = {"draw": draw, "set-up": begin + rebuild, "product": product, "attention": attention}
+    parts |= {"advance": max(run - product - attention, 0.0), "test": test}
+    of_steps = s.T * space.C.size * taken
+    counted = cost.products(s, s.T, taken)["proof"] + N_TEST * (s.M - 1) * s.d * (2 * s.d_h + 1)
+    return parts, taken, counted * product / of_steps
 
-    s = br.Setting(**order["shape"])
-    if "whole_runs" in order:
-        answer = {"whole_runs": whole_runs(s, order["whole_runs"], order["seed"], order["seconds"])}
-    else:
-        takes, versions = competitors(s, order["names"], order["seed"])
-        answer = {"engines": measure(takes, order["seconds"]), "versions": versions}
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss: bytes on macOS, kibibytes elsewhere
-    answer["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit if resource else None
-    print(json.dumps(answer))
+
+def published(N, mu):
+    """The Setting of a cell of the published Figure 1."""
+    return br.published_setting("figure1", N=N, mu=mu)
+
+
+def parts(shapes, repeats):
+    """Medians of `parts_once` over draws, at each of `shapes` of Setting and in the published cells: a list
+    of {"parts", "steps", "limit"}.
+    """
+    answers = []
+    for s in [*(br.Setting(**shape) for shape in shapes), *(published(*place) for place in AUTHORS)]:
+        parts_once(s, 0)  # loads the compiled kernels
+        found, taken, limits = zip(*(parts_once(s, seed) for seed in range(repeats)))
+        middle = {name: median(one[name] for one in found) for name in found[0]}
+        answers.append({"parts": middle, "steps": median(taken), "limit": median(limits)})
+    return answers
+
+
+def cells(repeats):
+    """Times of published cells, drawing, training and test: [[N, ||mu||, [processor seconds, ...]], ...]."""
+    answers = []
+    for N, mu in AUTHORS:
+        s = published(N, mu)
+        run = functools.partial(cell.run_cell, s.snr, N, base=s, engine="proof", n_test=N_TEST)
+        run(0)  # loads the compiled kernels
+        answers.append([N, mu, [timed(functools.partial(run, seed))[1] for seed in range(repeats)]])
+    return answers
+
+
+def compared(found):
+    """Lines on the cells that `cells` timed, and how many times as long the authors' program takes."""
+    lines, ratios = [], []
+    for N, mu, seconds in found:
+        theirs, ours = AUTHORS[N, mu], median(seconds)
+        ratios.append(theirs / ours)
+        lines.append(
+            f"published cell N = {N}, ||mu|| = {mu:g}: {ours:.3f} s (one core, median of {len(seconds)}); "
+            f"the authors' program {theirs:g} s [A, one thread, single precision], {ratios[-1]:.1f} times"
+        )
+    return [*lines, f"published cells, mean of the ratios: {sum(ratios) / len(ratios):.1f}"]
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    print("\n".join(compared(cells(5))))

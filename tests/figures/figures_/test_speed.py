@@ -60,47 +60,56 @@ def test_measuring_takes_turns_and_tells_the_first_call_apart():
     )
 
 
-def test_who_is_left_out_is_told(monkeypatch):
-    known = {"reference": 2.0, "jax": 0.1, "proof": 0.5, "law": 0.5, "product": 0.4}
-    monkeypatch.setattr(speed, "available_bytes", lambda: 1e12)
-    names, note = speed.names_at(4000, (1000, known), seconds=12.0)
-    assert (
-        names == ["jax", "proof", "law"]
-        and note == "d = 4000: without reference, a step of which would take 4 s or more"
-    )
-    assert speed.names_at(1000, (1, {}), 12.0) == (list(speed.STYLES), None)
-    monkeypatch.setattr(speed, "available_bytes", lambda: 1e6)
-    names, note = speed.names_at(4000, (1000, known), 12.0)
-    assert names == ["law"] and "the law engine alone" in note
+def test_the_parts_of_a_run_are_the_whole_of_it():
+    """Every part is there and takes time; a longer run takes longer in its steps, not in its set-up."""
+    shape = {**SMALL, "d": 12, "epsilon": 1e-12}
+    small, *published = speed_worker.parts([{**shape, "max_steps": 40}], 1)
+    assert list(small["parts"]) == list(speed.PARTS) and small["steps"] == 40
+    assert all(seconds >= 0 for seconds in small["parts"].values()) and small["limit"] > 0
+    assert len(published) == len(speed_worker.AUTHORS) and all(2 < one["steps"] < 40 for one in published)
+
+
+def test_ratios_of_cells_are_the_authors_time_over_ours():
+    lines = speed_worker.compared([[20, 50.0, [0.2, 0.225, 0.3]], [10, 20.0, [0.2]]])
+    assert "0.225 s" in lines[0] and "2.25 s [A" in lines[0] and "10.0 times" in lines[0]
+    assert lines[-1] == "published cells, mean of the ratios: 7.5"
+
+
+def test_a_measurement_in_its_own_process_answers_or_says_why():
+    shape = {**SMALL, "d": 12}
+    found = speed.ask("steps", speed.one_core(), shape=shape, names=["proof"], seed=0, seconds=0.0)
+    assert list(found["engines"]) == ["proof", "product"] and len(found["engines"]["proof"]["times"]) == 3
+    with pytest.raises(RuntimeError, match="(?s)measuring steps of .* failed: .*N must be"):
+        speed.ask("steps", None, shape={"N": -1}, names=[], seed=0, seconds=0.0)
 
 
 def test_the_figure_is_made(tmp_path, monkeypatch):
-    """From real measurements of a small shape, each in its own process; CSV holds every number, absent peers
-    are named.
-    """
+    """From real measurements of a small shape; CSV holds every number, absent peers are named."""
+
+    def in_this_process(what, core, **order):
+        return json.loads(json.dumps(getattr(speed_worker, what)(**json.loads(json.dumps(order)))))
+
     monkeypatch.setattr(speed, "SHAPE", SMALL)
-    monkeypatch.setattr(
-        speed, "sizes", lambda quick: {"d": [1024], "run_d": [1024, 10**6], "steps": 5, "seconds": 0.05}
-    )
+    size = {"d": [64, 128], "N": [2, 3], "M": [3, 4], "part_d": [64], "part_steps": 4}
+    size |= {"run_d": [64, 10**6], "steps": 5, "seconds": 0.05, "repeats": 1}
+    monkeypatch.setattr(speed, "sizes", lambda quick: size)
+    monkeypatch.setattr(speed, "ask", in_this_process)
     result = speed.make(Options(out=tmp_path, quick=True))
     assert [path.name for path in result.files] == ["speed.png", "speed.pdf", "speed.csv", "speed.txt"]
     rows, text = (tmp_path / "speed.csv").read_text(encoding="utf-8").splitlines(), "\n".join(result.lines)
     for name in ("reference", "parameters", "proof", "product", "law"):
-        assert sum(row.startswith(f"step,1024,1,{name},") for row in rows) == 1
-    assert sum(row.startswith("run of 5 steps,") for row in rows) == 2
+        assert sum(row.startswith(f"step,2,3,64,{name},") for row in rows) == 1
+    for place in ("3,3,64", "2,4,64"):
+        assert sum(row.startswith(f"step,{place},proof,") for row in rows) == 1
+    assert sum(row.startswith("run of 5 steps,2,3,") for row in rows) == 2
+    for part in (*speed.PARTS, "limit"):
+        assert sum(f",,,,{part},,,," in row for row in rows) == 3
     for module, name in speed.PEERS.items():
-        assert (importlib.util.find_spec(module) is None) == (f"{name} is not installed: left out" in text)
-    assert (
-        "d = 1024, one core: proof / product = " in text
-        and "a law run of 5 steps" in text
-        and "first step" in text
-    )
+        absent = importlib.util.find_spec(module) is None
+        assert absent == (f"{name} is not installed: left out" in text)
+    for said in ("d = 64, one core: proof / product = ", "a law run of 5 steps", "first step",
+                 "mean of the ratios", "times the limit"):  # fmt: skip
+        assert said in text
+    caption = (tmp_path / "speed.txt").read_text(encoding="utf-8")
+    assert "N = 2, M = 3, d_h = d_v = 4" in caption and "4\nsteps at d = 64" in caption and "{" not in caption
     json.dumps(result.settings)
-
-
-def test_a_measurement_that_fails_says_why():
-    with pytest.raises(RuntimeError, match="N must be an integer from 1"):
-        speed.ask(
-            {"shape": {**SMALL, "N": 0, "d": 12}, "core": None, "seed": 0, "seconds": 0.1, "names": ["law"]},
-            1,
-        )
