@@ -23,10 +23,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import validate
 from ..checks.gradient import check_gradient
 from ..paper.data import make_rng
 from ..paper.gradients import gradients
 from ..paper.model import Parameters, loss
+from ..runtime import cli
 from ..wrong.gradients import MUTANTS, GradientMutant
 
 SCALES = (1.0, 1e-2, 1e-3)
@@ -273,16 +275,15 @@ def table(rows, markdown=False):
 def main(argv=None):
     """Print the table and, if asked, write every verdict as CSV; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benign_ref.comparison", description=__doc__.split("\n")[0]
+        prog="python -m benign_ref.audit.comparison", description=__doc__.split("\n")[0]
     )
     parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0], help="of the points, integers >= 0; ranges are over them"
-    )
+        "--seeds", type=validate.integer_argument(0), nargs="+", default=[0],
+        help="of the points; ranges are over them",
+    )  # fmt: skip
     parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
-    parser.add_argument("--csv", metavar="FILE", help="write every verdict there too")
+    parser.add_argument("--csv", type=validate.file_argument, metavar="FILE", help="write every verdict there too")
     chosen = parser.parse_args(argv)
-    if min(chosen.seeds) < 0:
-        parser.error(f"argument --seeds: must be integers >= 0, got {min(chosen.seeds)}")
     rows = compare(chosen.seeds)
     print("Wrong gradients accepted:")
     print(table(rows, chosen.markdown))
@@ -295,4 +296,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(lambda: main))
