@@ -89,7 +89,7 @@ def test_on_the_coordinates_of_a_real_draw_the_run_is_that_of_the_parameters(rea
 @pytest.mark.parametrize("noise", ["orthogonal", "full"])
 @pytest.mark.parametrize("N, M, d, d_h", [(2, 3, 12, 2), (3, 5, 40, 1), (1, 2, 3, 4), (1, 6, 30, 9)])
 def test_fresh_samples_are_the_model_on_rows_of_the_right_covariance(worst, noise, N, M, d, d_h):
-    """C = W^T Pi W (or W^T W), to rounding; and outputs, by logits alone, are those of the rows [q | k | V]."""
+    """C = W^T Pi W (or W^T W), to rounding; outputs, by logits alone, are those of the rows [q | k | V]."""
     s, rng = br.Setting(N=N, M=M, d=d, d_h=d_h, C_p=3.0, noise=noise), br.make_rng(7)
     p = 2 * d_h + 1
     U, R = rng.standard_normal((s.T, p)), rng.standard_normal((min(d - s.T, p), p))

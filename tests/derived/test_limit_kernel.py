@@ -127,8 +127,8 @@ def test_L4_a_step_of_the_values_is_a_step_of_all_tokens():
 @pytest.mark.plain
 @pytest.mark.parametrize("advance", [limit_run.advance_numpy, limit_run.advance_numba])
 def test_L1_to_L4_hold_from_any_start_of_this_symmetry(advance):
-    """Generic blocks, logits and values of O(1), f of either sign: the start QK = 0 leaves the space within at
-    rest, and V >= 0.
+    """Generic blocks, logits and values of O(1), f of either sign: the start QK = 0 leaves the space within
+    at rest, and V >= 0.
     """
     rng, bases, steps = np.random.default_rng(4), adapted_basis(), 40
     small_blocks = [(rng.standard_normal((k, 2 * k)), rng.standard_normal((k, 2 * k))) for k in (3, 2, 1)]

@@ -4,8 +4,9 @@ recorded.
 The theory states orders. Exponents of T and L_D are measured in the limit, each quantity varied alone, and
 judged by experiments/theorem.py's rule: holds over this range, does not hold over this range, or undecided. A
 row passes if every verdict is the one recorded here, so that a changed claim, or changed code, fails. A few
-runs in law, and one on vectors, say how far the limit is to be trusted. Measured on seeds 0 to 19: T in law
-within 2% of the limit's, L_D within 3%; |S - 1/M| 0.022, ratio of ell' 2.0.
+runs in law, and one on vectors, say how far the limit is to be trusted. Measured on seeds 0 to 39: T in law
+within 7.1% of the limit's, L_D within 1.3%; on vectors L_D at most 0.052 (benign) and at least 0.57
+(harmful); |S - 1/M| 0.021, ratio of ell' 1.9, growth of V at least 35.
 """
 
 import numpy as np
@@ -26,7 +27,7 @@ RECORDED = {  # regime: {(what, quantity): verdict}
     },
 }  # fmt: skip
 PHASE_III = {"benign": HOLDS, "harmful": FAILS}  # the loss like 1/t, over the same range
-WITHIN = 0.1  # of T and L_D in law, relative to the limit's
+WITHIN = {"T": 0.12, "L_D": 0.05}  # of those in law, relative to the limit's
 ENDS = {"benign": 0.1, "harmful": 0.01}  # epsilon of the runs in law, N = 10
 POINTS = {"benign": 6.0, "harmful": 0.5}  # x of the small runs of T3 and of those on vectors
 
@@ -65,12 +66,19 @@ def ends(audited, problem, regime):
     yield f"{regime}: ten over the least margin of a one-sided clause", 10 / least, 1 + 1e-6
     law = theorem.end_in_law(regime, 10, epsilon, theorem.MARGIN, problem.seed)
     limit = theorem.end_in_limit(regime, 10, epsilon)
-    yield f"{regime}: T in law / T in the limit - 1", abs(law.steps / limit.steps - 1), WITHIN
-    yield f"{regime}: L_D in law / L_D in the limit - 1", abs(law.test_loss / limit.test_loss - 1), WITHIN
+    yield f"{regime}: T in law / T in the limit - 1", abs(law.steps / limit.steps - 1), WITHIN["T"]
+    yield (
+        f"{regime}: L_D in law / L_D in the limit - 1",
+        abs(law.test_loss / limit.test_loss - 1),
+        WITHIN["L_D"],
+    )
     s = setting(audited, POINTS[regime], d=512)
     rngs = [audited.data.make_rng(problem.seed, (53, k)) for k in range(3)]
     data, theta = audited.data.sample_dataset(s, rngs[0]), audited.data.init_parameters(s, rngs[1])
-    run, fresh = audited.api.train(s, data, theta, progress=False), audited.data.sample_dataset(s, rngs[2], n=400)
+    run, fresh = (
+        audited.api.train(s, data, theta, progress=False),
+        audited.data.sample_dataset(s, rngs[2], n=400),
+    )
     L_D = audited.api.test_loss(run.parameters, fresh.X, fresh.y) if run.converged else np.nan
     yield (
         (f"{regime}: L_D on vectors, d = 512", L_D, 0.15)
