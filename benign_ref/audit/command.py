@@ -22,7 +22,7 @@ from .mutants import patches
 from .page import page
 from .problems import SCALES
 
-MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "theory", "vision")
+MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "theory", "setting", "runs", "reading", "vision")
 
 
 def statements():

@@ -7,7 +7,7 @@ import numpy as np
 from .. import validate
 from ..derived.boundary import limit_diagram
 
-# Student's t, 97.5% quantile, by degrees of freedom 1..30; beyond, the normal 1.96 is within 2%.
+# Student's t, 97.5% quantile, by degrees of freedom 1..30; beyond, its expansion about the normal's 1.96.
 STUDENT_T = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
@@ -168,7 +168,7 @@ def fit_power_law(x, y):
     exponent = float(centred @ log_y / (centred @ centred))
     rest = log_y - log_y.mean() - exponent * centred
     freedom = len(x) - 2
-    half = (STUDENT_T[freedom - 1] if freedom <= 30 else 1.96) * float(
+    half = (STUDENT_T[freedom - 1] if freedom <= 30 else 1.960 + 2.372 / freedom + 2.82 / freedom**2) * float(
         np.sqrt(rest @ rest / freedom / (centred @ centred))
     )
     return PowerLaw(

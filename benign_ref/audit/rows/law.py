@@ -170,9 +170,10 @@ def check_fresh(audited, problem, k, model, O, W):
     own = literal.outputs((W[:, :h], W[:, h : 2 * h], W[:, -1:], np.ones(1)), X)
     found = max(differences(f[labels == sign], own[y == sign]) for sign in (-1.0, 1.0))
     yield "sample_outputs: direct draws, by label", found, ERRORS
-    spread = 0 if s.balanced else np.sqrt(n)  # of the sum of the labels
-    found = abs(labels.sum()) / spread if spread else float(abs(labels.sum()) > 0)
-    yield f"fresh labels, balanced {s.balanced}: their sum, in standard errors", found, ERRORS * (spread > 0)
+    pairs, drawn = audited.data.make_rng(problem.seed, (36, k)), 4 * (not s.balanced)
+    squares = np.array([model.sample_outputs(2, pairs)[0].sum() ** 2 for _ in range(100)])
+    found = abs(squares.mean() - drawn / 2) / (np.sqrt(drawn / 100) if drawn else 1)
+    yield f"fresh labels of two, balanced {s.balanced}: squared sums", found, ERRORS * (drawn > 0)
     rngs = [audited.data.make_rng(problem.seed, (33, k)) for _ in range(3)]
     labels, f = model.sample_outputs(400, rngs[0])
     loss = np.log(1 + np.exp(-labels * f)).mean() - np.log(2)
