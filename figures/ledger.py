@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 
 from benign_ref import audit
-from benign_ref.audit import page, render
+from benign_ref.audit import exact, page, render
 from benign_ref.audit.core import AuditedPackage
 from benign_ref.teach.notation import mathtext
 
@@ -19,32 +19,42 @@ CAPTION = """ The ledger. One row a statement: the residual of the route nearest
 all routes at generic weights and at the theory's initialisation; relative to the largest entry of what is
 compared, with no absolute tolerance, or in standard errors where numbers are drawn (D1, LAW), or as measured
 (T1-T3, whose thresholds are ours [C]). Right: residual over allowed; left of the line the statement holds.
+Fractions: "equal" where both sides are the same fractions in exact arithmetic (audit --exact).
 ledger.html shows equation, code and every residual side by side; python -m benign_ref audit makes it anew.
 """
 GREEN = "#14663a"
 
 
-COLUMNS = {"label": 0.0, "statement": 0.055, "how sure": 0.72, "residual": 0.9, "allowed": 0.985}
+COLUMNS = {
+    "label": 0.0,
+    "statement": 0.055,
+    "how sure": 0.665,
+    "residual": 0.86,
+    "allowed": 0.93,
+    "fractions": 1.0,
+}
 
 
 def picture(entries):
     """The table on the left, residual / allowed on the right; a row is as high as its statement has lines."""
-    statements = [mathtext(entry.row.statement, 84) for entry in entries]
+    statements = [mathtext(entry.row.statement, 76) for entry in entries]
     heights = np.array([1.05 + 0.6 * text.count("\n") for text in statements])
     places = heights / 2 - np.cumsum(heights)
     figure, (left, right) = plt.subplots(
-        1, 2, figsize=(WIDTH, 0.18 * heights.sum() + 0.7), width_ratios=[4.6, 1], sharey=True
+        1, 2, figsize=(WIDTH, 0.18 * heights.sum() + 0.7), width_ratios=[5.6, 1], sharey=True
     )
     left.set(xlim=(0, 1), ylim=(-heights.sum(), 1.0))
     left.axis("off")
     for name, x in COLUMNS.items():
-        left.text(x, 0.6, name, fontsize=6.5, weight="bold", ha="right" if x > 0.8 else "left", va="center")
+        left.text(x, 0.6, name, fontsize=5.5, weight="bold", ha="right" if x > 0.8 else "left", va="center")
     for y, entry, statement in zip(places, entries, statements):
-        texts = dict(zip(COLUMNS, [entry.row.label, statement, entry.row.mark, *render.numbers(entry)]))
+        words = exact.verdict(entry.row.label).partition(",")[0]
+        told = [entry.row.label, statement, entry.row.mark, *render.numbers(entry), words]
+        texts = dict(zip(COLUMNS, told))
         colour = "black" if entry.passed else PAPER_RED
         for name, text in texts.items():
             style = {"fontsize": 6, "weight": "bold"} if name == "label" else {"fontsize": 5.5}
-            side = "right" if name in ("residual", "allowed") else "left"
+            side = "right" if COLUMNS[name] > 0.8 else "left"
             left.text(COLUMNS[name], y, text, va="center", ha=side, color=colour, linespacing=1.15, **style)
     strain = np.array([max(entry.tightest.strain, 1e-9) if entry.found else np.inf for entry in entries])
     shown = np.minimum(strain, 1e3)

@@ -21,13 +21,12 @@ TRY_IT = "python -m benign_ref exercise"
 
 class Walk(NamedTuple):
     """heading: in plain notation; steps(name, seed, field); example(seed, field): what its exercises are
-    tried on; exact: whether its steps can be run on fractions (layer norm takes roots).
+    tried on.
     """
 
     heading: str
     steps: Callable
     example: Callable
-    exact: bool = True
 
 
 def _example(seed, field=None):
@@ -46,7 +45,6 @@ TARGETS = {
         "From dy to dx: layer norm backwards, V3",
         vision_steps.layer_norm_steps,
         vision_steps.NormExample,
-        False,
     ),
     "attention": Walk(
         "From dO to dq, dk, dv: multi-head attention backwards, V4",
@@ -71,8 +69,6 @@ def walk(name, seed=0):
     """
     chosen = TARGETS[validate.choice("name", name, tuple(TARGETS))]
     seed = validate.integer("seed", seed, 0)
-    if not chosen.exact:
-        return chosen.steps(name, seed)
     return with_fractions(lambda field: chosen.steps(name, seed, field), seed)
 
 
@@ -136,16 +132,16 @@ def step_as_html(number, step):
         f"<div><span>{notation.mathml(name + ' =')}</span>{matrix(value)}</div>"
         for name, value in step.numbers
     )
-    rows, heads = [], CHECK_HEADS[: 4 + any(check.exact for check in step.checks)]
+    rows = []
     for check in step.checks:
         word = "ok" if check.passed else "FAIL"
         found = [(word, word), ("n", f"{check.residual:.1e}"), ("n", f"{check.allowed:.0e}")]
-        rows.append([*found, notation.mathml(check.what), check.exact][: len(heads)])
+        rows.append([*found, notation.mathml(check.what), check.exact])
     return (
         f'<section id="step{number}"><h2>{number}. {notation.prose(step.title)}</h2>\n'
         f'<div class="equation" tabindex="0">{equation}</div>\n<p>{notation.prose(step.why)}</p>\n'
         f'<div class="numbers" tabindex="0">{numbers}</div>\n'
-        f"{page.table(heads, rows, f'checks of step {number}')}\n"
+        f"{page.table(CHECK_HEADS, rows, f'checks of step {number}')}\n"
         f'<p class="dim">Try it: <code>{TRY_IT} {step.exercise} FILE</code></p></section>'
     )
 

@@ -89,11 +89,13 @@ FACTORS = {"letter", "upright", "number", "sum", *FORMS}
 HYPHENED = rf"(?!(?:{NAMES.replace(' ', '|')})-)[a-z]{{3,}}-[a-z]{{3,}}"  # multi-head
 TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:x\d+)?)"
-    rf"|(?P<text>[A-Z]\d(?!\w)|i\.i\.d\.|[a-z]+'s\b|{HYPHENED})"
+    rf"|(?P<text>[A-Z]\d(?!\w)|i\.i\.d\.|[a-z]+'s\b|(?<=[Pp]hase )I+\b|{HYPHENED})"
     r"|(?P<word>[A-Za-z]+)|(?P<mark>\.\.\.?|->|<-|<=|>=|>~|<~|!=|\+-|\|\||.)",
     re.DOTALL,
 )
-SCRIPT = re.compile(r"(?P<side>[_^])(?:(?P<bracket>[{(])|(?P<run>[A-Za-z0-9]+|.))|(?P<prime>'+|\*(?!\w))")
+SCRIPT = re.compile(
+    r"(?P<side>[_^])(?:(?P<bracket>[{(])|(?P<run>-\d+|[A-Za-z0-9]+|.))|(?P<prime>'+|\*(?!\w))"
+)
 
 
 class _Unclosed(ValueError):
@@ -274,7 +276,8 @@ def mathtext(text: str, width: int = 0) -> str:
     """
     lines, length = [""], 0
     for words, items, space in _pieces(text):
-        plain = "".join(item[1] for item in items) if words else re.sub("<.*?>", "", _written(items, INLINE))
+        formula = _written(items, INLINE).replace(LEAF_FORMS["space"][0], " ")
+        plain = "".join(item[1] for item in items) if words else re.sub("<.*?>", "", formula)
         if width and space and length + len(plain) > width:
             lines, length, space = [*lines, ""], 0, 0
         lines[-1] += " " * space + (plain.replace("$", r"\$") if words else f"${_written(items, MATHTEXT)}$")

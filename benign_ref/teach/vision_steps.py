@@ -244,7 +244,7 @@ def head_queries_step(ex):
 
 
 def layer_norm_steps(name, seed, field=None):
-    """The steps from dy to dx through layer norm; its roots are no fractions."""
+    """The steps from dy to dx through layer norm."""
     return [make(NormExample(seed, field)) for make in (normalise_step, scale_step, root_step, mean_step)]
 
 

@@ -58,6 +58,8 @@ def characters(text):
         ("S* V_s", ["<msup><mi>S</mi><mo>∗</mo></msup>"]),
         ("f_test", ["<mtext>test</mtext>"]),
         ("3x3", ["3×3"]),
+        ("N^-1 d^{-1/4}", ["<msup><mi>N</mi><mrow><mo>−</mo><mn>1</mn></mrow></msup>"]),
+        ("Phase II: V", ["Phase II: "]),
         ("phi(z)[label_b]", ["<msub><mtext>label</mtext><mi>b</mi></msub>"]),
         ("z = u / r       (d)", ["<mfrac><mi>u</mi><mi>r</mi></mfrac></mrow></math>", "gap"]),
         ("dx = dy mean(z)", ["<mi>d</mi><mi>x</mi>", "mean"]),
