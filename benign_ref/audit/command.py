@@ -13,16 +13,18 @@ wrong arguments.
 import argparse
 import sys
 import time
+from dataclasses import replace
 from importlib import import_module
 
 from .. import validate
-from . import exact, mutants, mutate, render
+from . import concordance, exact, mutants, mutate, render
 from .core import AuditedPackage, run_row
 from .mutants import patches
 from .page import page
 from .problems import SCALES
 
-MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "theory", "setting", "runs", "reading", "vision")
+MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "theory", "setting", "runs",
+           "reading", "vision")  # fmt: skip
 
 
 def statements():
@@ -42,17 +44,25 @@ def chosen(only):
     return [row for label, row in known.items() if only is None or label in only]
 
 
-def run(only=None, seed=0, audited=None, scales=SCALES, progress=None):
+def run(only=None, seed=0, audited=None, scales=SCALES, progress=None, numbers=None):
     """The ledger: a list of Entry. audited: which modules are audited (default: this package).
-    progress(entry) is called after each row.
+    progress(entry) is called after each row. numbers: {label: the paper's own number} (default: those of
+    concordance.csv).
 
     scales: of the problems, some of SCALES. Raises ValueError or TypeError for a bad argument; what the
     audited code raises is a finding.
     """
-    seed, entries = validate.integer("seed", seed, 0), []
+    seed, entries, audited = validate.integer("seed", seed, 0), [], audited or AuditedPackage()
     scales = tuple(validate.choice("scales", scale, SCALES) for scale in scales)
+    numbers = concordance.read(concordance.HOME, statements()) if numbers is None else numbers
     for row in chosen(only):
-        entries.append(run_row(row, audited or AuditedPackage(), seed, scales))
+        entry = run_row(row, audited, seed, scales)
+        if row.label in exact.CASES:
+            proof = exact.prove(row.label, seed, audited)
+            broken = "" if proof.verdict == exact.EQUAL else f"{row.label}: {proof.sentence}"
+            sentence = "; ".join(filter(None, (entry.sentence, broken)))
+            entry = replace(entry, exact=proof.sentence, sentence=sentence)
+        entries.append(replace(entry, number=numbers.get(row.label, "")))
         if progress:
             progress(entries[-1])
     return entries
@@ -84,7 +94,7 @@ def run_mutants(wrong=None, seed=0, all_rows=True, progress=None):
 
 
 def scales_of(mutant, row):
-    """The scales at which the mutant's own row must reject it: those of the row, or fewer if the mutant says so."""
+    """The scales at which the mutant's own row must reject it: the row's, or those that the mutant names."""
     return mutant.scales or row.scales
 
 
@@ -115,7 +125,7 @@ def arguments(argv):
     """The parsed command line of the ledger; argparse leaves with status 2 on a wrong one."""
     parser = argparse.ArgumentParser(
         prog="python -m benign_ref audit", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Check every statement against the code that implements it, by routes that do not reuse that code.",
+        description="Check every statement against the code that implements it, by routes that do not reuse it.",
         epilog="exit status: 0 all rows hold, 1 a row fails, 2 wrong arguments",
     )  # fmt: skip
     parser.add_argument(
@@ -126,6 +136,11 @@ def arguments(argv):
     )
     parser.add_argument(
         "--routes", action="store_true", help="print every route of each row, not only the tightest"
+    )
+    parser.add_argument(
+        "--concordance",
+        metavar="FILE",
+        help="a file label,number: the paper's numbers, shown beside the labels",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print a Markdown table")
@@ -166,6 +181,13 @@ def arguments(argv):
         chosen(asked.only)
     except ValueError as error:
         parser.error(f"argument --only: {error}")
+    try:
+        home = concordance.HOME if asked.concordance is None else asked.concordance
+        asked.numbers = concordance.read(home, statements())
+    except ValueError as error:
+        parser.error(f"argument --concordance: {error}")
+    except OSError as error:
+        parser.error(f"argument --concordance: cannot read {home}: {error.strerror}")
     return asked
 
 
@@ -211,7 +233,7 @@ def main(argv=None):
     if asked.mutate:
         return main_mutate(asked)
     begun = time.monotonic()
-    entries = run(asked.only, asked.seed)
+    entries = run(asked.only, asked.seed, numbers=asked.numbers)
     if asked.markdown:
         print(render.markdown(entries, title(asked.seed)), end="")
     elif asked.json:

@@ -282,7 +282,9 @@ def main(argv=None):
         help="of the points; ranges are over them",
     )  # fmt: skip
     parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
-    parser.add_argument("--csv", type=validate.file_argument, metavar="FILE", help="write every verdict there too")
+    parser.add_argument(
+        "--csv", type=validate.file_argument, metavar="FILE", help="write every verdict there too"
+    )
     chosen = parser.parse_args(argv)
     rows = compare(chosen.seeds)
     print("Wrong gradients accepted:")

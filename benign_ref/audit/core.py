@@ -106,12 +106,21 @@ class Row:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row that was run. sentence: what broke, or "" if the row holds."""
+    """A row that was run. sentence: what broke, or "" if the row holds. exact: what exact arithmetic says, or "".
+    number: the paper's own for this statement, or "".
+    """
 
     row: Row
     found: tuple
     sentence: str
     seconds: float
+    exact: str = ""
+    number: str = ""
+
+    @property
+    def name(self):
+        """The label, and the paper's number beside it if it is known."""
+        return f"{self.row.label} = {self.number}" if self.number else self.row.label
 
     @property
     def passed(self):

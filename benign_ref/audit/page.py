@@ -5,21 +5,20 @@ import html
 from ..teach.notation import mathml
 from ..teach.page import page as whole_page
 from ..teach.page import table
-from . import exact
 from .core import source
 from .render import MARKS, number, numbers, summary
 
 HEADS = ["label", "statement", "how sure", "residual", "allowed", "verdict", "as fractions"]
 
 
-def contents(entries, fractions):
-    """The table at the top, one line a row; fractions: what exact arithmetic says, by label."""
+def contents(entries):
+    """The table at the top, one line a row."""
     rows = []
     for entry in entries:
         row, (residual, allowed) = entry.row, numbers(entry)
-        link = f'<a href="#{row.label}">{row.label}</a>'
+        link = f'<a href="#{row.label}">{html.escape(entry.name)}</a>'
         found = [("n", residual), ("n", allowed), (entry.verdict, entry.verdict)]
-        words = fractions[row.label].partition(" (")[0]
+        words = html.escape(entry.exact.partition(" (")[0])
         rows.append([link, mathml(row.statement), html.escape(row.mark), *found, words])
     return table(HEADS, rows, "all statements")
 
@@ -44,13 +43,13 @@ def residuals(entry):
     return table(["route", "scale", "residual", "allowed"], rows, f"residuals of {entry.row.label}")
 
 
-def section(entry, audited, words):
-    """One row: equation above, code on the left, residuals on the right; words: what fractions say."""
+def section(entry, audited):
+    """One row: equation above, code on the left, residuals on the right."""
     row = entry.row
     broken = f'<p class="FAILS">{html.escape(entry.sentence)}</p>' if entry.sentence else ""
-    fractions = f"<p>{html.escape(words)}</p>" if words else ""
+    fractions = f"<p>{html.escape(entry.exact)}</p>" if entry.exact else ""
     limits = f'<p class="dim">{mathml(row.limits)}</p>' if row.limits else ""
-    head = f'<h2>{row.label} <span class="{entry.verdict}">{entry.verdict}</span></h2>'
+    head = f'<h2>{html.escape(entry.name)} <span class="{entry.verdict}">{entry.verdict}</span></h2>'
     return (
         f'<section id="{row.label}">{head}\n'
         f'<div class="equation">{mathml(row.statement, display=True)}</div>\n'
@@ -63,7 +62,6 @@ def page(entries, audited, title):
     """The whole page as text; it refers to nothing outside itself."""
     nearest = "Residual and allowed are those of the route nearest to what is allowed."
     body = [f"<h1>{html.escape(title)}</h1>", f"<p>{summary(entries)}. {nearest}</p>"]
-    fractions = {entry.row.label: exact.verdict(entry.row.label) for entry in entries}
-    body += [f'<p class="dim">{html.escape(MARKS)}</p>', contents(entries, fractions)]
-    body += [section(entry, audited, fractions[entry.row.label]) for entry in entries]
+    body += [f'<p class="dim">{html.escape(MARKS)}</p>', contents(entries)]
+    body += [section(entry, audited) for entry in entries]
     return whole_page(title, "\n".join(body), wide=True)

@@ -6,7 +6,10 @@ import textwrap
 
 WIDTH = 116
 INDENT = 35  # where the statement begins: after label, verdict, residual, allowed
-MARKS = "[P] the paper's abstract or a caption; [P*] the paper as summarised elsewhere; [D] derived here; [C] our choice."
+MARKS = (
+    "[P] the paper's abstract or a caption; [P*] the paper as summarised elsewhere; [A] read in the authors' "
+    "public code; [D] derived here; [C] our choice."
+)
 
 
 def number(value):
@@ -51,13 +54,19 @@ def text_row(entry, routes=False):
     head = f"{row.label:<7}{entry.verdict:<8}{residual:>8}{allowed:>9}"
     lines = wrapped(row.statement)
     lines[0] = f"{head:<{INDENT}}" + lines[0][INDENT:]
+    if entry.number:
+        lines.insert(0, entry.name)
     lines += wrapped(f"{row.paper}; {row.mark}", "paper  ") + wrapped(", ".join(row.code), "code   ")
     if routes:
         for one in entry.found:
-            words = f"{number(one.residual):>7} / {number(one.allowed):<7} {one.scale}: {one.route}"
+            words = (
+                f"{number(one.residual):>7} / {number(one.allowed):<7} {one.scale}, {one.sizes}: {one.route}"
+            )
             lines += wrapped(words, "route  " if one.passed else "FAILS  ")
     else:
         lines += wrapped(route_of(entry), "route  ")
+    if entry.exact:
+        lines += wrapped(entry.exact, "exact  ")
     if row.limits:
         lines += wrapped(row.limits, "limits ")
     if entry.sentence:
@@ -82,12 +91,11 @@ def markdown(entries, title):
     lines = [
         f"# {title}",
         "",
-        f"{summary(entries)}. Residual and allowed are those of the route nearest to what is allowed. {MARKS}",
+        f"{summary(entries)}. Residual and allowed are those of the route nearest to what is allowed. "
+        f"{MARKS}",
         "",
-    ]
-    lines += [
-        "| label | statement | paper's object | how sure | code | route | residual | allowed | verdict |",
-        "|---" * 9 + "|",
+        "| label | statement | paper's object | how sure | code | route | residual | allowed | as fractions | verdict |",
+        "|---" * 10 + "|",
     ]
     for entry in entries:
         row, (residual, allowed) = entry.row, numbers(entry)
@@ -95,7 +103,7 @@ def markdown(entries, title):
         route = cell(route_of(entry) + (f". {row.limits}" if row.limits else ""))
         verdict = entry.verdict + (f": {cell(entry.sentence)}" if entry.sentence else "")
         cells = (
-            row.label,
+            cell(entry.name),
             f"`{cell(row.statement)}`",
             cell(row.paper),
             row.mark,
@@ -103,6 +111,7 @@ def markdown(entries, title):
             route,
             residual,
             allowed,
+            entry.exact,
             verdict,
         )
         lines.append(f"| {' | '.join(cells)} |")
@@ -119,6 +128,8 @@ def as_dict(entry):
     about = {name: getattr(row, name) for name in ("label", "statement", "paper", "mark", "code", "limits")}
     return {
         **about,
+        "number": entry.number,
+        "exact": entry.exact,
         "verdict": entry.verdict,
         "sentence": entry.sentence,
         "seconds": round(entry.seconds, 3),

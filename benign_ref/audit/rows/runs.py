@@ -108,7 +108,7 @@ def check_R4(audited, problem):
         twin = dict(engine=engine, backend=backend)
         full = audited.api.train(s, data, start, **twin)
         yield from extra(f"{engine}, {backend}", s, full, lambda s: audited.api.train(s, data, start, **twin))
-        s, end = s.replace(epsilon=full.losses[1], extra_steps=1, max_steps=4), full
+        s = s.replace(epsilon=full.losses[1], extra_steps=1, max_steps=4)
         short = audited.api.train(s.replace(extra_steps=0, epsilon=full.losses[2]), data, start, **twin)
         longer = audited.api.train(s, data, start, **twin).parameters
         found = max(relative_residual(a - c, b - c) for a, b, c in zip(longer[:3], short.parameters, start))
