@@ -52,7 +52,7 @@ def test_the_kept_verdicts_belong_to_the_mutants_of_today():
 def test_wrong_arguments_are_exit_status_2(capsys):
     with pytest.raises(SystemExit) as stop:
         comparison.main(["--seeds", "-1"])
-    assert stop.value.code == 2 and "integers >= 0" in capsys.readouterr().err
+    assert stop.value.code == 2 and "must be an integer from 0 to 2**53" in capsys.readouterr().err
 
 
 def test_a_flat_vector_comes_apart_as_it_was_joined():
