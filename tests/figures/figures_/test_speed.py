@@ -60,13 +60,20 @@ def test_measuring_takes_turns_and_tells_the_first_call_apart():
     )
 
 
-def test_the_parts_of_a_run_are_the_whole_of_it():
+@pytest.fixture
+def small_cells(monkeypatch):
+    """Cells of a few tokens in the place of the published ones."""
+    s = br.Setting(**SMALL, d=12, epsilon=0.5)
+    monkeypatch.setattr(speed_worker, "published", lambda N, mu: s.replace(N=N))
+
+
+def test_the_parts_of_a_run_are_the_whole_of_it(small_cells):
     """Every part is there and takes time; a longer run takes longer in its steps, not in its set-up."""
     shape = {**SMALL, "d": 12, "epsilon": 1e-12}
     small, *published = speed_worker.parts([{**shape, "max_steps": 40}], 1)
     assert list(small["parts"]) == list(speed.PARTS) and small["steps"] == 40
     assert all(seconds >= 0 for seconds in small["parts"].values()) and small["limit"] > 0
-    assert len(published) == len(speed_worker.AUTHORS) and all(2 < one["steps"] < 40 for one in published)
+    assert len(published) == len(speed_worker.AUTHORS) and all(one["steps"] > 2 for one in published)
 
 
 def test_ratios_of_cells_are_the_authors_time_over_ours():
@@ -83,7 +90,7 @@ def test_a_measurement_in_its_own_process_answers_or_says_why():
         speed.ask("steps", None, shape={"N": -1}, names=[], seed=0, seconds=0.0)
 
 
-def test_the_figure_is_made(tmp_path, monkeypatch):
+def test_the_figure_is_made(tmp_path, monkeypatch, small_cells):
     """From real measurements of a small shape; CSV holds every number, absent peers are named."""
 
     def in_this_process(what, core, **order):
