@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -89,6 +89,73 @@ def error_rate(theta: Parameters, X: np.ndarray, y: np.ndarray) -> float:
 test_loss.__test__ = False  # type: ignore[attr-defined]  # a public name, not a test to collect
 
 
+class Run(NamedTuple):
+    """A run of gradient descent.
+
+    losses (steps+1,): losses[t] is L_S before step t. converged: some loss is <= epsilon (without extra steps
+    the last one). steps: steps taken, extra ones included. parameters: theta at the end. records: list of
+    Record, empty unless asked for. engine, backend: those that ran.
+    """
+
+    losses: np.ndarray
+    steps: int
+    converged: bool
+    parameters: Parameters
+    records: list[descent.Record]
+    engine: str
+    backend: str
+
+    def __str__(self) -> str:
+        ended = "converged" if self.converged else "NOT converged"
+        shapes = ", ".join(f"{name} {W.shape}" for name, W in self.parameters._asdict().items())
+        return (
+            f"Run of the {self.engine!r} engine, backend {self.backend!r}\n"
+            f"  steps       {self.steps}, {ended}\n"
+            f"  losses      {self.losses[0]:.6g} at step 0, {self.losses[-1]:.6g} at the end\n"
+            f"  parameters  {shapes}\n"
+            f"  records     {len(self.records)}"
+        )
+
+
+def log_spaced_steps(last: int, per_decade: int = 20) -> np.ndarray:
+    """The steps 0, 1, 2, … spaced evenly on a logarithmic axis up to `last`, an increasing integer array; for
+    `record_every`.
+    """
+    validate.integer("last", last, 1)
+    validate.integer("per_decade", per_decade, 1)
+    count = int(np.ceil(np.log10(last) * per_decade)) + 1
+    return np.unique(
+        np.concatenate([[0, last], np.round(np.logspace(0, np.log10(last), count))]).astype(np.int64)
+    )
+
+
+def _checked_run(s: Any, data: Any, theta: Any, engine: str, backend: str) -> tuple:
+    """The engine that will run, theta, X, y."""
+    validate.instance("s", s, Setting)
+    validate.instance("data", data, Dataset)
+    validate.choice("engine", engine, ENGINES)
+    validate.choice("backend", backend, BACKENDS)
+    sizes = {name: getattr(s, name) for name in ("N", "M", "d", "d_h", "d_v")}
+    theta = Parameters(*validate.parameters(theta, sizes))
+    X, y = validate.array("data.X", data.X, "N,M,d", sizes), validate.labels("data.y", data.y, sizes)
+    if engine == "auto":
+        engine = "parameters" if backend == "numpy" else cost.cheaper(s)
+    if engine == "proof":
+        validate.fits_memory("N * M", s.N * s.M, 2 * s.T**2)
+    return engine, theta, X, y
+
+
+def _checked_watching(record_every: Any, observe: Any, checkpoint: Any) -> None:
+    if observe is not None and (record_every is None or not callable(observe)):
+        raise TypeError(
+            f"observe must be a function of theta, given together with record_every, got {observe!r}, "
+            f"record_every={record_every!r}"
+        )
+    if observe is not None and checkpoint is not None:
+        raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
+    descent.steps_to_record(record_every)  # refuses a bad one before any work
+
+
 def train(
     s: Setting,
     data: Dataset,
@@ -101,7 +168,7 @@ def train(
     observe: Callable[[Parameters], Any] | None = None,
     progress: bool | Callable[[int, int, float], Any] | None = None,
     checkpoint: str | Path | None = None,
-) -> descent.Run:
+) -> Run:
     """GD [P*]: full-batch gradient descent from theta on data, step s.eta, until L_S <= s.epsilon or
     s.max_steps, then s.extra_steps more. Returns a Run.
 
@@ -125,35 +192,19 @@ def train(
     Raises ValueError or TypeError for a bad argument, DivergenceError at a loss that is not finite, OSError
     if the checkpoint cannot be written.
     """
-    validate.instance("s", s, Setting)
-    validate.instance("data", data, Dataset)
-    validate.choice("engine", engine, ENGINES)
-    validate.choice("backend", backend, BACKENDS)
     train_w_O = validate.boolean("train_w_O", train_w_O)
-    if observe is not None and (record_every is None or not callable(observe)):
-        raise TypeError(
-            f"observe must be a function of theta, given together with record_every, got {observe!r}, "
-            f"record_every={record_every!r}"
-        )
-    if observe is not None and checkpoint is not None:
-        raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
-    descent.steps_to_record(record_every)  # refuses a bad one before any work
-    sizes = {name: getattr(s, name) for name in ("N", "M", "d", "d_h", "d_v")}
-    theta = Parameters(*validate.parameters(theta, sizes))
-    X, y = validate.array("data.X", data.X, "N,M,d", sizes), validate.labels("data.y", data.y, sizes)
-    if engine == "auto":
-        engine = "parameters" if backend == "numpy" else cost.cheaper(s)
-    if engine == "proof":
-        validate.fits_memory("N * M", s.N * s.M, 2 * s.T**2)
+    engine, theta, X, y = _checked_run(s, data, theta, engine, backend)
+    _checked_watching(record_every, observe, checkpoint)
     watch = (lambda at: observe(at.parameters())) if observe else None
+    which = {"engine": engine, "backend": backend, "train_w_O": train_w_O}
     with reporting(progress, "train", "steps, loss {value:.3g}") as report:
+        kept = None
         if checkpoint is not None:
-            which = {"engine": engine, "backend": backend, "train_w_O": train_w_O}
             start = long_run.digest_of(X, y, *theta)
             decides = long_run.what_decides(s, record_every, **which, data_and_start=start)
-            checkpoint = Checkpoint(checkpoint, decides)
+            kept = Checkpoint(checkpoint, decides)
         space = SPACES[engine, backend](theta, X, y, train_w_O)
         losses, steps, converged, records = long_run.descend_at(
-            space, s, report, record_every=record_every, observe=watch, checkpoint=checkpoint
+            space, s, report, record_every=record_every, observe=watch, checkpoint=kept
         )
-    return descent.Run(losses, steps, converged, space.parameters(), records, engine, backend)
+    return Run(losses, steps, converged, space.parameters(), records, engine, backend)

@@ -17,7 +17,7 @@ from .derived.limit_run import train_in_limit
 from .experiments.phases import Phases, find_phases
 from .experiments.published import FIGURES, published_setting
 from .paper.data import init_parameters, make_rng, sample_dataset
-from .paper.descent import DivergenceError, log_spaced_steps
+from .paper.descent import DivergenceError
 from .paper.model import logistic
 from .paper.setting import Setting
 from .runtime.store import digest, write_all
@@ -142,7 +142,7 @@ def run_drawn(s, seed, n_test, law):
     """The Outcome of a run on real draws, or drawn in law. The curve of the test loss is over ON_THE_WAY
     samples.
     """
-    wanted, few = log_spaced_steps(s.max_steps, PER_DECADE), min(n_test, ON_THE_WAY)
+    wanted, few = api.log_spaced_steps(s.max_steps, PER_DECADE), min(n_test, ON_THE_WAY)
     start, test = make_rng(seed, (0,)), lambda: make_rng(seed, (1,))  # the same fresh samples at every step
     if law:
         run = train_in_law(s, start, record_every=wanted, observe=lambda at: at.test_loss(few, test()))
@@ -171,7 +171,7 @@ def run_drawn(s, seed, n_test, law):
 
 def run_limit(s):
     """The Outcome in the limit."""
-    run = train_in_limit(s, record_every=log_spaced_steps(s.max_steps, PER_DECADE))
+    run = train_in_limit(s, record_every=api.log_spaced_steps(s.max_steps, PER_DECADE))
     at = run.history
     history = {name: at.attention[name[2:]] for name, _, _ in ROWS}
     history |= {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}

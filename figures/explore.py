@@ -5,12 +5,12 @@ import json
 import numpy as np
 from matplotlib.colors import to_hex
 
+from benign_ref.api import log_spaced_steps
 from benign_ref.derived.boundary import critical_x
 from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.authors import CROSSINGS
 from benign_ref.experiments.phases import find_phases
 from benign_ref.experiments.published import published_setting
-from benign_ref.paper.descent import log_spaced_steps
 from benign_ref.runtime.store import write_whole
 from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page

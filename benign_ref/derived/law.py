@@ -221,7 +221,7 @@ class LawSpace(ColumnSpace):
 
 
 class LawRun(NamedTuple):
-    """A run of GD drawn in law. losses, steps, converged, records: as in descent.Run. model: the LawModel at
+    """A run of GD drawn in law. losses, steps, converged, records: as in api.Run. model: the LawModel at
     the end.
     """
 

@@ -1,17 +1,11 @@
 """Gradient descent at the limits of a Setting that says where it is, and can be killed and resumed."""
 
 import hashlib
-from dataclasses import fields
 
 import numpy as np
 
 from ..paper.descent import History, Record, descend
 from ..runtime.resume import versions
-
-
-def settings_of(s):
-    """Every value of the Setting s by name."""
-    return {one.name: getattr(s, one.name) for one in fields(s) if one.init}
 
 
 def digest_of(*arrays):
@@ -25,7 +19,7 @@ def digest_of(*arrays):
 def what_decides(s, record_every, **rest):
     """What decides the numbers of a run, by name."""
     steps = np.asarray(record_every).tolist() if record_every is not None else None
-    return {**versions(), **settings_of(s), "record_every": steps, **rest}
+    return {**versions(), **s.values(), "record_every": steps, **rest}
 
 
 def kept(space, history):

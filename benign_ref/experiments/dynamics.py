@@ -29,12 +29,13 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import validate
+from ..api import log_spaced_steps
 from ..derived.law import train_in_law
 from ..derived.limit_run import train_in_limit
 from ..engines.attention import outputs
 from ..engines.proof_space import ColumnSpace
 from ..paper.data import init_parameters, make_rng
-from ..paper.descent import descend, log_spaced_steps, side_by_side
+from ..paper.descent import descend, side_by_side
 from ..paper.model import logistic, logistic_slope
 from ..paper.setting import Setting
 from .cell import draw_D1, streams

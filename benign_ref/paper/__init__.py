@@ -10,7 +10,7 @@ theorems.py    the Condition, T1-T3 as statements
 """
 
 from .data import Dataset, init_parameters, make_rng, sample_dataset
-from .descent import DivergenceError, Record, ReferenceSpace, Run, descend, log_spaced_steps
+from .descent import DivergenceError, Record, ReferenceSpace, descend
 from .model import Parameters
 from .proof import ReferenceProofSpace
 from .setting import Setting
@@ -18,6 +18,5 @@ from .theorems import T1, T2, T3, Clause
 
 __all__ = [
     "T1", "T2", "T3", "Clause", "Dataset", "DivergenceError", "Parameters", "Record", "ReferenceProofSpace",
-    "ReferenceSpace", "Run", "Setting", "descend", "init_parameters", "log_spaced_steps", "make_rng",
-    "sample_dataset",
+    "ReferenceSpace", "Setting", "descend", "init_parameters", "make_rng", "sample_dataset",
 ]  # fmt: skip

@@ -65,35 +65,6 @@ class Record(NamedTuple):
     observed: Any
 
 
-class Run(NamedTuple):
-    """A run of gradient descent.
-
-    losses (steps+1,): losses[t] is L_S before step t. converged: some loss is <= epsilon (without extra steps
-    the last one). steps: steps taken, extra ones included. parameters: theta at the end. records: list of
-    Record, empty unless asked for. engine, backend: those that ran.
-    """
-
-    losses: np.ndarray
-    steps: int
-    converged: bool
-    parameters: Parameters
-    records: list[Record]
-    engine: str
-    backend: str
-
-    def __str__(self) -> str:
-        shapes = ", ".join(f"{name} {W.shape}" for name, W in self.parameters._asdict().items())
-        return "\n".join(
-            [
-                f"Run in the engine {self.engine!r}, backend {self.backend!r}",
-                f"  steps       {self.steps}, {'converged' if self.converged else 'NOT converged'}",
-                f"  losses      {self.losses[0]:.6g} at step 0, {self.losses[-1]:.6g} at the end",
-                f"  parameters  {shapes}",
-                f"  records     {len(self.records)}",
-            ]
-        )
-
-
 def steps_to_record(record_every: int | Sequence[int] | None) -> Callable[[int], bool]:
     """A predicate on the step. None: never; an integer k >= 1: steps 0, k, 2k, …; a sequence of integers >=
     0: those steps.
@@ -105,18 +76,6 @@ def steps_to_record(record_every: int | Sequence[int] | None) -> Callable[[int],
         return lambda step: step % chosen == 0
     chosen = frozenset(chosen)
     return lambda step: step in chosen
-
-
-def log_spaced_steps(last: int, per_decade: int = 20) -> np.ndarray:
-    """The steps 0, 1, 2, … spaced evenly on a logarithmic axis up to `last`, an increasing integer array; for
-    `record_every`.
-    """
-    validate.integer("last", last, 1)
-    validate.integer("per_decade", per_decade, 1)
-    count = int(np.ceil(np.log10(last) * per_decade)) + 1
-    return np.unique(
-        np.concatenate([[0, last], np.round(np.logspace(0, np.log10(last), count))]).astype(np.int64)
-    )
 
 
 def make_record(space: Space, step: int, observe: Callable[[Any], Any] | None) -> Record:
