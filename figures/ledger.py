@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 
 from benign_ref import audit
-from benign_ref.audit import exact, page, render
+from benign_ref.audit import page, render
 from benign_ref.audit.core import AuditedPackage
 from benign_ref.teach.notation import mathtext
 
@@ -48,7 +48,7 @@ def picture(entries):
     for name, x in COLUMNS.items():
         left.text(x, 0.6, name, fontsize=5.5, weight="bold", ha="right" if x > 0.8 else "left", va="center")
     for y, entry, statement in zip(places, entries, statements):
-        words = exact.verdict(entry.row.label).partition(",")[0]
+        words = entry.exact.partition(",")[0]
         told = [entry.row.label, statement, entry.row.mark, *render.numbers(entry), words]
         texts = dict(zip(COLUMNS, told))
         colour = "black" if entry.passed else PAPER_RED

@@ -11,6 +11,11 @@ from .render import MARKS, number, numbers, summary
 HEADS = ["label", "statement", "how sure", "residual", "allowed", "verdict", "as fractions"]
 
 
+def sureness(row):
+    """How sure a statement is, "[C], C_p [P*]"."""
+    return " ".join(mathml(word) if "_" in word else html.escape(word) for word in row.mark.split())
+
+
 def contents(entries):
     """The table at the top, one line a row."""
     rows = []
@@ -19,7 +24,7 @@ def contents(entries):
         link = f'<a href="#{row.label}">{html.escape(entry.name)}</a>'
         found = [("n", residual), ("n", allowed), (entry.verdict, entry.verdict)]
         words = html.escape(entry.exact.partition(" (")[0])
-        rows.append([link, mathml(row.statement), html.escape(row.mark), *found, words])
+        rows.append([link, mathml(row.statement), sureness(row), *found, words])
     return table(HEADS, rows, "all statements")
 
 
@@ -53,7 +58,7 @@ def section(entry, audited):
     return (
         f'<section id="{row.label}">{head}\n'
         f'<div class="equation">{mathml(row.statement, display=True)}</div>\n'
-        f'<p class="dim">{mathml(row.paper)}; {html.escape(row.mark)}</p>\n{broken}{fractions}{limits}'
+        f'<p class="dim">{mathml(row.paper)}; {sureness(row)}</p>\n{broken}{fractions}{limits}'
         f'<div class="sides"><div>{excerpts(row, audited)}</div><div>{residuals(entry)}</div></div></section>'
     )
 

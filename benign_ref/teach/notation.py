@@ -42,6 +42,8 @@ LEAVES = {  # as it is typed: (kind, the character, its name in mathtext)
     "+": ("sign", "+", "+"),
     "-": ("sign", "−", "-"),
     "+-": ("sign", "±", r"\pm "),
+    "-+": ("sign", "∓", r"\mp "),
+    **{mark: ("mark", mark, f"\\{mark}") for mark in "%$#&"},
     "*": ("sign", "·", r"\cdot "),
     **{
         name: ("upright", name, rf"\mathrm{{{name}}}")
@@ -86,11 +88,12 @@ FORMS = {  # kind of several parts: as MathML, as mathtext, as MathML within a l
     "sum_^": ("<munderover>{}{}{}</munderover>", "{}_{{{}}}^{{{}}}"),
 }
 FACTORS = {"letter", "upright", "number", "sum", *FORMS}
-HYPHENED = rf"(?!(?:{NAMES.replace(' ', '|')})-)[a-z]{{3,}}-[a-z]{{3,}}"  # multi-head
+SPELT = NAMES.replace(" ", "|")
+HYPHENED = rf"(?!(?:{SPELT})-)[a-z]{{3,}}-[a-z]{{3,}}|(?!(?:{SPELT}|ell|sum|grad)_)[a-z]{{2,}}_[a-z]{{3,}}"
 TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:x\d+)?)"
     rf"|(?P<text>[A-Z]\d(?!\w)|i\.i\.d\.|[a-z]+'s\b|(?<=[Pp]hase )I+\b|{HYPHENED})"
-    r"|(?P<word>[A-Za-z]+)|(?P<mark>\.\.\.?|->|<-|<=|>=|>~|<~|!=|\+-|\|\||.)",
+    r"|(?P<word>[A-Za-z]+)|(?P<mark>\.\.\.?|->|<-|<=|>=|>~|<~|!=|\+-|-\+|\|\||.)",
     re.DOTALL,
 )
 SCRIPT = re.compile(
@@ -136,15 +139,16 @@ class _Reader:
             else:
                 needless = typed == "(" and not glued and [one[0] for one in inner] == ["fraction"]
                 return ("bare", inner) if needless else ("group", [left], inner, [right])
-        kind, letter, name = LEAVES.get(
-            typed, (kind, typed.replace("x", "×"), typed.replace("x", r"\times "))
-        )
+        sizes = [typed.replace("x", times) if kind == "number" else typed for times in ("×", r"\times ")]
+        kind, letter, name = LEAVES.get(typed, (kind, *sizes))
         return "infix" if kind == "sign" and (glued or after == " ") else kind, letter, name
 
     def word(self, word, script):
         """A letter by name, a letter, the first of several letters that are multiplied, or a word."""
         after = self.text[self.at :]
-        if word in LEAVES and (word != "in" or script) and (word != "sum" or after[:1] == "_"):
+        ambiguous = {"in": script, "sum": after[:1] == "_" or after[:2] == " ("}  # words of English too
+        ambiguous["mean"] = re.match(r"\(| d?[a-z]\b", after)
+        if word in LEAVES and ambiguous.get(word, True):
             return LEAVES[word]
         if word == "sqrt":
             self.at += len(after) - len(after.lstrip())

@@ -11,7 +11,7 @@ import pytest
 
 from benign_ref.paper.gradients import gradients
 from benign_ref.paper.model import forward
-from benign_ref.teach import derivation, derive, proof_steps, weights
+from benign_ref.teach import derivation, derive, model_steps, proof_steps, weights
 
 
 @pytest.mark.parametrize("name", derive.TARGETS)
@@ -39,7 +39,7 @@ def broken(function, change):
     "name, module, what, change, fails",
     [
         ("W_Q", derivation, "coupling", lambda D: D.T, "From an output to its logits"),
-        ("W_K", weights, "softmax_jacobian", abs, "Through the softmax"),
+        ("W_K", model_steps, "softmax_jacobian", abs, "Through the softmax"),
         (
             "W_V",
             derivation,
