@@ -59,6 +59,11 @@ class ColumnSpace:
         C = np.concatenate([*self.coefficients(), self.w_O_norm**2 * self.C[:, -1:]], axis=1)
         return self.W + (C.T @ self.Z).T  # in this order of its entries the product takes the least time
 
+    def parameters(self):
+        """theta(t) with d_v = 1, which f cannot tell from one of any other d_v that has these columns."""
+        W, h = self.columns(), self.W.shape[1] // 2
+        return Parameters(W[:, :h], W[:, h:-1], W[:, -1:] / self.w_O_norm, np.array([self.w_O_norm]))
+
 
 class ProofSpace(ColumnSpace):
     """GD from theta in the proof's coordinates, given back as parameters. With w_O trained, U = Z W_V and its

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import benign_ref as br
-from benign_ref.engines.proof_space import ProofSpace
+from benign_ref.engines.proof_space import ColumnSpace, ProofSpace
 from benign_ref.paper import proof
+from benign_ref.paper.descent import side_by_side
 from benign_ref.paper.model import Parameters
 
 
@@ -123,6 +124,22 @@ def test_any_token_set_and_any_width(problem, worst, kind, shape, train_w_O):
     d_h = rows.shape[1] // 2
     P = np.einsum("nld,dh,eh,nje->nlj", X, expected.W_Q, expected.W_K, X)
     assert np.allclose(rows[tokens, :d_h] @ rows[tokens, d_h:-1].swapaxes(1, 2), P, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [dict(), dict(d_h=60, M=2)])
+def test_columns_alone_run_as_the_parameters_do(problem, worst, shape):
+    """From [W_Q | W_K | W_V w_O] the same losses, columns and outputs; theta comes back with d_v = 1."""
+    theta, X, y = problem(scale=0.3, **shape)
+    whole = ProofSpace.of(theta, X, y)
+    columns = ColumnSpace(whole.Z, side_by_side(theta), float(np.linalg.norm(theta.w_O)), whole.index, y)
+    for _ in range(3):
+        assert np.isclose(columns.evaluate(), whole.evaluate(), rtol=1e-14)
+        columns.move(0.2)
+        whole.move(0.2)
+    one, other = columns.parameters(), whole.parameters()
+    assert one.W_V.shape[1] == 1 and one.W_Q.shape == theta.W_Q.shape
+    assert worst(columns.columns(), side_by_side(other)) < 1e-13
+    assert worst(br.forward(one, X), br.forward(other, X)) < 1e-12
 
 
 def test_wide_queries_are_rotated_into_2T_columns(problem):
