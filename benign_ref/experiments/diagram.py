@@ -46,9 +46,12 @@ class PhaseDiagram:
     """A grid of runs. Axes of every array: SNR, N, seed.
 
     snrs (S,), Ns (n,), seeds (k,)   the axes, in the order asked for
-    status (S,n,k)                   "converged", "not converged" (within max_steps), "diverged" or "lost" (its worker died; run again)
-    steps, train_loss                of each run, and the last training loss (diverged: not finite); -1 and NaN where lost
-    test_loss, error_rate            on fresh samples; NaN unless converged, so that no mean takes them in unnoticed
+    status (S,n,k)                   "converged", "not converged" (within max_steps), "diverged" or "lost"
+                                     (its worker died; run again)
+    steps, train_loss                of each run, and the last training loss (diverged: not finite); -1 and
+                                     NaN where lost
+    test_loss, error_rate            on fresh samples; NaN unless converged, so that no mean takes them in
+                                     unnoticed
     settings                         dict of everything that decides the numbers
     computed, reused                 how many cells this call computed, and how many it found in the store
     """
@@ -135,7 +138,8 @@ class PhaseDiagram:
         ]
         if wrong:
             raise ValueError(
-                f"path={str(path)!r} holds no PhaseDiagram: {wrong[0]} has the wrong type or not the shape {shape} of the axes"
+                f"path={str(path)!r} holds no PhaseDiagram: {wrong[0]} has the wrong type or not the shape "
+                f"{shape} of the axes"
             )
         return cls(**arrays, settings=settings)
 

@@ -1,9 +1,9 @@
 """Grids over SNR x N x seeds: every cell a pure function of the settings, its place and its seed; stored and
 resumable, on any workers.
 
-The streams of a cell come from the seed, N and SNR (cell.py), not from its place in the grid. So a grid that is
-extended, reordered, resumed, or computed by other workers gives the same bits, as long as NumPy's version, the processor's kind and the number of BLAS threads are the same (another one of
-these may change the last digits).
+The streams of a cell come from the seed, N and SNR (cell.py), not from its place in the grid. So a grid that
+is extended, reordered, resumed, or computed by other workers gives the same bits, as long as NumPy's version,
+the processor's kind and the number of BLAS threads are the same; another one may change the last digits.
 """
 
 from functools import partial
@@ -12,6 +12,7 @@ from math import nan
 import numpy as np
 
 from .. import validate
+from ..derived.law import checked_for_law
 from ..paper.setting import DERIVED, Setting
 from ..runtime import workers
 from ..runtime.progress import reporting
@@ -43,13 +44,13 @@ def checked_axes(snrs, Ns, seeds):
     given, cells = {"snrs": snrs, "Ns": Ns, "seeds": seeds}, 1
     for name, values in given.items():
         if not isinstance(values, kinds) or getattr(values, "ndim", 1) != 1:
-            raise TypeError(
-                f"{name} must be a list of numbers, got {validate.shown(values)} of type {type(values).__name__}"
-            )
+            kind = type(values).__name__
+            raise TypeError(f"{name} must be a list of numbers, got {validate.shown(values)} of type {kind}")
         cells *= len(values)
         if not 0 < cells <= MOST_CELLS:
             raise ValueError(
-                f"{name} must hold at least one number, and the grid at most {MOST_CELLS} cells, got {len(values)} numbers"
+                f"{name} must hold at least one number, and the grid at most {MOST_CELLS} cells, "
+                f"got {len(values)} numbers"
             )
     checks = {
         "snrs": validate.real,
@@ -74,12 +75,7 @@ def check_sizes(base, snrs, Ns, engine, n_test):
             base.replace(snr=snr, N=N)
     s = base.replace(snr=snrs[0], N=max(Ns))
     if engine == "law":
-        if s.T > s.d:
-            raise ValueError(
-                f"d must be at least T = 2 + N (M-1) = {s.T} for the largest of Ns, {s.N}, to be drawn in law, got {s.d}"
-            )
-        validate.fits_memory("Ns", s.N, 3 * s.T**2 + 6 * s.T * (2 * s.d_h + 1))
-        validate.fits_memory("d_h", s.d_h, 3 * (2 * s.d_h + 1) ** 2)
+        checked_for_law(s)
     else:
         validate.fits_memory("Ns", s.N, s.N * s.M * s.d + 2 * s.T**2)
         validate.fits_memory("d", s.d, s.d * (2 * s.d_h + s.d_v))
@@ -92,11 +88,13 @@ def checked_jobs(jobs, executor):
         return workers.available_cores() if jobs is None else validate.integer("jobs", jobs, 1)
     if not callable(getattr(executor, "submit", None)) or isinstance(executor, type):
         raise TypeError(
-            f"executor must have a method submit, as concurrent.futures.Executor has, got {validate.shown(executor)}"
+            f"executor must have a method submit, as concurrent.futures.Executor has, "
+            f"got {validate.shown(executor)}"
         )
     if jobs is not None:
         raise ValueError(
-            f"jobs must be None when an executor is given, which has its own workers, got {validate.shown(jobs)}"
+            f"jobs must be None when an executor is given, which has its own workers, "
+            f"got {validate.shown(jobs)}"
         )
 
 
@@ -146,11 +144,10 @@ def phase_diagram(
     check_sizes(base, snrs, Ns, engine, n_test)
     settings = fingerprint(base, engine, n_test)
     cells = [Cell(snr, N, seed) for N in sorted(Ns, reverse=True) for snr in snrs for seed in seeds]
+    store = None if store is None else Store(store, settings)
+    compute = partial(run_cell, base=base, engine=engine, n_test=n_test)
     with reporting(progress, "phase_diagram", "cells") as report:
-        done = resume(
-            partial(run_cell, base=base, engine=engine, n_test=n_test), cells,
-            store=None if store is None else Store(store, settings), jobs=jobs, executor=executor, what="cells",
-            progress=lambda done, total, value, left: report(done, total, as_result(value), left),
-        )  # fmt: skip
+        told = lambda done, total, value, left: report(done, total, as_result(value), left)  # noqa: E731
+        done = resume(compute, cells, store=store, jobs=jobs, executor=executor, what="cells", progress=told)
     results = {cell: as_result(value) for cell, value in done.values.items()}
     return collect(snrs, Ns, seeds, results, settings, done.computed, done.reused)

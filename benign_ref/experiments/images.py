@@ -59,7 +59,8 @@ def checked(images, labels, source):
         )
     if labels.shape != images.shape[:1] or labels.dtype != np.uint8:
         raise ValueError(
-            f"{source}: labels must be uint8, one an image ({len(images)}), got {labels.dtype} of shape {labels.shape}"
+            f"{source}: labels must be uint8, one an image ({len(images)}), "
+            f"got {labels.dtype} of shape {labels.shape}"
         )
     if labels.size and labels.max() > 9:
         raise ValueError(
@@ -88,7 +89,8 @@ def read_idx(path):
         ) from None
     if len(content) < 4 or content[:2] != b"\0\0":
         raise ValueError(
-            f"{path}: is no IDX file: it must begin with two zero bytes, type and number of axes, got {content[:4].hex(' ') or 'nothing'}"
+            f"{path}: is no IDX file: it must begin with two zero bytes, type and number of axes, "
+            f"got {content[:4].hex(' ') or 'nothing'}"
         )
     if content[2] != 8:
         raise ValueError(f"{path}: must hold unsigned bytes (type 8), got type {content[2]}")
@@ -176,8 +178,8 @@ def draw_images(images, classes, y, rng):
         if len(wanted) > len(of_class):
             present = ", ".join(map(str, np.unique(images.labels)))
             raise ValueError(
-                f"classes={classes!r}: {len(wanted)} images of the digit {digit!r} asked for, {len(of_class)} there "
-                f"(digits there: {present})"
+                f"classes={classes!r}: {len(wanted)} images of the digit {digit!r} asked for, "
+                f"{len(of_class)} there (digits there: {present})"
             )
         chosen[wanted] = rng.choice(of_class, size=len(wanted), replace=False)
     return images.pixels[chosen]

@@ -217,5 +217,34 @@ def test_progress_is_told_of_every_cell():
     assert sorted(what[2].test_loss for what in heard[1:]) == sorted(result.test_loss.ravel())
     order = Inline()
     phase_diagram([2.0, 3.0], [2, 4, 3], executor=order, **SMALL)
-    assert {task.N for task in order.tasks[:3]} == {2, 3, 4}  # what cells cost is learned from all over the grid
+    assert {task.N for task in order.tasks[:3]} == {
+        2,
+        3,
+        4,
+    }  # what cells cost is learned from all over the grid
     assert [task.N for task in order.tasks[6:]] == [4] * 2 + [3] * 2 + [2] * 2  # then the longest first
+
+
+def test_a_grid_of_the_published_experiment_is_its_cells(tmp_path):
+    base = br.published_setting("figure1", N=10, mu=20.0)
+    snr = br.published_setting("figure1", N=4, mu=90.0).snr
+    result = phase_diagram([snr], [4], base=base, seeds=2, n_test=100, jobs=1, store=tmp_path / "store")
+    assert (
+        (result.status == "converged").all()
+        and (result.steps <= 20).all()
+        and (result.train_loss < 0.01).all()
+    )
+    s = br.published_setting("figure1", N=4, mu=90.0)
+    for_data, for_start, _ = streams(snr, 4, 1)
+    run = br.train(s, br.sample_dataset(s, for_data), br.init_parameters(s, for_start), engine="parameters")
+    assert run.steps == result.steps[0, 0, 1] and np.isclose(
+        run.losses[-1], result.train_loss[0, 0, 1], rtol=1e-8
+    )
+    assert run.losses[-2] <= s.epsilon < run.losses[-3]  # one step more than the first loss <= epsilon
+    assert result.settings["noise"] == "full" and result.settings["extra_steps"] == 1
+
+
+def test_a_grid_in_law_refuses_a_uniform_start_before_any_work():
+    base = br.published_setting("figure1", N=10, mu=20.0)
+    with pytest.raises(ValueError, match="^init must be 'gaussian' to draw in law"):
+        phase_diagram([3.0], [4], base=base, seeds=1, engine="law")
