@@ -187,7 +187,8 @@ def test_divergence_and_lack_of_convergence_are_results_and_enter_no_mean():
     )
     assert result.not_ended[:, 0, 0].tolist() == [False, True, True]
     assert repr(result).startswith(
-        "PhaseDiagram(3 SNR x 1 N x 2 seeds, engine='proof': 2 converged, 2 not converged, 2 diverged; test loss 0."
+        "PhaseDiagram(3 SNR x 1 N x 2 seeds, engine='proof': 2 converged, 2 not converged, 2 diverged; "
+        "test loss 0."
     )
 
 
