@@ -19,15 +19,14 @@ test loss on {n_test} fresh samples. (b) to (e), of the first training sample wh
 attention on the signal and on $xi_2$, each averaged over the {M} queries; (c) their $V$; (d) $<q, k>$ of
 the signal's query with both keys; (e) of the query of token 3. Shaded: the theory's phases I, II, III
 [P*] by a rule of ours [C] (phases.py), in the limit: II begins at step {leaves:.0f}, III at
-{settles:.0f}. In {found} of {runs} runs all three are found, at steps {medians} in the median: the start
-is so large that some rows leave 1/M with the first steps. At step {last}: training loss {train_loss},
-test loss {test_loss}, attention {S_s} and {S_2}, $V$ {V_s} and {V_2}, $<q, k>$ {P_ss} and {P_s2}, and
-{P_is} and {P_i2} (mean ± 2 standard deviations; in brackets the limit).
+{settles:.0f}. In {found} of {runs} runs all three are found, at steps {medians} in the median. At step
+{last}: training loss {train_loss}, test loss {test_loss}, attention {S_s} and {S_2}, $V$ {V_s} and {V_2},
+$<q, k>$ {P_ss} and {P_s2}, and {P_is} and {P_i2} (mean ± 2 standard deviations; in brackets the limit).
 """
 LIMIT = {"color": "black", "linewidth": 0.7, "linestyle": (0, (3, 2)), "zorder": 3}
 FILES = {"benign": "training_dynamic_benign.py", "harmful": "training_dynamic_harmful.py"}
-RUNS, EVERY = {"full": 20, "quick": 2}, {"full": 5, "quick": 10}
-N_TEST, BAR = 10, 50  # fresh samples [A]; steps between error bars [A]
+RUNS = {"full": 20, "quick": 3}
+N_TEST, EVERY, BAR = 10, 5, 50  # fresh samples [A]; steps between records [C], between error bars [A]
 PANELS = (  # title, label of the axis, {quantity: label}
     ("losses", "loss", {"train_loss": "training", "test_loss": "test"}),
     ("attention, mean over queries", "attention", {"S_s": r"on $\mu$", "S_2": r"on $\xi_2$"}),
@@ -72,7 +71,7 @@ def measure(options, name, regime):
     """The seeds and the runs, Trajectories; what the store has is not computed again."""
     size, s = "quick" if options.quick else "full", published_setting(dynamics.PUBLISHED[regime])
     seeds = range(options.seed, options.seed + RUNS[size])
-    tasks = [(regime, seed, EVERY[size], N_TEST) for seed in seeds]
+    tasks = [(regime, seed, EVERY, N_TEST) for seed in seeds]
     kept = compute(f"{name}-{size}", dynamics.published_draw, tasks, options, "runs", settings=settings_of(s))
     return seeds, [dynamics.Trajectory.from_lists(*one) for one in kept.values()]
 

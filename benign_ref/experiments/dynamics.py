@@ -193,13 +193,16 @@ def published_draw(regime, seed, record_every, n_test):
     s = published_setting(PUBLISHED[regime])
     for_data, for_start, for_test = streams(s.snr, s.N, seed)
     ((y, Z, index),) = draw_D1(s, for_data, s.N, False)
-    fresh = list(draw_D1(s, for_test, n_test, True))
     theta = init_parameters(s, for_start)
-    space = ColumnSpace(Z, side_by_side(theta), float(np.linalg.norm(theta.w_O)), index, y)
+    W = side_by_side(theta)
+    space = ColumnSpace(Z, W, float(np.linalg.norm(theta.w_O)), index, y)
+    fresh = [(labels, X @ W, X @ Z.T, places) for labels, X, places in draw_D1(s, for_test, n_test, True)]
 
     def test_loss(at):
-        W = at.columns()
-        z = [labels * outputs(tokens @ W, places) for labels, tokens, places in fresh]
+        moved = np.concatenate([*at.coefficients(), at.w_O_norm**2 * at.C[:, -1:]], axis=1)
+        z = [  # W(t) = W(0) + Z^T moved, of which fresh tokens X see X W(0) + X Z^T moved
+            labels * outputs(rows + products @ moved, places) for labels, rows, products, places in fresh
+        ]
         return float(logistic(np.concatenate(z)).mean())
 
     losses, steps, converged, records = descend(
