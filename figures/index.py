@@ -58,10 +58,10 @@ def section(out, name, title, entry):
 def walks(out, seed):
     """The walk-throughs as pages in `out`; returns their links as HTML."""
     links = []
-    for name, (what, _) in derive.TARGETS.items():
+    for name, walk in derive.TARGETS.items():
         path = out / f"derive-{name}.html"
         write_whole(path, derive.walk_as_html(name, seed, derive.walk(name, seed)).encode())
-        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {mathml(what)}</li>')
+        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {mathml(walk.heading)}</li>')
     return f"<ul>{''.join(links)}</ul>"
 
 
