@@ -63,14 +63,15 @@ def descend_at(space, s, report, *, record_every=None, observe=None, checkpoint=
         ):
             checkpoint.save(kept(space, history))
 
-    return descend(
-        space,
-        eta=s.eta,
-        epsilon=s.epsilon,
-        max_steps=s.max_steps,
-        extra_steps=s.extra_steps,
-        record_every=record_every,
-        observe=observe,
-        history=history,
-        after_step=after_step,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told by its loss
+        return descend(
+            space,
+            eta=s.eta,
+            epsilon=s.epsilon,
+            max_steps=s.max_steps,
+            extra_steps=s.extra_steps,
+            record_every=record_every,
+            observe=observe,
+            history=history,
+            after_step=after_step,
+        )

@@ -140,7 +140,7 @@ def descend(
     steps = len(losses) - 1
     if losses[-1] == 0:
         warnings.warn(
-            f"the loss is exactly 0 at step {steps}: eta={eta:g} is too large to train by", stacklevel=3
+            f"the loss is exactly 0 at step {steps}: eta={eta:g} is too large to train by", stacklevel=4
         )
     return np.array(losses), steps, history.converged, history.records
 
