@@ -17,9 +17,7 @@ def _theta(theta, complex_too=False):
     validate.instance("theta", theta, dict)
     if theta.keys() != SHAPES.keys():
         wrong = sorted(theta.keys() ^ SHAPES.keys(), key=str)
-        raise ValueError(
-            f"theta must hold the {len(SHAPES)} names that init gives; missing or unknown: {wrong}"
-        )
+        raise ValueError(f"theta must hold the {len(SHAPES)} names of SHAPES; missing or unknown: {wrong}")
     found = {}
     for name, shape in SHAPES.items():
         a, check = theta[name], partial(validate.array, f"theta[{name!r}]", shape=shape)
@@ -103,9 +101,6 @@ def train(
     theta, images, rng = _theta(theta), _images(images), validate.generator("rng", rng)
     labels = _labels(labels, len(images))
     epochs, batch = validate.integer("epochs", epochs, 1), validate.integer("batch", batch, 1)
-    dtype = (
-        np.float64
-        if validate.choice("precision", precision, ("double", "single")) == "double"
-        else np.float32
-    )
+    precision = validate.choice("precision", precision, ("double", "single"))
+    dtype = np.float64 if precision == "double" else np.float32
     return training.train(theta, images, labels, rng, epochs, batch, dtype)

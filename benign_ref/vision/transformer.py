@@ -133,7 +133,9 @@ def attention(qkv, heads=HEADS):
         dO = dO.reshape(B, M, heads, d // heads).transpose(0, 2, 1, 3)  # (B, H, M, d/H)
         # forward: O = S V
         dS, dV = dO @ V.swapaxes(2, 3), S.swapaxes(2, 3) @ dO
-        # forward: S = softmax(Z), row by row: dZ = (diag(S_l) - S_l S_l^T) dS_l
+        # forward: S = softmax(Z), row by row: dZ = (diag(S_l) - S_l S_l^T) dS_l. A shift of dS_l changes
+        # nothing; by its entry at the largest S_lj, digits survive where S is nearly 0 or 1
+        dS = dS - np.take_along_axis(dS, S.argmax(axis=-1)[..., None], axis=-1)
         dZ = S * (dS - (S * dS).sum(axis=-1, keepdims=True))
         # forward: Z = Q K^T / sqrt(d)
         dQ, dK = dZ @ K / root, dZ.swapaxes(2, 3) @ Q / root
