@@ -114,6 +114,12 @@ def show(name, value):
     return f"{name} = " + ("\n" + " " * len(f"{name} = ")).join(rows)
 
 
+def decimals(rng, shape, field):
+    """Numbers of one decimal, none of them 0; with a Field, fractions near these."""
+    drawn = rng.choice([-1, 1], shape) * rng.integers(2, 13, shape) / 10
+    return field.near(drawn) if field else drawn
+
+
 class Example:
     """N samples of M = 3 tokens in d = 4 dimensions, d_h = 2, with entries of one decimal; everything the
     steps need, computed once. With a Field, the entries that are drawn are fractions near these.
@@ -125,18 +131,15 @@ class Example:
 
     def __init__(self, seed, labels, field=None, d_v=2):
         rng, d = make_rng(seed), 4
-        near = field.near if field else np.array
-
-        def decimals(*shape):  # no entry is 0
-            return near(rng.choice([-1, 1], shape) * rng.integers(2, 13, shape) / 10)
-
         self.y = y = np.array(labels, dtype=np.float64)
         self.N, self.M = N, M = len(y), 3
         self.mu_plus, self.mu_minus = 1.5 * np.eye(d)[0], 1.5 * np.eye(d)[1]
         self.X = X = np.zeros((N, M, d), dtype=object if field else np.float64)
         X[:, 0] = np.where(y[:, None] > 0, self.mu_plus, self.mu_minus)
-        X[:, 1:, 2:] = near(self.different(rng, N * (M - 1))).reshape(N, M - 1, d - 2)
-        self.theta = theta = Parameters(decimals(d, 2), decimals(d, 2), decimals(d, d_v), decimals(d_v))
+        noise = self.different(rng, N * (M - 1))
+        X[:, 1:, 2:] = (field.near(noise) if field else noise).reshape(N, M - 1, d - 2)
+        shapes = (d, 2), (d, 2), (d, d_v), d_v
+        self.theta = theta = Parameters(*(decimals(rng, shape, field) for shape in shapes))
         self.eta, self.zero = (field.number(0.5), field.number(0)) if field else (0.5, 0.0)
         W_Q, W_K, W_V, w_O = theta
         self.P = np.array([X_n @ W_Q @ W_K.T @ X_n.T for X_n in X])

@@ -146,10 +146,8 @@ def judged(file, exercise, function, seed):
         wanted = np.asarray(version())
         if got.shape == wanted.shape and relative(got, wanted) < ROUNDING:
             how = on_fractions(file, exercise, function, name, seed)
-            return (
-                not name,
-                f"the wrong derivation '{name}' ({how}). Look at this: {look_at}" if name else how,
-            )
+            words = f"the wrong derivation '{name}' ({how}). Look at this: {look_at}" if name else how
+            return not name, words
     return False, difference(got, np.asarray(right(*arguments_of(right, example).values())))
 
 
@@ -223,11 +221,10 @@ def arguments_given(argv, names):
     form.add_argument("--hint", action="store_true", help="print what to look at, one step back")
     form.add_argument("--solution", action="store_true", help="print the step and the right function")
     asked = parser.parse_args(argv)
-    if not asked.list and asked.name is None:
-        parser.error("NAME is missing; --list shows all")
-    if not asked.list and (asked.name or "").removeprefix("gradient_") not in names:
-        parser.error(f"NAME must be one of {', '.join(names)}, got {validate.shown(asked.name)}")
+    asked.name = (asked.name or "").removeprefix("gradient_")
     told = asked.list or asked.template or asked.hint or asked.solution
+    if asked.name not in names and not asked.list:
+        parser.error(f"NAME must be one of {', '.join(names)}, got {asked.name!r}")
     if told and asked.file:
         parser.error(f"FILE is not read here, got {asked.file!r}")
     if not told and not Path(asked.file or "").is_file():
@@ -251,7 +248,7 @@ def main(argv=None):
     """Prints what was asked for, or tries the learner's function; returns the exit status."""
     exercises = catalogue()
     asked = arguments_given(argv, exercises)
-    status, exercise = 0, exercises.get((asked.name or "").removeprefix("gradient_"))
+    status, exercise = 0, exercises.get(asked.name)
     if asked.list:
         text = "\n".join(f"  {name:<20}{one.step.title.replace('$', '')}" for name, one in exercises.items())
     elif asked.template:

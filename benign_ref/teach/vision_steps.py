@@ -9,13 +9,7 @@ import numpy as np
 from ..paper.data import make_rng
 from ..paper.model import softmax
 from . import solutions
-from .derivation import Step, compare, slopes
-
-
-def decimals(rng, shape, field):
-    """Numbers of one decimal, none of them 0; with a Field, fractions near these."""
-    drawn = rng.choice([-1, 1], shape) * rng.integers(2, 13, shape) / 10
-    return field.near(drawn) if field else drawn
+from .derivation import Step, compare, decimals, slopes
 
 
 class NormExample:

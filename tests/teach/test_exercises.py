@@ -169,7 +169,7 @@ def test_the_template_can_be_started_from_and_gives_nothing_away(tmp_path, capsy
 @pytest.mark.parametrize(
     "argv, words",
     [
-        ([], "NAME is missing"),
+        ([], "NAME must be one of"),
         (["nope", "x.py"], "NAME must be one of"),
         (["coupling"], "FILE must be"),
         (["coupling", "absent.py"], "FILE must be a Python file that is there"),
