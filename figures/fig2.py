@@ -108,11 +108,11 @@ def make(options):
     figure, panels = plt.subplot_mosaic(layout, figsize=(WIDTH, 4.9), height_ratios=[2, 1, 1])
     draw_maps(figure, panels, snrs, Ns, losses)
     draw_losses(panels["c"], snrs, max(Ns), loss_of)
-    shown = snrs[0], snrs[len(snrs) // 2 - 1], snrs[-1]
+    shown = snrs[0], snrs[(len(snrs) - 1) // 2], snrs[-1]
     draw_pixels(panels, shown, mnist.training.pixels[:1])
     if not options.mnist:
         text = f"reduced: the extract, 4 digits, N up to {max(Ns)}; published: all digits, N = 3000 to 8400"
-        figure.suptitle(text, x=0.005, ha="left", fontsize=6.5, color=PAPER_RED)
+        figure.supxlabel(text, fontsize=6.5, color=PAPER_RED)
     rows = [[*task, *value] for task, value in found.items()]
     header = ["snr", "N", "seed", "pixels", "test_loss", "error_rate", "train_loss"]
     files = save(figure, "fig2", caption_of(options, sizes, mnist, shown), header, rows, options)
