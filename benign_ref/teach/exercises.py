@@ -29,11 +29,13 @@ from .. import validate
 from ..checks.exact import Field, chance, first_difference
 from ..paper.model import Parameters
 from ..wrong import MISTAKES, MUTANTS
+from . import solutions
 from .derivation import DIGITS, EQUAL, Step
 from .derive import TARGETS, TRY_IT, WIDTH, step_as_text
 from .solutions import ASKED, SOLUTIONS
 
 ROUNDING = 1e-9
+LETTERS = solutions.__doc__.partition("\n\n")[2]  # what stands for what, with shapes
 
 
 class Broken(Exception):
@@ -195,7 +197,9 @@ def hint(exercise):
 def template(exercise):
     """A file to start from."""
     function = exercise.function
-    return f'''"""{exercise.step.title.replace("$", "")}. Try it: {TRY_IT} {function.__name__} FILE"""
+    return f'''"""{exercise.step.title.replace("$", "")}. Try it: {TRY_IT} {function.__name__} FILE
+
+{LETTERS}"""
 
 import numpy as np
 

@@ -6,6 +6,8 @@ look. Where the reference itself holds the function, it is that one.
     Z (T,d): the different tokens; Q, K (T,d_h), V (T,): their queries, keys, values
     G, B (T,T), b (T,): as in paper/proof.py
     E_n (M,T): picks the tokens of one sample   mu_plus (d,)
+    x, u, z, dx, du, dy, dz (M,d), g (d,), root (M,1): tokens of a layer norm, and their cotangents
+    qkv (M,3d)   S_h, dS_h, dZ_h (M,M), Q_h, K_h, V_h, dO_h (M,d/H): of one head
 """
 
 import numpy as np
