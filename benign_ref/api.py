@@ -9,6 +9,7 @@ import numpy as np
 from . import validate
 from .engines import cost, long_run, parameter_space
 from .engines.proof_space import ProofSpace
+from .engines.records import Record, steps_to_record
 from .paper import descent, model, proof
 from .paper.data import Dataset
 from .paper.gradients import gradients as gradients_by_hand
@@ -101,7 +102,7 @@ class Run(NamedTuple):
     steps: int
     converged: bool
     parameters: Parameters
-    records: list[descent.Record]
+    records: list[Record]
     engine: str
     backend: str
 
@@ -153,7 +154,7 @@ def _checked_watching(record_every: Any, observe: Any, checkpoint: Any) -> None:
         )
     if observe is not None and checkpoint is not None:
         raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
-    descent.steps_to_record(record_every)  # refuses a bad one before any work
+    steps_to_record(record_every)  # refuses a bad one before any work
 
 
 def train(

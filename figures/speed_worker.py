@@ -17,8 +17,9 @@ from benign_ref.engines import cost
 from benign_ref.engines.attention import outputs
 from benign_ref.engines.parameter_space import ParameterSpace
 from benign_ref.engines.proof_space import ColumnSpace, ProofSpace
+from benign_ref.engines.records import descend
 from benign_ref.experiments import cell
-from benign_ref.paper.descent import ReferenceSpace, descend, side_by_side
+from benign_ref.paper.descent import ReferenceSpace, side_by_side
 
 from . import speed_peers
 

@@ -22,9 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import validate
-from ..engines import long_run
+from ..engines import long_run, records
 from ..engines.proof_space import ColumnSpace
-from ..paper import descent
 from ..paper.data import sample_labels
 from ..paper.model import logistic, softmax
 from ..paper.setting import Setting
@@ -304,7 +303,7 @@ def train_in_law(
         )
     if observe is not None and checkpoint is not None:
         raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
-    descent.steps_to_record(record_every)  # refuses a bad one before any work
+    records.steps_to_record(record_every)  # refuses a bad one before any work
     watch = (lambda at: observe(at.model())) if observe else None
     with reporting(progress, "train_in_law", "steps, loss {value:.3g}") as report:
         if checkpoint is not None:
@@ -313,7 +312,7 @@ def train_in_law(
         space = LawSpace(s, rng, kept_draw(checkpoint, rng) if checkpoint else None)
         if checkpoint:
             keep_draw(checkpoint, space.drawn, rng)
-        losses, steps, converged, records = long_run.descend_at(
+        losses, steps, converged, kept = long_run.descend_at(
             space, s, report, record_every=record_every, observe=watch, checkpoint=checkpoint
         )
-    return LawRun(losses, steps, converged, records, space.model())
+    return LawRun(losses, steps, converged, kept, space.model())

@@ -4,8 +4,8 @@ import hashlib
 
 import numpy as np
 
-from ..paper.descent import History, Record, descend
 from ..runtime.resume import versions
+from .records import History, Record, descend
 
 
 def digest_of(*arrays):
@@ -46,7 +46,8 @@ def restored(space, arrays):
     columns = [arrays[f"records.{name}"] for name in Record._fields[:-1] if f"records.{name}" in arrays]
     records = [Record(int(step), *rest, None) for step, *rest in zip(*columns)]
     last = int(arrays["last"])
-    return History(arrays["losses"].tolist(), records, bool(arrays["converged"]), None if last < 0 else last)
+    ends = None if last < 0 else last
+    return History(arrays["losses"].tolist(), bool(arrays["converged"]), ends, records)
 
 
 def descend_at(space, s, report, *, record_every=None, observe=None, checkpoint=None):

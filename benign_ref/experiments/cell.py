@@ -15,8 +15,9 @@ import numpy as np
 from ..derived.law import token_places, train_in_law
 from ..engines.attention import outputs
 from ..engines.proof_space import ColumnSpace
+from ..engines.records import descend
 from ..paper import data
-from ..paper.descent import DivergenceError, descend, side_by_side
+from ..paper.descent import DivergenceError, side_by_side
 from ..paper.model import logistic
 from ..paper.setting import Setting
 from .diagram import CONVERGED, DIVERGED, NOT_CONVERGED, CellResult

@@ -26,8 +26,8 @@ from .. import validate
 from ..api import train
 from ..derived.limit_run import train_in_limit
 from ..engines.proof_space import ProofSpace
+from ..engines.records import descend
 from ..paper.data import init_parameters, make_rng, sample_dataset
-from ..paper.descent import descend
 from ..paper.model import logistic, logistic_slope
 from ..paper.setting import Setting
 from ..paper.theorems import ORDERS

@@ -34,8 +34,9 @@ from ..derived.law import train_in_law
 from ..derived.limit_run import train_in_limit
 from ..engines.attention import outputs
 from ..engines.proof_space import ColumnSpace
+from ..engines.records import descend
 from ..paper.data import init_parameters, make_rng
-from ..paper.descent import descend, side_by_side
+from ..paper.descent import side_by_side
 from ..paper.model import logistic, logistic_slope
 from ..paper.setting import Setting
 from .cell import draw_D1, streams

@@ -10,13 +10,13 @@ theorems.py    the Condition, T1-T3 as statements
 """
 
 from .data import Dataset, init_parameters, make_rng, sample_dataset
-from .descent import DivergenceError, Record, ReferenceSpace, descend
+from .descent import DivergenceError, ReferenceSpace, descend
 from .model import Parameters
 from .proof import ReferenceProofSpace
 from .setting import Setting
 from .theorems import T1, T2, T3, Clause
 
 __all__ = [
-    "T1", "T2", "T3", "Clause", "Dataset", "DivergenceError", "Parameters", "Record", "ReferenceProofSpace",
+    "T1", "T2", "T3", "Clause", "Dataset", "DivergenceError", "Parameters", "ReferenceProofSpace",
     "ReferenceSpace", "Setting", "descend", "init_parameters", "make_rng", "sample_dataset",
 ]  # fmt: skip

@@ -3,15 +3,14 @@ loop, whatever space it runs in.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from .. import validate
 from .gradients import forward_and_back, output_cotangent
-from .model import Parameters, logistic, softmax
+from .model import Parameters, logistic
 
 
 class Space(Protocol):
@@ -50,76 +49,28 @@ class DivergenceError(ArithmeticError):
         return type(self), (self.step, self.eta, self.loss)
 
 
-class Record(NamedTuple):
-    """The training set as the model sees it before step `step`.
-
-    logits P (N,M,M), P[n,l,j] = <q_l, k_j>; attention S (N,M,M); values c (N,M), c[n,l] = x_l W_V w_O;
-    outputs f (N,); observed: what the caller's `observe` gave, or None.
-    """
-
-    step: int
-    logits: np.ndarray
-    attention: np.ndarray
-    values: np.ndarray
-    outputs: np.ndarray
-    observed: Any
-
-
-def steps_to_record(record_every: int | Sequence[int] | None) -> Callable[[int], bool]:
-    """A predicate on the step. None: never; an integer k >= 1: steps 0, k, 2k, …; a sequence of integers >=
-    0: those steps.
-    """
-    if record_every is None:
-        return lambda step: False
-    chosen = validate.steps("record_every", record_every)
-    if isinstance(chosen, int):
-        return lambda step: step % chosen == 0
-    chosen = frozenset(chosen)
-    return lambda step: step in chosen
-
-
-def make_record(space: Space, step: int, observe: Callable[[Any], Any] | None) -> Record:
-    """The Record of a space at its present point."""
-    rows, tokens = space.tokens()
-    d_h = rows.shape[1] // 2
-    q, k, values = rows[tokens, :d_h], rows[tokens, d_h:-1], rows[tokens, -1]  # (N,M,d_h) twice, (N,M)
-    P = q @ k.swapaxes(1, 2)  # (N,M,M)
-    S = softmax(P)
-    return Record(
-        step, P, S, values, (S @ values[..., None])[..., 0].mean(axis=1), observe(space) if observe else None
-    )
-
-
 @dataclass
 class History:
-    """What a run has seen so far: the loss and the records of each step taken; the step it ends with."""
+    """The losses of a run so far, whether one of them was <= epsilon, and the step that the run ends with."""
 
     losses: list[float] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
     converged: bool = False
     last: int | None = None
 
 
 def descend(
-    space: Space,
-    *,
-    eta: float,
-    epsilon: float,
-    max_steps: int,
-    extra_steps: int = 0,
-    record_every: int | Sequence[int] | None = None,
-    observe: Callable[[Any], Any] | None = None,
-    history: History | None = None,
-    after_step: Callable[[History], None] | None = None,
-) -> tuple[np.ndarray, int, bool, list[Record]]:
+    space: Space, *, eta: float, epsilon: float, max_steps: int, extra_steps: int = 0,
+    history: History | None = None, before_step: Callable[[int, bool], None] = lambda step, ends: None,
+    after_step: Callable[[], None] = lambda: None,
+) -> History:  # fmt: skip
     """Run GD in `space` until L_S <= epsilon (converged), then `extra_steps` more, at most max_steps in all.
-    Returns (losses, steps, converged, records).
+    losses[t] is L_S before step t.
 
-    Recorded are the steps that `record_every` names and the last one. history: of the steps that brought the
-    space where it is, for a run that goes on. after_step(history) is called after each step and at the end.
-    Raises DivergenceError at the first loss that is not finite; warns (UserWarning) where the loss is 0.
+    history: of the steps that brought the space where it is, for a run that goes on; the same one is
+    returned. before_step(step, whether the run ends here), after_step(): called around each step. Raises
+    DivergenceError at the first loss that is not finite; warns (UserWarning) where the last loss is 0.
     """
-    wanted, history = steps_to_record(record_every), history or History()
+    history = history or History()
     losses, last = history.losses, max_steps if history.last is None else history.last
     for step in range(len(losses), last + 1):
         loss = float(space.evaluate())
@@ -127,22 +78,18 @@ def descend(
         if not np.isfinite(loss):
             raise DivergenceError(step, eta, loss)
         if loss <= epsilon and not history.converged:
-            last = min(step + extra_steps, max_steps)
-            history.converged, history.last = True, last
-        if wanted(step) or (step == last and record_every is not None):
-            history.records.append(make_record(space, step, observe))
+            history.converged, history.last = True, min(step + extra_steps, max_steps)
+            last = history.last
+        before_step(step, step == last)
         if step < last:
             space.move(eta)
-        if after_step:
-            after_step(history)
+        after_step()
         if step == last:
             break
-    steps = len(losses) - 1
     if losses[-1] == 0:
-        warnings.warn(
-            f"the loss is exactly 0 at step {steps}: eta={eta:g} is too large to train by", stacklevel=4
-        )
-    return np.array(losses), steps, history.converged, history.records
+        what = f"the loss is exactly 0 at step {len(losses) - 1}:"
+        warnings.warn(f"{what} eta={eta:g} is too large to train by", stacklevel=4)
+    return history
 
 
 def own_rows(N: int, M: int) -> np.ndarray:

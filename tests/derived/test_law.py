@@ -10,9 +10,10 @@ import pytest
 import benign_ref as br
 from benign_ref.derived import law
 from benign_ref.derived.law import train_in_law
+from benign_ref.engines.records import descend
 from benign_ref.paper import model as model_of_rows
 from benign_ref.paper import proof
-from benign_ref.paper.descent import descend, side_by_side
+from benign_ref.paper.descent import side_by_side
 from benign_ref.paper.model import Parameters
 
 BASE = br.Setting(

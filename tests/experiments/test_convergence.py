@@ -5,8 +5,8 @@ import pytest
 
 import benign_ref as br
 from benign_ref.engines.proof_space import ProofSpace
+from benign_ref.engines.records import descend
 from benign_ref.experiments import convergence
-from benign_ref.paper.descent import descend
 from benign_ref.paper.theorems import ORDERS
 
 REGIMES = ("benign", "harmful")

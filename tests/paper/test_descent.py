@@ -9,8 +9,8 @@ import pytest
 import benign_ref as br
 from benign_ref.api import SPACES
 from benign_ref.engines import cost
+from benign_ref.engines.records import History, descend
 from benign_ref.paper.data import Dataset
-from benign_ref.paper.descent import History, descend
 from benign_ref.paper.model import Parameters
 
 ENGINES = [(engine, backend) for engine in ("parameters", "proof") for backend in ("numpy", "numba")]
@@ -295,7 +295,7 @@ class Rising:
 
 
 def test_convergence_is_judged_once_and_a_rise_in_the_extra_steps_does_not_undo_it():
-    from benign_ref.paper.descent import descend
+    from benign_ref.engines.records import descend
 
     losses, steps, converged, _ = descend(Rising(), eta=1.0, epsilon=0.2, max_steps=9, extra_steps=2)
     assert converged and steps == 3 and losses.tolist() == [0.6, 0.1, 0.3, 0.9]

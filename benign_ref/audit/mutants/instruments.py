@@ -3,7 +3,8 @@
 from .patches import Mutant
 
 SETTING, THEOREMS, PUBLISHED = "paper/setting.py", "paper/theorems.py", "experiments/published.py"
-DESCENT, API, LAW, FITS = "paper/descent.py", "api.py", "derived/law.py", "experiments/fits.py"
+DESCENT, RECORDS, API, LAW = "paper/descent.py", "engines/records.py", "api.py", "derived/law.py"
+FITS = "experiments/fits.py"
 DIAGRAM, PHASES, LIMIT_RUN = "experiments/diagram.py", "experiments/phases.py", "derived/limit_run.py"
 CELL, BOUNDARY, DATA = "experiments/cell.py", "derived/boundary.py", "paper/data.py"
 
@@ -54,17 +55,17 @@ MUTANTS = [
         ("C_p = 5 sqrt M in Figures 3 and 4", '"C_p": 20.0, ', "", "20 there too"),
         ("no extra step in Figure 1", '"extra_steps": 1', '"extra_steps": 0', "the step is still taken"),
         ("||w_O|| = 1 published", '"w_O_norm": 1 / sqrt(3)', '"w_O_norm": 1.0', "entries on +-1/sqrt d_v")),
-    *_list("R1", DESCENT,
+    *_list("R1", RECORDS,
         ("recorded steps off by one", "lambda step: step % chosen == 0", "lambda step: step % chosen == 1 % chosen",
          "0, k, 2k, ..."),
-        ("the last step not recorded", "if wanted(step) or (step == last and record_every is not None):",
+        ("the last step not recorded", "if wanted(step) or (ends and record_every is not None):",
          "if wanted(step):", "the end is kept too"),
-        ("keys for values in a record", "rows[tokens, -1]", "rows[tokens, -2]", "the last column is V"),
+        ("keys for values in a record", "rows[index, -1]", "rows[index, -2]", "the last column is V"),
         ("record's output of the first row", "(S @ values[..., None])[..., 0].mean(axis=1)",
          "(S @ values[..., None])[:, 0, 0]", "f is the mean over rows")),
     *_list("R1", DESCENT,
-        ("record after the step", "if wanted(step) or (step == last", "if step < last:\n            space.move(eta)\n"
-         "        if wanted(step) or (step == last", "a record at t holds theta(t)")),
+        ("record after the step", "before_step(step, step == last)\n        if step < last:\n            space.move(eta)",
+         "if step < last:\n            space.move(eta)\n        before_step(step, step == last)", "a record at t holds theta(t)")),
     *_list("R2", API,
         ("numba asked, NumPy run", '("parameters", "numba"): parameter_space.ParameterSpace,',
          '("parameters", "numba"): descent.ReferenceSpace,', "the backend is part of what is compared"),

@@ -188,7 +188,7 @@ def check_stop(audited, problem):
     for epsilon, most, extra, count in cases:
         space = Ladder()
         options = dict(eta=0.1, epsilon=epsilon, max_steps=most, extra_steps=extra)
-        losses, taken, converged, _ = audited.descent.descend(space, **options)
+        losses, taken, converged, _ = audited.records.descend(space, **options)
         wrong += (taken, space.at) != (count, count) or list(losses) != levels[: count + 1]
         wrong += converged != (min(levels[: count + 1]) <= epsilon)
     yield (

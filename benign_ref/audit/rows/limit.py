@@ -152,7 +152,7 @@ def check_L1(audited, problem):
     columns = np.concatenate([W_Q, W_K, np.zeros((s.T, 1))], axis=1)
     space = audited.proof_space.ColumnSpace(Z, columns, s.w_O_norm, tokens, y)
     options = dict(eta=s.eta, epsilon=s.epsilon, max_steps=steps, record_every=steps)
-    losses, *_, records = audited.descent.descend(space, **options)
+    losses, *_, records = audited.records.descend(space, **options)
     short = setting(audited, problem, 2).replace(N=2, M=4)
     lengths, root = tuple(orthogonal(short)[0].diagonal()), short.sigma_h * short.d_h**0.5
     first = on_vectors(problem.scale, lengths, root, short.w_O_norm, short.eta)

@@ -135,7 +135,7 @@ def extra(name, s, full, train):
 SCALES = (GENERIC, INITIAL), (MIXED, WIDE)
 ROWS = [
     Row("R1", "a record at step t holds P, S, c, f of theta(t), before the step; kept at the steps asked for and at the "
-        "last", "training dynamics", "[C]", ("paper/descent.py:make_record", "paper/descent.py:steps_to_record",
+        "last", "training dynamics", "[C]", ("engines/records.py:make_record", "engines/records.py:steps_to_record",
         "paper/descent.py:descend", "api.py:train"), check_R1, "", *SCALES),
     Row("R2", "a run is that of the engine and backend asked for; engine \"auto\" multiplies least", "none: the engines",
         "[C]", ("api.py:train", "engines/cost.py:cheaper"), check_R2, "", *SCALES),
