@@ -1,40 +1,23 @@
-"""D1: one signal token and M-1 Gaussian noise tokens a sample; the initialisation; the streams of
-randomness.
-"""
+"""D1: one signal token and M-1 Gaussian noise tokens a sample; the initialisation; streams of randomness."""
 
-from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from .. import validate
+from ..checked import make_rng as make_rng
 from .model import Parameters
 from .setting import Setting
 
 
 class Dataset(NamedTuple):
-    """X (n,M,d) tokens as rows, token 0 of the array being the paper's token 1; y (n,) of -1.0 and +1.0;
-    mu_plus, mu_minus (d,).
-    """
+    """X (n,M,d), tokens as rows, X[n,0] the paper's token 1; y (n,) of -1.0, +1.0; mu_plus, mu_minus (d,)."""
 
     X: np.ndarray
     y: np.ndarray
     mu_plus: np.ndarray
     mu_minus: np.ndarray
-
-
-def make_rng(seed: int, spawn_key: Sequence[int] = ()) -> np.random.Generator:
-    """A numpy Generator from an integer seed >= 0, or from a child of it: `SeedSequence(entropy=seed,
-    spawn_key=spawn_key)`.
-
-    Different spawn keys (tuples of integers >= 0) give independent streams. Raises TypeError or ValueError.
-    """
-    seed = validate.integer("seed", seed, 0)
-    if not isinstance(spawn_key, (tuple, list)):
-        raise TypeError(f"spawn_key must be a tuple of integers >= 0, got {spawn_key!r}")
-    key = tuple(validate.integer("spawn_key", k, 0) for k in spawn_key)
-    return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=key))
 
 
 def signals(s: Setting) -> tuple[np.ndarray, np.ndarray]:
@@ -45,9 +28,7 @@ def signals(s: Setting) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sample_labels(s: Setting, rng: np.random.Generator, n: int) -> np.ndarray:
-    """y (n,) of -1.0 and +1.0: n/2 of each in random order, an odd one drawn (s.balanced) [C], or each drawn
-    uniformly (D1).
-    """
+    """y (n,) of -1.0, +1.0: n/2 of each in random order, an odd one drawn (s.balanced) [C], or each (D1)."""
     if not s.balanced:
         return rng.choice([-1.0, 1.0], size=n)
     y = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
@@ -64,12 +45,10 @@ def sample_noise(s: Setting, rng: np.random.Generator, n: int, out: np.ndarray |
     xi = rng.standard_normal((n, s.M - 1, s.d), out=out)
     xi *= s.sigma_p
     xi[:, 0] *= s.C_p  # the paper's token 2
-    for mu in signals(s) if s.noise == "orthogonal" else ():
+    for mu in signals(s) if s.noise == "orthogonal" else ():  # one by one: they are orthogonal
         along = np.flatnonzero(mu)  # where mu is 0, Pi changes nothing
         mu = mu[along]
-        xi[..., along] -= (xi[..., along] @ mu)[..., None] * (
-            mu / (mu @ mu)
-        )  # one by one: they are orthogonal
+        xi[..., along] -= (xi[..., along] @ mu)[..., None] * (mu / (mu @ mu))
     return xi
 
 
@@ -106,11 +85,8 @@ def init_parameters(s: Setting, rng: np.random.Generator) -> Parameters:
             return deviation * rng.standard_normal(shape)
         return rng.uniform(-sqrt(3) * deviation, sqrt(3) * deviation, shape)
 
-    W_Q, W_K, W_V = (
-        entries(s.sigma_h, s.d, s.d_h),
-        entries(s.sigma_h, s.d, s.d_h),
-        entries(s.sigma_V, s.d, s.d_v),
-    )
+    W_Q, W_K = entries(s.sigma_h, s.d, s.d_h), entries(s.sigma_h, s.d, s.d_h)
+    W_V = entries(s.sigma_V, s.d, s.d_v)
     if s.init == "uniform":
         return Parameters(W_Q, W_K, W_V, entries(s.w_O_norm / sqrt(s.d_v), s.d_v))
     w_O = rng.standard_normal(s.d_v)

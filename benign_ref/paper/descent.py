@@ -1,6 +1,4 @@
-"""GD: full-batch gradient descent, theta(t+1) = theta(t) - eta grad L_S(theta(t)), until L_S <= epsilon. One
-loop, whatever space it runs in.
-"""
+"""GD: theta(t+1) = theta(t) - eta grad L_S(theta(t)), full batch, until L_S <= epsilon, in whatever space."""
 
 import warnings
 from collections.abc import Callable
@@ -9,14 +7,14 @@ from typing import Protocol
 
 import numpy as np
 
+from ..checked import DivergenceError as DivergenceError
 from .gradients import forward_and_back, output_cotangent
 from .model import Parameters, logistic
 
 
 class Space(Protocol):
-    """What gradient descent runs in: the parameters themselves, or the proof's coordinates.
-
-    STATE: the names of what a step changes; with these attributes kept, a run can go on later.
+    """What gradient descent runs in: the parameters, or the proof's coordinates. STATE: names what a step
+    changes; with these attributes kept, a run can go on later.
     """
 
     STATE: tuple[str, ...]
@@ -34,19 +32,6 @@ class Space(Protocol):
 
     def parameters(self) -> Parameters:
         """theta at the present point."""
-
-
-class DivergenceError(ArithmeticError):
-    """A training loss that is not finite. Attributes: step, eta, loss."""
-
-    def __init__(self, step: int, eta: float, loss: float) -> None:
-        super().__init__(
-            f"training diverged: the loss is {loss} at step {step} with eta={eta:g}; a smaller eta may help"
-        )
-        self.step, self.eta, self.loss = step, eta, loss
-
-    def __reduce__(self) -> tuple:  # so that a worker process can hand it over
-        return type(self), (self.step, self.eta, self.loss)
 
 
 @dataclass
@@ -78,8 +63,8 @@ def descend(
         if not np.isfinite(loss):
             raise DivergenceError(step, eta, loss)
         if loss <= epsilon and not history.converged:
-            history.converged, history.last = True, min(step + extra_steps, max_steps)
-            last = history.last
+            last = min(step + extra_steps, max_steps)
+            history.converged, history.last = True, last
         before_step(step, step == last)
         if step < last:
             space.move(eta)

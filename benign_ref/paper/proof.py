@@ -22,19 +22,13 @@ def different_tokens(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Z (T,d), the different tokens of X (N,M,d) in the order in which they first appear, and index (N,M):
     X[n,l] = Z[index[n,l]].
     """
-    N, M, d = X.shape
-    rows, few = X.reshape(N * M, d), slice(None, None, max(1, d // 8))
-    first: list[int] = []
-    alike: dict[bytes, list[int]] = {}  # tokens by a few of their entries; only those are compared whole
-    index: list[int] = []
-    for r, x in enumerate(rows):
-        candidates = alike.setdefault(x[few].tobytes(), [])
-        a = next((a for a in candidates if (rows[first[a]] == x).all()), len(first))
-        if a == len(first):
-            first.append(r)
-            candidates.append(a)
+    Z: list[np.ndarray] = []
+    index = []
+    for x in X.reshape(-1, X.shape[2]):
+        a = next((a for a, z in enumerate(Z) if (z == x).all()), len(Z))
+        Z += [x] * (a == len(Z))
         index.append(a)
-    return rows if len(first) == N * M else rows[first], np.array(index, dtype=np.int64).reshape(N, M)
+    return np.stack(Z), np.array(index).reshape(X.shape[:2])
 
 
 def change_of_logits(Q: np.ndarray, K: np.ndarray, dQ: np.ndarray, dK: np.ndarray) -> np.ndarray:
@@ -51,9 +45,8 @@ class ReferenceProofSpace:
 
     STATE = ("Q", "K", "U", "w_O", "P", "C_Q", "C_K", "C_V")
 
-    def __init__(
-        self, theta: Parameters, Z: np.ndarray, index: np.ndarray, y: np.ndarray, train_w_O: bool = False
-    ) -> None:
+    def __init__(self, theta: Parameters, Z: np.ndarray, index: np.ndarray, y: np.ndarray,
+                 train_w_O: bool = False) -> None:  # fmt: skip
         W_Q, W_K, W_V, self.w_O = theta
         self.theta, self.Z, self.index, self.y, self.train_w_O = theta, Z, index, y, train_w_O
         self.E = np.eye(len(Z), dtype=int)[index]  # (N,M,T)
@@ -62,9 +55,8 @@ class ReferenceProofSpace:
         self.C_Q, self.C_K, self.C_V = 0 * self.Q, 0 * self.K, 0 * self.U
 
     @classmethod
-    def of(
-        cls, theta: Parameters, X: np.ndarray, y: np.ndarray, train_w_O: bool = False
-    ) -> "ReferenceProofSpace":
+    def of(cls, theta: Parameters, X: np.ndarray, y: np.ndarray,
+           train_w_O: bool = False) -> "ReferenceProofSpace":  # fmt: skip
         """The space of tokens X (N,M,d), of which each different one is held once."""
         return cls(theta, *different_tokens(X), y, train_w_O)
 

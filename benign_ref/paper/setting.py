@@ -7,17 +7,16 @@ elsewhere, not checked against it; [A] read in the authors' public code or data;
 
 import warnings
 from collections.abc import Mapping
-from copy import copy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from inspect import Signature, signature
-from math import ceil, inf, isfinite, log, sqrt
-from typing import Any, ClassVar
+from math import log, sqrt
+from typing import ClassVar
 
 from .. import validate
+from ..checked import Checked
 from .theorems import Clause, condition
 
-# name: (the default, as an expression in the other values that is shown and evaluated, mark)
-DERIVED = {
+DERIVED = {  # name: (the default, as an expression in the other values, mark)
     "sigma_p": ("1 / sqrt(d)", "so that sigma_p sqrt(d) = 1 [C], no loss of generality [D]"),
     "C_p": ("5 * sqrt(M)", "[P*]"),
     "eta": ("0.3 * M / s**2", "[C]"),
@@ -25,10 +24,11 @@ DERIVED = {
     "sigma_V": ("0.01 / (w_O_norm * s)", "[C]"),
     "max_steps": ("ceil(30 * N * M / (eta * epsilon * w_O_norm**2 * s**2))", "[C]"),
 }
+SCALES = "snr", "sigma_p", "C_p", "epsilon", "w_O_norm"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class Setting(Checked):
     """Every size and scale of one experiment (D1, M1, M2, GD).
 
     N, M, d, d_h, d_v   samples >= 1, tokens a sample >= 2, token dimension >= 3, query/key and value width
@@ -67,11 +67,8 @@ class Setting:
     init: str = "gaussian"
     extra_steps: int = 0
     sources: Mapping[str, str] = field(init=False, repr=False, compare=False)  # where a given value is from
+    RULES = DERIVED
     __signature__: ClassVar[Signature]
-
-    def __new__(cls, **values: Any) -> "Setting":
-        validate.names("Setting", values, cls)
-        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         given = [name for name in DERIVED if getattr(self, name) is not None]
@@ -84,35 +81,14 @@ class Setting:
         validate.choice("noise", self.noise, ("orthogonal", "full"))
         validate.choice("init", self.init, ("gaussian", "uniform"))
         for name in DERIVED:
-            value = getattr(self, name)
-            if name not in given:
-                value = self._derived(name)
-            elif name == "max_steps":
-                value = validate.integer(name, value, 1)
-            else:
-                value = validate.real(name, value, positive=name not in ("sigma_h", "sigma_V"))
-            self._store(name, value)
+            s = {} if name in ("sigma_p", "C_p") else {"s": self.largest_norm}
+            value = getattr(self, name) if name in given else self._derived(name, SCALES, **s)
+            whole, positive = name == "max_steps", name not in ("sigma_h", "sigma_V")
+            check = validate.integer(name, value, 1) if whole else validate.real(name, value, positive)
+            self._store(name, check)
         if self.epsilon >= log(2):
             what = f"epsilon={self.epsilon:g} is not below log 2 = 0.693, the loss at outputs 0:"
             warnings.warn(f"{what} a run from a small start ends at step 0", stacklevel=4)
-
-    def _store(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)  # the dataclass is frozen
-
-    def _derived(self, name: str) -> float:
-        rule, _ = DERIVED[name]
-        try:
-            s = self.largest_norm if name not in ("sigma_p", "C_p") else None
-            value = eval(rule, {"sqrt": sqrt, "ceil": ceil, "s": s}, vars(self))  # a constant text of DERIVED
-        except (OverflowError, ZeroDivisionError):
-            value = inf
-        if not (isfinite(value) and value > 0):
-            names = "snr", "sigma_p", "C_p", "epsilon", "w_O_norm"
-            at = ", ".join(f"{other}={getattr(self, other)!r}" for other in names)
-            raise ValueError(
-                f"{name} cannot be derived as {rule}: it would be {value!r} at {at}; give {name}"
-            )
-        return value
 
     @property
     def noise_norm(self) -> float:
@@ -126,9 +102,7 @@ class Setting:
 
     @property
     def largest_norm(self) -> float:
-        """s = max(||mu||, C_p sigma_p sqrt(d)), the norm of the longest token, which sets the stable scales
-        [C].
-        """
+        """s = max(||mu||, C_p sigma_p sqrt(d)), the norm of the longest token; it sets the scales [C]."""
         return max(self.mu_norm, self.C_p * self.noise_norm)
 
     @property
@@ -146,50 +120,19 @@ class Setting:
         """x = N SNR^2 / C_p^2, on which the limit alone depends [D]."""
         return self.N_snr2 / self.C_p**2
 
-    def values(self) -> dict[str, Any]:
-        """Every value by name, derived ones included."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-
-    def replace(self, **changes: Any) -> "Setting":
-        """A Setting with some values changed; every default that was not set by hand is derived afresh. None
-        derives one that was. Raises TypeError for an unknown name, else as Setting.
-        """
-        validate.names("replace", changes, type(self))
-        kept = {n: v for n, v in self.values().items() if n in self.sources or n not in DERIVED}
-        return Setting(**{**kept, **changes}).with_sources(
-            {name: source for name, source in self.sources.items() if name not in changes}
-        )
-
-    def with_sources(self, sources: Mapping[str, str]) -> "Setting":
-        """The same Setting, with where its values are from, by name; shown by print, kept by `replace`."""
-        same = copy(self)
-        same._store("sources", {**self.sources, **sources})
-        return same
-
     def condition(self) -> list[Clause]:
-        """The theory's Condition [P*] clause by clause, as a list of Clause: both sides, with every constant
-        and logarithm set to 1 (theorems.py).
-        """
+        """The theory's Condition [P*], both sides of each clause, every constant and logarithm set to 1."""
         return condition(self)
 
     def condition_text(self) -> str:
         """The clauses of `condition`, one a line, under a line that says what was set to 1."""
-        return "\n".join(
-            ["The theory's Condition [P*], every constant and logarithm set to 1:"]
-            + [f"  {c}" for c in self.condition()]
-        )
+        head = "The theory's Condition [P*], every constant and logarithm set to 1:"
+        return "\n".join([head, *(f"  {clause}" for clause in self.condition())])
 
     def __str__(self) -> str:
-        rules = {name: f"= {rule}  {mark}" for name, (rule, mark) in DERIVED.items()}
-        rows = [
-            (name, value, self.sources.get(name, rules.get(name, "")))
-            for name, value in self.values().items()
-        ]
-        rows += [("||mu||", self.mu_norm, ""), ("T", self.T, ""), ("SNR", self.snr, "")]
-        rows += [("N SNR^2", self.N_snr2, ""), ("x", self.x, "= N SNR^2 / C_p^2")]
-        rows += [("s", self.largest_norm, "= max(||mu||, C_p sigma_p sqrt(d))")]
-        lines = [f"  {n:<11} {f'{v:.6g}' if isinstance(v, float) else v!s:<12} {note}" for n, v, note in rows]
-        return "\n".join(["Setting", *(line.rstrip() for line in lines)])
+        more = [("||mu||", self.mu_norm, ""), ("T", self.T, ""), ("SNR", self.snr, "")]
+        more += [("N SNR^2", self.N_snr2, ""), ("x", self.x, "= N SNR^2 / C_p^2")]
+        return self._text([*more, ("s", self.largest_norm, "= max(||mu||, C_p sigma_p sqrt(d))")])
 
 
 Setting.__signature__ = signature(Setting.__init__)  # of __init__, not of __new__, for help()

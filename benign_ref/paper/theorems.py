@@ -1,7 +1,6 @@
 """The theory's statements [P*]: the Condition, T1, T2, T3, as far as numbers can be put to them.
 
-The paper states orders only. ~, <~, >~ and Theta hide constants and logarithms, all of which are set to 1
-here; no finite run proves or refutes an order.
+~, <~, >~ and Theta hide constants and logarithms, here set to 1; no finite run proves or refutes an order.
 """
 
 from math import inf, prod
@@ -66,14 +65,11 @@ class Theorem(NamedTuple):
         return prod(value ** self.orders[name] for name, value in quantities(s).items())
 
     def __str__(self) -> str:
-        powers = [
-            SYMBOLS[name] + (f"^{power:g}" if power != 1 else "")
-            for name, power in self.orders.items()
-            if power
-        ]
-        return (
-            f"{self.regime}: at some T = Theta({' '.join(powers)}) L_S <= epsilon and L_D = {self.test_loss}"
+        powers = (
+            f"{SYMBOLS[name]}^{power:g}".removesuffix("^1") for name, power in self.orders.items() if power
         )
+        T = f"T = Theta({' '.join(powers)})"
+        return f"{self.regime}: at some {T} L_S <= epsilon and L_D = {self.test_loss}"
 
 
 T1 = Theorem("T1", "benign overfitting", "N SNR^2 = Omega(1)", "o(1), with probability >= 1 - 1/d",
