@@ -35,9 +35,7 @@ def logits(X_n: np.ndarray, W_Q: np.ndarray, W_K: np.ndarray) -> tuple[np.ndarra
 
 
 def values(X_n: np.ndarray, W_V: np.ndarray, w_O: np.ndarray) -> tuple[np.ndarray, Callable]:
-    """Step 2: c_n (M,), and back from dc_n = g_n a_n (M,) to dW_V (d,d_v), dw_O (d_v,) [D], as c_n is linear
-    in each.
-    """
+    """Step 2: c_n (M,), and back from dc_n = g_n a_n to dW_V (d,d_v), dw_O (d_v,) [D]: linear in each."""
     c_n = X_n @ W_V @ w_O  # forward 2
 
     def back(dc_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -47,9 +47,7 @@ def mean_value(phi: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 
 def attention_of(theta: Parameters, X_n: np.ndarray) -> np.ndarray:
-    """M1 [P*]: S_n (M,M) of one sample X_n (M,d). Row l is phi(x_l^T W_Q W_K^T X_n^T), softmax over the M
-    tokens; rows sum to 1.
-    """
+    """M1 [P*]: S_n (M,M) of one sample X_n (M,d), row l phi(x_l^T W_Q W_K^T X_n^T); rows sum to 1."""
     W_Q, W_K, _, _ = theta
     return np.array([softmax(x_l @ W_Q @ W_K.T @ X_n.T) for x_l in X_n])
 

@@ -32,9 +32,7 @@ def different_tokens(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def change_of_logits(Q: np.ndarray, K: np.ndarray, dQ: np.ndarray, dK: np.ndarray) -> np.ndarray:
-    """P4 [D]: how <q_a,k_b> moves when q_a moves by dQ[a], k_b by dK[b]; (T,T). The last term is O(eta^2),
-    and kept.
-    """
+    """P4 [D]: how <q_a,k_b> moves by dQ[a], dK[b]; (T,T). The last term is O(eta^2), and kept."""
     return dQ @ K.T + Q @ dK.T + dQ @ dK.T
 
 

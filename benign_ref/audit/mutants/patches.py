@@ -138,7 +138,9 @@ def copy_of_package(*mutants):
         for mutant in mutants:
             if not mutant.old:
                 found = import_module(f"{COPY}.wrong.gradients").MUTANTS
-                (wrong,) = (one.gradients for one in found if (one.block, one.name) == (mutant.block, mutant.new))
+                (wrong,) = (
+                    one.gradients for one in found if (one.block, one.name) == (mutant.block, mutant.new)
+                )
                 audited.gradients.gradients = audited.api.gradients_by_hand = wrong
         yield audited
     finally:
