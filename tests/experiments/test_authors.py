@@ -118,3 +118,15 @@ def test_the_cited_crossings_follow_one_curve_no_better_than_to_ten_percent():
 
 def test_snr_of_mu_is_that_of_the_setting():
     assert authors.snr_of(64.0) == pytest.approx(10) == br.published_setting("figure1", N=4, mu=64.0).snr
+
+
+def test_a_crossing_is_the_last_fall_of_each_row_with_the_standard_error_of_a_mean():
+    draws = [[0.5, 0.1, 0.5, 0.1, 0.1], [0.5, 0.5, 0.5, 0.3, 0.1], [0.5, 0.4, 0.3, 0.1, 0.3]]
+    rows = np.array(draws).T
+    snrs = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    (found,) = row_crossings(SimpleNamespace(snrs=snrs, Ns=[2], test_loss=rows[:, None]), 0.2)
+    between = lambda a, b, part: 2 * a**2 * (b / a) ** (2 * part)  # noqa: E731
+    at = [between(3, 4, 0.75), between(4, 5, 0.5), between(3, 4, 0.5)]
+    assert np.isclose(found.mean, np.mean(at)) and np.isclose(found.error, np.std(at, ddof=1) / np.sqrt(3))
+    mean = rows.mean(axis=1)  # falls through 0.2 between the third and the fourth
+    assert np.isclose(found.of_mean, between(3, 4, (mean[2] - 0.2) / (mean[2] - mean[3]))) and found.rows == 3
