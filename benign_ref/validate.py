@@ -209,19 +209,20 @@ def integer_argument(at_least):
 
 def folder_argument(text):
     """For argparse: the Path of a folder, there already or to be made."""
-    if not text.strip() or "\0" in text:
-        raise argparse.ArgumentTypeError(f"must be a folder, got {text!r}")
-    if Path(text).exists() and not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"must be a folder, got {text!r}, which is a file")
-    return Path(text)
+    return _path(
+        text, "a folder", lambda path: ", which is a file" if path.exists() and not path.is_dir() else ""
+    )
 
 
 def file_argument(text):
     """For argparse: the Path of a file to be written, in a folder that is there."""
-    if not text.strip() or "\0" in text:
-        raise argparse.ArgumentTypeError(f"must be a file, got {text!r}")
-    if Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file, got {text!r}, which is a folder")
-    if not Path(text).absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file in a folder that is there, got {text!r}")
+    lost = lambda path: "" if path.absolute().parent.is_dir() else ", whose folder is not there"  # noqa: E731
+    return _path(text, "a file", lambda path: ", which is a folder" if path.is_dir() else lost(path))
+
+
+def _path(text, kind, wrong):
+    """The Path `text`; ArgumentTypeError if it is empty, or for what wrong(path) says."""
+    complaint = wrong(Path(text)) if text.strip() and "\0" not in text else " "
+    if complaint:
+        raise argparse.ArgumentTypeError(f"must be {kind}, got {text!r}{complaint.rstrip()}")
     return Path(text)

@@ -62,11 +62,7 @@ def available_cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ignore(text):
-    """A report that nobody wants."""
-
-
-def start(function, tasks, jobs, executor, report=ignore):
+def start(function, tasks, jobs, executor, report=lambda text: None):
     """The generator of Ended for `tasks`: by `executor` if one is given, else by `jobs` (None: the cores
     available) workers, in this process if that is one; and how many work at once (None: the executor
     knows).
@@ -100,11 +96,12 @@ def attempt(function, task):
 
 def _checked(task, value, seconds):
     if isinstance(value, Failure):
-        raise RuntimeError(f"the computation of {task} failed:\n{value.text}")  # noqa: TRY004 - of whatever type it was
+        failed = f"the computation of {task} failed:\n{value.text}"
+        raise RuntimeError(failed)  # noqa: TRY004 - whatever its type was
     return Ended(task, value, seconds)
 
 
-def in_process(function, tasks, report=ignore):
+def in_process(function, tasks, report=lambda text: None):
     """Yield an Ended for each of `tasks`, computed here, one after the other, with the bits of a worker.
     Raises RuntimeError if the function raised something; for lack of memory a task is Lost.
     """
@@ -126,8 +123,7 @@ def _start_conditions():
     Ctrl-C in a terminal reaches every process of a run; only the parent should answer. Blocked here, it is
     not lost: it arrives afterwards.
     """
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    mask = None
+    before, mask = {name: os.environ.get(name) for name in THREAD_VARIABLES}, None
     if hasattr(signal, "pthread_sigmask"):
         resource_tracker.ensure_running()  # a process of its own: started later, it would unblock SIGINT
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -135,11 +131,9 @@ def _start_conditions():
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        os.environ.update((name, value) for name, value in before.items() if value is not None)
+        for name in (name for name, value in before.items() if value is None):
+            del os.environ[name]
         if mask is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
@@ -231,7 +225,7 @@ class _Crew:
         return Ended(task, Lost(f"two worker processes died of it, exit code {code}"))
 
 
-def by_processes(function, tasks, jobs, report=ignore):
+def by_processes(function, tasks, jobs, report=lambda text: None):
     """Yield an Ended for each of `tasks`, begun in the order given by `jobs` worker processes.
 
     When a worker dies, report(text) is called with its task, a new one takes its place, and the task is
@@ -248,8 +242,7 @@ def by_processes(function, tasks, jobs, report=ignore):
                 try:
                     message = channel.recv()
                 except (EOFError, OSError):  # it is dead
-                    lost = crew.bury(worker)
-                    if lost:
+                    if lost := crew.bury(worker):
                         yield lost
                     continue
                 if not worker.ready:
@@ -263,7 +256,7 @@ def by_processes(function, tasks, jobs, report=ignore):
             worker.end()
 
 
-def by_executor(function, tasks, executor, report=ignore):
+def by_executor(function, tasks, executor, report=lambda text: None):
     """Yield an Ended for each of `tasks`, computed by a PEP 3148 executor, which stays the caller's: it
     is never shut down.
 
@@ -287,7 +280,7 @@ def by_executor(function, tasks, executor, report=ignore):
             task = futures.pop(future)
             try:
                 value, seconds = future.result()
-            except Exception as error:  # noqa: BLE001 - CancelledError, BrokenExecutor, whatever the executor has for it
+            except Exception as error:  # noqa: BLE001 - whatever the executor has for it
                 value, seconds = Lost(f"{type(error).__name__}: {error}"), math.nan
                 lost.setdefault(value.reason, []).append(task)
                 if len(lost[value.reason]) == 1:

@@ -218,7 +218,7 @@ def test_wrong_arguments_are_exit_status_2(argv, capsys):
 def test_a_page_that_cannot_be_written_is_an_error_not_a_traceback(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         derive.main(["W_Q", "--html", str(tmp_path / "no" / "page.html")])
-    assert caught.value.code == 2 and "--html: must be a file in a folder" in capsys.readouterr().err
+    assert caught.value.code == 2 and "whose folder is not there" in capsys.readouterr().err
 
 
 def test_walk_names_what_it_takes():
