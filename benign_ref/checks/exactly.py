@@ -98,8 +98,7 @@ def check_exactly(
     f(point)     one number, from + - * /, powers, comparisons, abs, max, exp, log, log1p, tanh, sqrt
     grad(point)  the claimed derivatives, with the names and shapes of point
     point        dict or NamedTuple of float64 arrays; each entry is drawn at random between a half and one
-                 and
-                 a half of its value (a zero between -1 and 1)
+                 and a half of its value (a zero between -1 and 1)
     blocks       names of the blocks to check; None: all
     seed         of what is drawn, an integer >= 0: the same seed, the same numbers
 
