@@ -32,6 +32,7 @@ fractions: a cast to float, np.logaddexp, np.linalg.
 
 import math
 import operator
+from collections.abc import Callable
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
@@ -88,10 +89,9 @@ class Field:
             return a
         if not isinstance(a, _CONSTANTS):
             return NotImplemented
-        whole = isinstance(a, (int, np.integer, np.bool_))
-        return Number(
-            self, Fraction(int(a) if whole else float(a) if isinstance(a, np.floating) else a), Fraction(0), 0
-        )
+        if isinstance(a, (int, np.integer, np.bool_)):
+            a = int(a)
+        return Number(self, Fraction(float(a) if isinstance(a, np.floating) else a), Fraction(0), 0)
 
     def look_up(self, function: str, a: Fraction) -> Fraction:
         """What stands for `function` ("exp", "log", "tanh", "sqrt") of a > 0; for "log", a > 1."""
@@ -110,9 +110,9 @@ class Field:
         return Field(seed, 1 / max(Fraction(1), largest / 1000))
 
 
-def _true_value(function, a):
+def _true_value(function: str, argument: Fraction) -> Decimal:
     """e^a, log a, tanh a or the root of a as Decimal."""
-    a = _DIGITS.divide(Decimal(a.numerator), Decimal(a.denominator))
+    a = _DIGITS.divide(Decimal(argument.numerator), Decimal(argument.denominator))
     if function == "sqrt":
         return _DIGITS.sqrt(a)
     if function == "log":
@@ -123,28 +123,28 @@ def _true_value(function, a):
     return _DIGITS.divide(1 - e, 1 + e)
 
 
-def _array(numbers, shape):
+def _array(numbers: list, shape: tuple[int, ...]) -> np.ndarray:
     """A list of Numbers as an array of objects."""
     array = np.empty(len(numbers), dtype=object)
     array[:] = numbers
     return array.reshape(shape)
 
 
-def _binary(rule):
+def _binary(rule: Callable) -> tuple[Callable, Callable]:
     """The method and its mirror image (a + b and b + a) of a rule on two Numbers."""
 
-    def method(self, other):
+    def method(self: Any, other: Any) -> Any:
         other = self.field.number(other)
         return other if other is NotImplemented else rule(self, other)
 
-    def mirrored(self, other):
+    def mirrored(self: Any, other: Any) -> Any:
         other = self.field.number(other)
         return other if other is NotImplemented else rule(other, self)
 
     return method, mirrored
 
 
-def _compare(holds):
+def _compare(holds: Callable) -> Callable:
     """A comparison of values."""
     return _binary(lambda a, b: holds(a.value, b.value))[0]
 
@@ -189,19 +189,19 @@ class Number:
     __lt__, __le__, __gt__ = _compare(operator.lt), _compare(operator.le), _compare(operator.gt)
     __ge__, __eq__, __ne__ = _compare(operator.ge), _compare(operator.eq), _compare(operator.ne)
 
-    def __neg__(self):
+    def __neg__(self) -> "Number":
         return Number(self.field, -self.value, -self.slope, self.degree)
 
-    def __pos__(self):
+    def __pos__(self) -> "Number":
         return self
 
-    def __abs__(self):
+    def __abs__(self) -> "Number":
         return self if self.value >= 0 else -self
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.value != 0
 
-    def __pow__(self, exponent):
+    def __pow__(self, exponent: Any) -> Any:
         if isinstance(exponent, np.ndarray):
             return NotImplemented
         if exponent in (0.5, -0.5):
@@ -213,14 +213,14 @@ class Number:
             power = power * self
         return power if exponent >= 0 else 1 / power
 
-    def exp(self):
+    def exp(self) -> "Number":
         """E(a): np.exp calls this, and so on below."""
         a = abs(self.value)
         E = self.field.look_up("exp", a) if a else Fraction(1)
         E = E if self.value >= 0 else 1 / E
         return Number(self.field, E, E * self.slope, 1 + 2 * self.degree)
 
-    def log(self):
+    def log(self) -> "Number":
         """log a, with log(1/a) = -log a."""
         a = self.value
         if a <= 0:
@@ -228,17 +228,17 @@ class Number:
         up = self.field.look_up("log", max(a, 1 / a)) if a != 1 else Fraction(0)
         return Number(self.field, up if a > 1 else -up, self.slope / a, 1 + 2 * self.degree)
 
-    def log1p(self):
+    def log1p(self) -> "Number":
         """log(1 + a)."""
         return (1 + self).log()
 
-    def tanh(self):
+    def tanh(self) -> "Number":
         """tanh a, with tanh(-a) = -tanh a."""
         T = self.field.look_up("tanh", abs(self.value)) if self.value else Fraction(0)
         T = T if self.value >= 0 else -T
         return Number(self.field, T, (1 - T * T) * self.slope, 1 + 2 * self.degree)
 
-    def sqrt(self):
+    def sqrt(self) -> "Number":
         """The root of a >= 0: exact of the square of a fraction, else R(a)."""
         if self.value < 0 or (self.value == 0 and self.slope != 0):
             raise ValueError(f"root of {float(self.value):g}")
@@ -248,19 +248,19 @@ class Number:
         slope = self.slope / (2 * root) if root else self.slope
         return Number(self.field, root, slope, 1 + 2 * self.degree if self.degree or not square else 0)
 
-    def conjugate(self):
+    def conjugate(self) -> "Number":
         """Itself, as Numbers are real; np.vdot asks for it."""
         return self
 
     real = property(conjugate)
     imag = 0
 
-    def __float__(self):
+    def __float__(self) -> Any:
         raise TypeError("a cast to float rounds")
 
     __int__ = __complex__ = __index__ = __float__
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Number({float(self.value):g}, slope {float(self.slope):g}, degree {self.degree})"
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from .. import validate
 from .blocks import chosen_blocks, claims, split, unpack
-from .exact import DRAWN_FROM, Field, chance
+from .exact import DRAWN_FROM, Field, Number, chance
 
 EXPLAINED = {
     "rejected": "the claimed gradient is not the derivative of f (if claimed and found agree to 12 digits: "
@@ -120,20 +120,29 @@ def check_exactly(
 class _Route:
     """f and the claimed gradient at one drawn point of a Field; computed when first asked for."""
 
-    def __init__(self, f, grad, pack, arrays, names, field):
+    def __init__(
+        self,
+        f: Callable[[Any], Any],
+        grad: Callable[[Any], Any],
+        pack: Callable[[Any], Any],
+        arrays: dict[str, np.ndarray],
+        names: list[str],
+        field: Field,
+    ) -> None:
         self.f, self.grad, self.pack, self.names, self.field = f, grad, pack, names, field
         self.point = {name: field.near(a) for name, a in arrays.items()}
         self.ways = {name: field.draw((a.size,)) for name, a in arrays.items()}
-        self._claimed = None
+        self._claimed: dict[str, np.ndarray] | None = None
 
-    def claimed(self, name):
+    def claimed(self, name: str) -> list:
         """The claimed block, as Numbers in a row."""
         if self._claimed is None:
             wanted = _follow("grad", lambda: self.grad(self.pack(_copies(self.point))))
             self._claimed = claims(split("grad(point)", wanted)[1], self.point, self.names)
-        return [_follow("grad", lambda a=a: _as_number(self.field, a)) for a in self._claimed[name].ravel()]
+        entries = self._claimed[name].ravel()
+        return _follow("grad", lambda: [_as_number(self.field, a) for a in entries])
 
-    def difference(self, name, start, stop):
+    def difference(self, name: str, start: int, stop: int) -> tuple[Number, Number]:
         """(claimed, found): the slope of f along entries start to stop of the block's direction, as Numbers
         of value <grad, v> and of df/dv.
         """
@@ -146,7 +155,7 @@ class _Route:
         return wanted, value.derivative
 
 
-def _check_block(name, drawn, true_route):
+def _check_block(name: str, drawn: _Route, true_route: Callable[[], _Route]) -> ExactBlock:
     """One ExactBlock: all entries at once, and the first wrong one if they differ."""
     shape, size = drawn.point[name].shape, drawn.point[name].size
     claimed, found = drawn.difference(name, 0, size)
@@ -159,14 +168,14 @@ def _check_block(name, drawn, true_route):
         claimed, found = drawn.difference(name, start, half)
         start, stop = (start, half) if claimed != found else (half, stop)
     way = drawn.ways[name][start]
-    claimed, found = (float(side.value / way.value) for side in drawn.difference(name, start, stop))
+    claim, slope = (float(side.value / way.value) for side in drawn.difference(name, start, stop))
     wanted, got = (side.value for side in true_route().difference(name, 0, size))
     rejected = abs(wanted - got) > _EQUAL_DIGITS * max(abs(wanted), abs(got))
     where = str([int(i) for i in np.unravel_index(start, shape)])
-    return ExactBlock(name, shape, "rejected" if rejected else "not decided", where, claimed, found, bound)
+    return ExactBlock(name, shape, "rejected" if rejected else "not decided", where, claim, slope, bound)
 
 
-def _follow(what, run):
+def _follow(what: str, run: Callable[[], Any]) -> Any:
     """run(), with whatever cannot be done on Numbers told in words."""
     try:
         return run()
@@ -179,18 +188,18 @@ def _follow(what, run):
         ) from error
 
 
-def _copies(point):
+def _copies(point: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: a.copy() for name, a in point.items()}
 
 
-def _as_number(field, a):
+def _as_number(field: Field, a: Any) -> Number:
     number = field.number(a)
     if number is NotImplemented:
         raise TypeError(f"{type(a).__name__} is no real number")
     return number
 
 
-def _one_number(field, value):
+def _one_number(field: Field, value: Any) -> Number:
     """The value of f as a Number."""
     value = np.asarray(value, dtype=object)
     if value.ndim:
