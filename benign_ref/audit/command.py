@@ -125,7 +125,7 @@ def arguments(argv):
     """The parsed command line of the ledger; argparse leaves with status 2 on a wrong one."""
     parser = argparse.ArgumentParser(
         prog="python -m benign_ref audit", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Check every statement against the code that implements it, by routes that do not reuse it.",
+        description="Check every statement against the code that implements it, by routes of their own.",
         epilog="exit status: 0 all rows hold, 1 a row fails, 2 wrong arguments",
     )  # fmt: skip
     parser.add_argument(

@@ -106,8 +106,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row that was run. sentence: what broke, or "" if the row holds. exact: what exact arithmetic says, or "".
-    number: the paper's own for this statement, or "".
+    """A row that was run. sentence: what broke, or "" if the row holds. exact: what exact arithmetic says;
+    number: the paper's own for this statement; "" where there is none.
     """
 
     row: Row

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-STEP = 1e-20  # of the complex step: nothing is subtracted; its square is far below rounding, e^-650 STEP is not 0
+STEP = 1e-20  # of the complex step: its square is far below rounding, and e^-650 STEP is no underflow
 
 
 def triple_loop(theta, X):

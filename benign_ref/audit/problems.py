@@ -1,5 +1,5 @@
-"""What the rows are checked on: problems at three scales of weights and in four shapes, drawn for each row and
-seed, small, and not by data.py.
+"""What the rows are checked on: problems at three scales of weights and in four shapes, drawn for each row
+and seed, small, and not by data.py.
 
     generic     weights of order 1
     initial     D1 and the start at the default scales of Setting
@@ -80,7 +80,7 @@ class Problem:
         return literal.central(loss, self.theta, block, 1e-2 / moves[block])
 
     def stride(self, *blocks):
-        """The eta of a step as long as the weights of one of these blocks, and at least as long as the others'."""
+        """The least eta of a step that is as long as the weights in each of these blocks, or longer."""
         return max(np.abs(self.theta[b]).max() / np.abs(self.gradient[b]).max() for b in blocks)
 
     def path(self, steps, train_w_O, eta=None):
@@ -119,7 +119,7 @@ def _labels(shape, rng, N):
 
 
 def _repeat(X, place):
-    """Some tokens of X (N,M,...) stand in several samples and twice in one, if there is room from `place` on."""
+    """Let tokens of X (N,M,...) stand in several samples and twice in one, if there is room after `place`."""
     M = X.shape[1]
     if M > place + 2:
         X[-1, place] = X[0, -1]  # in two samples, or (N = 1) twice in one

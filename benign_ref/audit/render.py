@@ -94,7 +94,8 @@ def markdown(entries, title):
         f"{summary(entries)}. Residual and allowed are those of the route nearest to what is allowed. "
         f"{MARKS}",
         "",
-        "| label | statement | paper's object | how sure | code | route | residual | allowed | as fractions | verdict |",
+        "| label | statement | paper's object | how sure | code | route | residual | allowed | as fractions "
+        "| verdict |",
         "|---" * 10 + "|",
     ]
     for entry in entries:

@@ -270,9 +270,9 @@ def test_command_line(tmp_path, capsys, monkeypatch):
 
 
 def test_module_hands_over_to_its_commands():
-    call = lambda *words: subprocess.run(
-        [sys.executable, "-m", "benign_ref", *words], capture_output=True, text=True
-    )  # noqa: E731
+    def call(*words):
+        return subprocess.run([sys.executable, "-m", "benign_ref", *words], capture_output=True, text=True)
+
     assert "audit" in call().stdout and call("nothing").returncode == 2
     shown = call("audit", "--only", "I1")
     assert shown.returncode == 0 and "1 of 1 statements hold" in shown.stdout

@@ -1,4 +1,4 @@
-"""The paper's numbers beside our labels: none by default, an auditor's own in every form, and refusals in words."""
+"""The paper's numbers beside our labels: none by default, an auditor's in every form, refusals in words."""
 
 import json
 

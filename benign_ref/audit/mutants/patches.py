@@ -24,8 +24,8 @@ COPY = f"{HERE.name}_copy"
 
 
 class Mutant(NamedTuple):
-    """A wrong derivation: in `file` the text `old`, which must be there exactly once, becomes `new`; or (old "")
-    the function `gradients` of the file is the one that wrong/gradients.py names (block, new). label: the
+    """A wrong derivation: in `file` the text `old`, which must be there exactly once, becomes `new`; or (old
+    "") the function `gradients` of the file is the one that wrong/gradients.py names (block, new). label: the
     statement it breaks.
     """
 
@@ -122,7 +122,8 @@ class Copy(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module):
         """Run the module's source in it: the patched text if its file has one, else the text on disk."""
         file = str(Path(module.__spec__.origin).relative_to(HERE))
-        exec(code_of(file, self.sources.get(file) or text_of(file)), module.__dict__)  # noqa: S102 - our own source
+        text = self.sources.get(file) or text_of(file)
+        exec(code_of(file, text), module.__dict__)  # noqa: S102 - our own source
 
 
 @contextmanager

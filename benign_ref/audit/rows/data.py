@@ -75,7 +75,7 @@ def check_tokens(audited, problem, s):
 
 
 def check_noise(audited, problem):
-    """Moments of the noise, in units of its stated standard deviation, off the signals (noise="orthogonal") and
+    """Moments of the noise, in units of its stated standard deviation: off the signals (noise="orthogonal"),
     in all of d dimensions (noise="full").
     """
     for noise in ("orthogonal", "full"):
@@ -97,14 +97,20 @@ def check_labels(audited, problem):
     signs = max(np.abs(np.abs(labels) - 1).max() for labels in (balanced, odd, coins))
     sums = np.abs(balanced.sum(axis=1)).max() + np.abs(np.abs(odd.sum(axis=1)) - 1).max()
     yield "labels are -1 or +1; balanced, 6 sum to 0 and 5 to -1 or +1", float(signs + sums), 0.0
-    found = max(errors(balanced, 0, 1), errors(odd, 0, 1), errors(coins, 0, 1))
-    yield "labels: means by position, in standard errors", found, ERRORS
-    found = errors(coins.reshape(-1, 4).sum(axis=1) ** 2, 4, 24)
-    yield "labels drawn one by one: squares of sums of four, in standard errors", found, ERRORS
+    yield (
+        "labels: means by position, in standard errors",
+        max(errors(balanced, 0, 1), errors(odd, 0, 1), errors(coins, 0, 1)),
+        ERRORS,
+    )
+    yield (
+        "labels drawn one by one: squares of sums of four, in standard errors",
+        errors(coins.reshape(-1, 4).sum(axis=1) ** 2, 4, 24),
+        ERRORS,
+    )
 
 
 def check_start(audited, problem):
-    """theta(0): moments in units of the stated standard deviations, also of the uniform start; the norm of w_O."""
+    """theta(0): moments in units of the stated standard deviations, of both starts; the norm of w_O."""
     for init in ("gaussian", "uniform"):
         s = setting(audited, problem, d=60, d_h=20, d_v=20, init=init)
         draws = [
@@ -115,27 +121,40 @@ def check_start(audited, problem):
         z = np.array([block / deviation for block, deviation in zip(each, deviations)]).T  # (n,3)
         w_O = np.array([theta[3] for theta in draws])
         if init == "gaussian":
-            found = relative_residual(np.linalg.norm(w_O, axis=1), np.full(30, s.w_O_norm))
-            yield "norm of w_O", found, EXACT
-            found = errors(w_O, 0, s.w_O_norm**2 / 20)
-            yield "w_O: its direction on average, in standard errors", found, ERRORS
+            yield (
+                "norm of w_O",
+                relative_residual(np.linalg.norm(w_O, axis=1), np.full(30, s.w_O_norm)),
+                EXACT,
+            )
+            yield (
+                "w_O: its direction on average, in standard errors",
+                errors(w_O, 0, s.w_O_norm**2 / 20),
+                ERRORS,
+            )
             fourth = errors(z**4, 3, 96)
         else:  # of a uniform number with variance 1: fourth moment 9/5, variance of its square 4/5
             fourth = errors(z**4, 9 / 5, 9 - 81 / 25)
             inside = max(np.abs(z).max(), np.abs(w_O).max() * np.sqrt(20) / s.w_O_norm) / np.sqrt(3)
             yield "uniform start: largest entry over sqrt 3 standard deviations", float(inside), 1.0
-            found = errors(w_O.reshape(-1, 1) ** 2 * 20 / s.w_O_norm**2, 1, 4 / 5)
-            yield "uniform start: variance of w_O's entries, in standard errors", found, ERRORS
+            yield (
+                "uniform start: variance of w_O's entries, in standard errors",
+                errors(w_O.reshape(-1, 1) ** 2 * 20 / s.w_O_norm**2, 1, 4 / 5),
+                ERRORS,
+            )
         square = 2 if init == "gaussian" else 4 / 5
         products = errors(z[:, [0, 0, 1]] * z[:, [1, 2, 2]], 0, 1)
-        found = max(errors(z, 0, 1), errors(z**2, 1, square), fourth, products)
-        yield f"{init} start: moments up to the fourth, covariances, in standard errors", found, ERRORS
+        yield (
+            f"{init} start: moments up to the fourth, covariances, in standard errors",
+            max(errors(z, 0, 1), errors(z**2, 1, square), fourth, products),
+            ERRORS,
+        )
 
 
 ROWS = [
     Row(
         "D1",
-        "x_1 = mu_+ or mu_- by the label y = +1 or -1; x_2 ~ N(0, C_p^2 sigma_p^2 Pi), x_i ~ N(0, sigma_p^2 Pi), i = 3..M; "
+        "x_1 = mu_+ or mu_- by the label y = +1 or -1; x_2 ~ N(0, C_p^2 sigma_p^2 Pi), x_i ~ N(0, "
+        "sigma_p^2 Pi), i = 3..M; "
         "W_Q, W_K(0) ~ N(0, sigma_h^2), W_V(0) ~ N(0, sigma_V^2)",
         "data model, initialisation",
         "[P*]",

@@ -41,24 +41,36 @@ def check_block(block):
         residual = lambda got, expected: residual_of_block(problem, block, got, expected)  # noqa: E731
         difference = None if problem.saturated else problem.difference(block)  # it has no digits there
         for twin, gradient in claims(audited, problem):
-            found = residual(gradient[block], problem.gradient[block])
-            yield f"{twin}: complex step of the ledger's own loss", found, allowed
+            yield (
+                f"{twin}: complex step of the ledger's own loss",
+                residual(gradient[block], problem.gradient[block]),
+                allowed,
+            )
             if difference is not None:
-                found = residual(gradient[block], difference)
-                yield f"{twin}: central differences of the ledger's own loss", found, DIFFERENCES
+                yield (
+                    f"{twin}: central differences of the ledger's own loss",
+                    residual(gradient[block], difference),
+                    DIFFERENCES,
+                )
         theta, X = audited.model.Parameters(*problem.theta), problem.X
         g = problem.rng(4).standard_normal(len(X))
         slope = literal.complex_step(lambda at: g @ literal.outputs(at, X), problem.theta, [block])[0]
-        found = residual(audited.gradients.pull_back(theta, X, g)[block], slope)
-        yield "pull_back of a random cotangent: complex step", found, allowed
+        yield (
+            "pull_back of a random cotangent: complex step",
+            residual(audited.gradients.pull_back(theta, X, g)[block], slope),
+            allowed,
+        )
         got = audited.gradients.output_cotangent(problem.exact[0], problem.y)
-        found = np.max(np.abs(got / problem.cotangent - 1))
-        yield "output_cotangent: scalars, each relative to itself", float(found), allowed
+        yield (
+            "output_cotangent: scalars, each relative to itself",
+            float(np.max(np.abs(got / problem.cotangent - 1))),
+            allowed,
+        )
         if block >= 2:  # a_n, which only G3 and G4 hold
             S = problem.exact[1]
             got = [audited.gradients.mean_attention(S_n) for S_n in S]
             yield "mean_attention: sum over rows", relative_residual(got, S.sum(axis=1) / S.shape[1]), EXACT
-        # at saturated attention the derivatives lie below the last digits of the loss: no holomorphy is seen there
+        # at saturated attention the derivatives lie below the last digits of the loss itself
         if X.shape[1] > 1 and not problem.saturated:
             yield from by_checks(audited, problem, block, allowed)
 
@@ -111,24 +123,27 @@ def check_steps(audited, problem):
             run = audited.api.train(s, data, start, engine=engine, backend=backend, train_w_O=train_w_O)
             name = f"{engine}, {backend}, w_O {'trained' if train_w_O else 'fixed'}"
             got = [new - old for new, old in zip(run.parameters, start)]
-            found = max(relative_residual(a, b) for a, b in zip(got, moved))
-            yield f"{name}: three steps by complex step", found, STEP
+            yield (
+                f"{name}: three steps by complex step",
+                max(relative_residual(a, b) for a, b in zip(got, moved)),
+                STEP,
+            )
             if not train_w_O:
                 yield f"{name}: w_O as it was", float(np.abs(got[3]).max()), 1e-15
-            found = relative_residual(run.losses - run.losses[0], losses - losses[0])
-            yield f"{name}: falls of the loss", found, STEP
+            yield (
+                f"{name}: falls of the loss",
+                relative_residual(run.losses - run.losses[0], losses - losses[0]),
+                STEP,
+            )
 
 
 def check_long_steps(audited, problem):
     """For each block a step as long as its weights, and the losses of a shorter one on both of its sides."""
-    after = (
-        lambda eta, last: (
-            [  # noqa: E731
-                W - eta * dW for W, dW in zip(problem.theta[:last], problem.gradient)
-            ]
-            + list(problem.theta[last:])
-        )
-    )
+
+    def after(eta, last):
+        moved = [W - eta * dW for W, dW in zip(problem.theta[:last], problem.gradient)]
+        return [*moved, *problem.theta[last:]]
+
     for engine, backend in TWINS:
         for train_w_O in (False, True):
             twin = f"{engine}, {backend}, w_O {'trained' if train_w_O else 'fixed'}"
@@ -138,15 +153,17 @@ def check_long_steps(audited, problem):
                 got, wanted = run.parameters[block] - start[block], -s.eta * problem.gradient[block]
                 yield f"{twin}: a step of {name}", relative_residual(got, wanted), STEP
             if not train_w_O:
-                found = float(np.abs(run.parameters[3] - start[3]).max())
-                yield f"{twin}: w_O as it was", found, 1e-15
+                yield f"{twin}: w_O as it was", float(np.abs(run.parameters[3] - start[3]).max()), 1e-15
             s, data, start = settings(audited, problem, 1, 0.02 * min(problem.stride(2), problem.stride(3)))
             run = audited.api.train(s, data, start, engine=engine, backend=backend, train_w_O=train_w_O)
             moved = after(s.eta, 4 if train_w_O else 3)
             margins = [problem.y * literal.outputs(theta, problem.X) for theta in (problem.theta, moved)]
             for loss, z, when in zip(run.losses, margins, ("before", "after")):
-                found = relative_residual(loss, np.logaddexp(0, -z).mean())
-                yield f"{twin}: the loss {when} a step", found, STEP
+                yield (
+                    f"{twin}: the loss {when} a step",
+                    relative_residual(loss, np.logaddexp(0, -z).mean()),
+                    STEP,
+                )
 
 
 def check_spaces(audited, problem):
@@ -159,8 +176,11 @@ def check_spaces(audited, problem):
         space.evaluate()
         space.move(eta)
         moved = space.parameters()
-        found = max(relative_residual(moved[b] - theta[b], -eta * problem.gradient[b]) for b in blocks)
-        yield f"{name}: a step is -eta times the complex step", found, STEP
+        yield (
+            f"{name}: a step is -eta times the complex step",
+            max(relative_residual(moved[b] - theta[b], -eta * problem.gradient[b]) for b in blocks),
+            STEP,
+        )
 
 
 def check_stop(audited, problem):
@@ -225,7 +245,8 @@ ROWS = [
     _row(4, 3, "sum_n g_n W_V^T X_n^T a_n"),
     Row(
         "GD",
-        "theta(t+1) = theta(t) - eta grad L_S(theta(t)), full batch, until L_S <= epsilon; w_O fixed or trained",
+        "theta(t+1) = theta(t) - eta grad L_S(theta(t)), full batch, until L_S <= epsilon; w_O fixed or "
+        "trained",
         "gradient descent",
         "[P*]",
         (

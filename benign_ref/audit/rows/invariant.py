@@ -34,8 +34,11 @@ def check_I1(audited, problem):
     size = np.abs(drows[:, -1]).max() * np.abs(literal.values(problem.theta, problem.X)).max()
     if not size > 0:
         raise Vacuous("the engines' cotangents are 0, so nothing was checked")
-    found = float(np.abs(drows[:, :M]).max() / size)
-    yield "Attention.add_cotangents, all keys equal: no gradient of q", found, EXACT
+    yield (
+        "Attention.add_cotangents, all keys equal: no gradient of q",
+        float(np.abs(drows[:, :M]).max() / size),
+        EXACT,
+    )
 
 
 def check_I2(audited, problem):
@@ -43,8 +46,11 @@ def check_I2(audited, problem):
     theta, twins, f, g, *_ = parts(audited, problem)
     wanted = problem.cotangent @ problem.exact[0]
     for twin, gradient in twins:
-        found = audited.invariants.degree_of_values(theta, gradient, f, g)
-        yield f"{twin}: the three numbers against each other", found, EXACT
+        yield (
+            f"{twin}: the three numbers against each other",
+            audited.invariants.degree_of_values(theta, gradient, f, g),
+            EXACT,
+        )
         got = [(gradient[b] * theta[b]).sum() for b in (2, 3)]
         yield f"{twin}: f and g by loops over scalars", relative_residual(got, [wanted, wanted]), EXACT
 
@@ -55,11 +61,17 @@ def check_I3(audited, problem):
     longer = (1 + 1j * literal.STEP) * theta[0]
     wanted = literal.loss((longer, *theta[1:]), problem.X, problem.y).imag / literal.STEP
     for twin, gradient in twins:
-        found = audited.invariants.degree_of_logits(theta, gradient, g, D, P)
-        yield f"{twin}: the three numbers against each other", found, EXACT
+        yield (
+            f"{twin}: the three numbers against each other",
+            audited.invariants.degree_of_logits(theta, gradient, g, D, P),
+            EXACT,
+        )
         got = [(gradient[b] * theta[b]).sum() for b in (0, 1)]
-        found = relative_residual(got, [wanted, wanted])
-        yield f"{twin}: complex step of the loss in a factor of the logits", found, EXACT
+        yield (
+            f"{twin}: complex step of the loss in a factor of the logits",
+            relative_residual(got, [wanted, wanted]),
+            EXACT,
+        )
 
 
 def check_balance(balance, blocks):
@@ -72,8 +84,11 @@ def check_balance(balance, blocks):
         for engine, backend in TWINS:
             s, data, before = settings(audited, problem, 1, eta)
             run = audited.api.train(s, data, before, engine=engine, backend=backend, train_w_O=True)
-            found = getattr(audited.invariants, balance)(before, run.parameters, problem.gradient, eta)
-            yield f"{engine}, {backend}: a step, gradients by complex step", found, EXACT
+            yield (
+                f"{engine}, {backend}: a step, gradients by complex step",
+                getattr(audited.invariants, balance)(before, run.parameters, problem.gradient, eta),
+                EXACT,
+            )
 
     return check
 
@@ -92,11 +107,17 @@ def check_I6(audited, problem):
             audited.api.train(s, d, at, engine=engine, backend=backend).losses
             for d, at in ((data, start), mirrored)
         )
-        found = relative_residual(two - two[0], one - one[0])
-        yield f"{engine}, {backend}: losses under (y, W_V) -> (-y, -W_V)", found, EXACT
+        yield (
+            f"{engine}, {backend}: losses under (y, W_V) -> (-y, -W_V)",
+            relative_residual(two - two[0], one - one[0]),
+            EXACT,
+        )
     for twin, home in (("gradients", audited.gradients), ("parameter_space", audited.parameter_space)):
-        found = audited.invariants.flip(home.gradients, theta, X, problem.y)
-        yield f"{twin}: gradients under (y, W_V) -> (-y, -W_V)", found, EXACT
+        yield (
+            f"{twin}: gradients under (y, W_V) -> (-y, -W_V)",
+            audited.invariants.flip(home.gradients, theta, X, problem.y),
+            EXACT,
+        )
 
 
 GRADIENTS = (
@@ -150,7 +171,8 @@ ROWS = [
     ),
     Row(
         "I5",
-        "w_O trained: a step changes W_V^T W_V - w_O w_O^T by eta^2 (grad W_V^T grad W_V - grad w_O grad w_O^T)",
+        "w_O trained: a step changes W_V^T W_V - w_O w_O^T by eta^2 (grad W_V^T grad W_V - grad w_O grad "
+        "w_O^T)",
         "conserved by gradient flow",
         "[D]",
         (*STEPS, "audit/invariants.py:balance_of_values"),
@@ -158,7 +180,8 @@ ROWS = [
     ),
     Row(
         "I6",
-        "f is unchanged by permuting tokens, by (x, W) -> (Rx, RW), by (x, W) -> (cx, W/c); a run's losses by (y, W_V) -> (-y, -W_V)",
+        "f is unchanged by permuting tokens, by (x, W) -> (Rx, RW), by (x, W) -> (cx, W/c); a run's "
+        "losses by (y, W_V) -> (-y, -W_V)",
         "symmetries",
         "[D]",
         (

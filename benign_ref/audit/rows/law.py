@@ -79,8 +79,11 @@ def check_draws(audited, problem, k, s):
     gram = np.einsum("nab,ncb->nac", roots, roots), Z @ Z.swapaxes(1, 2)
     size = np.sqrt(np.einsum("naa->na", gram[1]).mean(axis=0))
     drawn = f"noise {s.noise}, d - T = {s.d - s.T}"
-    found = differences(*(G / np.outer(size, size) for G in gram))
-    yield f"Gram of the tokens, {drawn}: direct draws", found, ERRORS
+    yield (
+        f"Gram of the tokens, {drawn}: direct draws",
+        differences(*(G / np.outer(size, size) for G in gram)),
+        ERRORS,
+    )
     yield f"W(0) in their span, {drawn}: direct draws", differences(spans, U), ERRORS
     if s.d > s.T:  # else there is nothing beyond the span
         residual = np.array([R.T @ R for R in others]), rest.swapaxes(1, 2) @ rest
@@ -95,8 +98,11 @@ def check_bartlett(audited, problem):
     x = ours.standard_normal((DRAWS, size, size + 1))
     grams = L @ L.swapaxes(1, 2), x @ x.swapaxes(1, 2)
     yield "bartlett: Grams of Gaussian vectors", differences(*grams), ERRORS
-    found = differences(np.log(np.linalg.det(L) ** 2), np.log(np.linalg.det(grams[1])))
-    yield "bartlett: logarithms of determinants of Gaussian Grams", found, ERRORS
+    yield (
+        "bartlett: logarithms of determinants of Gaussian Grams",
+        differences(np.log(np.linalg.det(L) ** 2), np.log(np.linalg.det(grams[1]))),
+        ERRORS,
+    )
 
 
 @contextmanager
@@ -135,12 +141,18 @@ def check_run(audited, problem, k, s):
     theta = (W[:, :h], W[:, h : 2 * h], W[:, -1:] / s.w_O_norm, w_O)
     vectors = Problem(problem.scale, problem.seed, theta, X, y, s.eta)
     losses, (W_Q, W_K, W_V, _) = vectors.path(2, False)
-    found = relative_residual(run.losses - run.losses[0], losses - losses[0])
-    yield "train_in_law: falls of the loss, by complex step in d dimensions", found, EXACT
+    yield (
+        "train_in_law: falls of the loss, by complex step in d dimensions",
+        relative_residual(run.losses - run.losses[0], losses - losses[0]),
+        EXACT,
+    )
     W_t = np.concatenate([W_Q, W_K, W_V @ w_O[:, None]], axis=1)
     got, wanted = run.model.U - U, O[: s.T] @ (W_t - W)
-    found = max(relative_residual(got[:, i], wanted[:, i]) for i in range(2 * h + 1))
-    yield "train_in_law: movement of W, by complex step in d dimensions", found, EXACT
+    yield (
+        "train_in_law: movement of W, by complex step in d dimensions",
+        max(relative_residual(got[:, i], wanted[:, i]) for i in range(2 * h + 1)),
+        EXACT,
+    )
     yield from check_fresh(audited, problem, k, run.model, O, W_t)
 
 
@@ -151,16 +163,22 @@ def check_fresh(audited, problem, k, model, O, W):
     s, n, h = model.setting, 2000, model.setting.d_h
     seen = W if s.noise == "full" else W - O[:2].T @ (O[:2] @ W)  # of W, by fresh noise
     fresh, mu = model.fresh_noise(), s.snr * s.sigma_p * np.sqrt(s.d)
-    found = relative_residual(fresh.root.T @ fresh.root, seen.T @ seen)
-    yield "fresh noise: covariance W^T Pi W, or W^T W", found, EXACT
+    yield (
+        "fresh noise: covariance W^T Pi W, or W^T W",
+        relative_residual(fresh.root.T @ fresh.root, seen.T @ seen),
+        EXACT,
+    )
     ours, y = problem.rng(34, k), np.array([1.0, -1.0, 1.0])
     z = ours.standard_normal((3, s.M - 1, len(fresh.root)))
     signal = mu * (O[(y < 0).astype(int)] @ W)
     rows = np.concatenate([signal[:, None], levels(s)[: s.M - 1, None] * (z @ fresh.root)], axis=1)
     one = np.eye(2 * h + 1)
     own = literal.outputs((one[:, :h], one[:, h : 2 * h], one[:, -1:], np.ones(1)), rows)
-    found = relative_residual(model.outputs(y, z, fresh), own)
-    yield "outputs: the literal model on rows [q | k | V]", found, EXACT
+    yield (
+        "outputs: the literal model on rows [q | k | V]",
+        relative_residual(model.outputs(y, z, fresh), own),
+        EXACT,
+    )
     labels, f = model.sample_outputs(n, audited.data.make_rng(problem.seed, (32, k)))
     y = ours.choice([-1.0, 1.0], n)
     noise = ours.standard_normal((n, s.M - 1, s.d)) * levels(s)[: s.M - 1, None]
@@ -168,19 +186,31 @@ def check_fresh(audited, problem, k, model, O, W):
         noise -= (noise @ O[:2].T) @ O[:2]
     X = np.concatenate([mu * O[(y < 0).astype(int)][:, None], noise], axis=1)
     own = literal.outputs((W[:, :h], W[:, h : 2 * h], W[:, -1:], np.ones(1)), X)
-    found = max(differences(f[labels == sign], own[y == sign]) for sign in (-1.0, 1.0))
-    yield "sample_outputs: direct draws, by label", found, ERRORS
+    yield (
+        "sample_outputs: direct draws, by label",
+        max(differences(f[labels == sign], own[y == sign]) for sign in (-1.0, 1.0)),
+        ERRORS,
+    )
     pairs, drawn = audited.data.make_rng(problem.seed, (36, k)), 4 * (not s.balanced)
     squares = np.array([model.sample_outputs(2, pairs)[0].sum() ** 2 for _ in range(100)])
-    found = abs(squares.mean() - drawn / 2) / (np.sqrt(drawn / 100) if drawn else 1)
-    yield f"fresh labels of two, balanced {s.balanced}: squared sums", found, ERRORS * (drawn > 0)
+    yield (
+        f"fresh labels of two, balanced {s.balanced}: squared sums",
+        abs(squares.mean() - drawn / 2) / (np.sqrt(drawn / 100) if drawn else 1),
+        ERRORS * (drawn > 0),
+    )
     rngs = [audited.data.make_rng(problem.seed, (33, k)) for _ in range(3)]
     labels, f = model.sample_outputs(400, rngs[0])
     loss = np.log(1 + np.exp(-labels * f)).mean() - np.log(2)
-    found = relative_residual(model.test_loss(400, rngs[1]) - np.log(2), loss)
-    yield "test_loss - log 2: mean over the outputs", found, EXACT
-    found = abs(model.error_rate(400, rngs[2]) - (labels * f <= 0).mean())
-    yield "error_rate: mean over the outputs", found, EXACT
+    yield (
+        "test_loss - log 2: mean over the outputs",
+        relative_residual(model.test_loss(400, rngs[1]) - np.log(2), loss),
+        EXACT,
+    )
+    yield (
+        "error_rate: mean over the outputs",
+        abs(model.error_rate(400, rngs[2]) - (labels * f <= 0).mean()),
+        EXACT,
+    )
 
 
 def check_LAW(audited, problem):
@@ -194,7 +224,8 @@ def check_LAW(audited, problem):
 ROWS = [
     Row(
         "LAW",
-        "noise Gram sigma_i sigma_j (L L^T)_ij, L_ii ~ chi_{d-2-i+1}; W(0) in the tokens' span i.i.d. Gaussian, beyond it Wishart with d-T "
+        "noise Gram sigma_i sigma_j (L L^T)_ij, L_ii ~ chi_{d-2-i+1}; W(0) in the tokens' span i.i.d. "
+        "Gaussian, beyond it Wishart with d-T "
         "degrees of freedom; fresh (q,k,V) ~ N(0, sigma^2 (U_n^T U_n + Gamma))",
         "none: the same run in law",
         "[D]",
@@ -211,7 +242,8 @@ ROWS = [
             "derived/law.py:LawModel.error_rate",
         ),
         check_LAW,
-        "Equality in law is checked by first and second moments of the drawn numbers and of their squares, 1200 draws a side.",
+        "Equality in law is checked by first and second moments of the drawn numbers and of their "
+        "squares, 1200 draws a side.",
         scales=DRAWN,
         shapes=(MIXED,),
     ),

@@ -2,14 +2,13 @@
 on orthogonal tokens.
 """
 
-from functools import cache
-
 import numpy as np
 
 from .. import literal
 from ..core import Row, relative_residual
-from ..problems import GENERIC, MIXED, SATURATED, Problem
+from ..problems import GENERIC, MIXED, SATURATED
 from .data import DRAWN
+from .limit_class import Class, on_vectors, orthogonal
 from .model import by_rows, coupling_by_step
 
 EXACT = 1e-9  # measured on 100 seeds: at most 9e-13
@@ -18,74 +17,8 @@ PAIRS = {"ss": (0, 0), "s2": (0, 1), "si": (0, 2), "2s": (1, 0), "22": (1, 1), "
 SIZES = {GENERIC: 1.0, SATURATED: 25.0}  # of made-up logits; at the start 1e-3, as small as they are there
 
 
-class Class:
-    """One class written out: n samples of the signal, token 2 and m small ones; all its 1 + n + nm tokens."""
-
-    def __init__(self, n, m):
-        self.n, self.m, self.M, self.T = n, m, m + 2, 1 + n + n * m
-        self.samples = [[0, *range(1 + i * (m + 1), 1 + (i + 1) * (m + 1))] for i in range(n)]
-
-    def basis(self):
-        """Orthonormal columns over the tokens: mean (T,k), between (T,(k-1)(n-1)), within (T,n(m-1))."""
-        n, m, k = self.n, self.m, 3 if self.m else 2
-        mean, between = np.zeros((self.T, k)), np.zeros((self.T, (k - 1) * (n - 1)))
-        within = np.zeros((self.T, n * max(m - 1, 0)))
-        mean[0, 0] = 1
-        for i, (_, two, *small) in enumerate(self.samples):
-            mean[two, 1] = n**-0.5
-            between[two, : n - 1] = differences(n)[i]
-            if m:
-                mean[small, 2] = (n * m) ** -0.5
-                between[small, n - 1 :] = differences(n)[i] / m**0.5
-            if m > 1:
-                within[small, i * (m - 1) : (i + 1) * (m - 1)] = differences(m)
-        return mean, between, within
-
-    def dense(self, blocks):
-        """The (T,T) matrix of an operator from its blocks."""
-        n, m = self.n, self.m
-        parts = (
-            blocks.mean,
-            np.kron(blocks.between, np.eye(n - 1)),
-            np.kron(np.eye(n * max(m - 1, 0)), blocks.within),
-        )
-        return sum(base @ part @ base.T for base, part in zip(self.basis(), parts))
-
-    def shapes(self):
-        """The sizes of the blocks."""
-        k = 3 if self.m else 2
-        return k, k - 1 if self.n > 1 else 0, 1 if self.m > 1 else 0
-
-    def constants(self, audited):
-        """Constants of the class, ||w_O||^2 = 1.7."""
-        G = np.array([2.0, 1.5, 0.7])[: self.shapes()[0]]
-        return audited.limit.Constants(self.M, self.m, float(self.n), G, 0.3, 1.7)
-
-    def by_types(self, rows):
-        """A sample's (M,M) matrix that depends on the types of tokens alone, from rows (3,4) as the kernel has it."""
-        types = np.minimum(np.arange(self.M), 2)
-        matrix = rows[np.ix_(types, types)]
-        small = np.ix_(types > 1, types > 1)
-        matrix[small] = np.where(np.eye(self.m) > 0, rows[2, 2], rows[2, 3])
-        return matrix
-
-    def summed(self, D, g):
-        """B = sum_n g E_n^T D E_n over the class, (T,T), by loops."""
-        B = np.zeros((self.T, self.T))
-        for tokens in self.samples:
-            for l in range(self.M):
-                for j in range(self.M):
-                    B[tokens[l], tokens[j]] += g * D[l, j]
-        return B
-
-
-def differences(size):
-    """Orthonormal columns whose sums are 0, (size, size-1)."""
-    return np.linalg.qr(np.eye(size) - 1 / size)[0][:, : size - 1]
-
-
 def classes(problem):
-    """A class of one sample, none small; one with one small token a sample; one with all spaces, each wide."""
+    """A class of one sample, none small; with one small token a sample; with all spaces, each wide."""
     n, m = problem.rng(40).integers(2, 5, 2)
     return [Class(1, 0), Class(int(n), 0), Class(int(n), 1), Class(1, int(m)), Class(int(n), int(m))]
 
@@ -117,29 +50,6 @@ def setting(audited, problem, steps):
     sizes = dict(N=N, M=M, d=100, d_h=7, d_v=1, sigma_p=0.03, snr=8.0, w_O_norm=1.7)
     s = audited.setting.Setting(**sizes, epsilon=1e-12, max_steps=steps)
     return s.replace(eta=20 * s.eta, sigma_h=3 * s.sigma_h) if problem.scale == GENERIC else s
-
-
-def orthogonal(s):
-    """Tokens and Q(0), K(0): Z = diag(||z||), Q = sqrt(kappa) Z [I 0], K = sqrt(kappa) Z [0 I], d_h = 2T;
-    labels alternate.
-    """
-    noise, root = s.sigma_p * s.d**0.5, s.sigma_h * s.d_h**0.5
-    Z = np.diag([s.snr * noise] * 2 + ([s.C_p * noise] + [noise] * (s.M - 2)) * s.N)
-    y = np.array([1.0, -1.0] * (s.N // 2))
-    first = [2 + k * (s.M - 1) for k in range(s.N)]
-    tokens = np.array([[0 if y[k] > 0 else 1, *range(first[k], first[k] + s.M - 1)] for k in range(s.N)])
-    return Z, root * np.eye(s.T, 2 * s.T), root * np.eye(s.T, 2 * s.T, s.T), tokens, y
-
-
-@cache
-def on_vectors(scale, lengths, root, w_O_norm, eta):
-    """Two losses of GD by complex step on N=2, M=4 orthogonal tokens of these lengths; kept, as it is
-    slow.
-    """
-    T = len(lengths)
-    X = np.diag(lengths)[[[0, 2, 3, 4], [1, 5, 6, 7]]]
-    theta = (root * np.eye(T, 2 * T), root * np.eye(T, 2 * T, T), np.zeros((T, 1)), np.array([w_O_norm]))
-    return Problem(scale, 0, theta, X, np.array([1.0, -1.0]), eta).path(2, False)[0]
 
 
 def check_L1(audited, problem):
@@ -206,27 +116,40 @@ def check_L3(audited, problem):
         f, g, S, got = limit.evaluate(limit.State(QK, QK, QK, V), c)
         mean = literal.mean_values(P, values).mean()
         yield f"evaluate, {name}: D by complex step of f, row by row", by_rows(got, D), EXACT
-        found = relative_residual([f, g], [mean, literal.slope(mean) / (2 * one.n)])
-        yield f"evaluate, {name}: f and g by scalars", found, EXACT
+        yield (
+            f"evaluate, {name}: f and g by scalars",
+            relative_residual([f, g], [mean, literal.slope(mean) / (2 * one.n)]),
+            EXACT,
+        )
         weight, types, attended, own = kernel.row_weights(k, one.m), np.zeros((k, 4)), *np.zeros((2, k, 4))
         pairs = [at for at in PAIRS.values() if max(at) < one.M and at[0] < k]
         for at in pairs:
             types[at] = P[at]
         kernel.attend(types, weight, attended)
         f = kernel.output_and_coupling(attended, V, weight, one.M, own)
-        found = relative_residual(f, mean)
-        yield f"kernel output_and_coupling, {name}: f by scalars", found, EXACT
-        found = max(relative_residual([own[p] for p in row], [D[p] for p in row])
-                    for row in ([p for p in pairs if p[0] == j] for j in range(k)))  # fmt: skip
-        yield f"kernel output_and_coupling, {name}: D by complex step, row by row", found, EXACT
+        yield f"kernel output_and_coupling, {name}: f by scalars", relative_residual(f, mean), EXACT
+        yield (
+            f"kernel output_and_coupling, {name}: D by complex step, row by row",
+            max(
+                relative_residual([own[p] for p in row], [D[p] for p in row])
+                for row in ([p for p in pairs if p[0] == j] for j in range(k))
+            ),
+            EXACT,
+        )
         rows = size(problem) * rng.standard_normal((3, 4))
         matrix, B = one.by_types(rows), one.summed(one.by_types(rows), -0.4)
-        found = relative_residual(one.dense(limit.coupling_blocks(matrix, -0.4, c)), B)
-        yield f"coupling_blocks, {name}: the sum over samples", found, EXACT
+        yield (
+            f"coupling_blocks, {name}: the sum over samples",
+            relative_residual(one.dense(limit.coupling_blocks(matrix, -0.4, c)), B),
+            EXACT,
+        )
         room = empty_blocks(audited, one)
         kernel.coupling_blocks(np.ascontiguousarray(rows[:k]), -0.4, float(one.n), one.m, *room)
-        found = relative_residual(one.dense(trimmed(room, one)), B)
-        yield f"kernel coupling_blocks, {name}: the sum over samples", found, EXACT
+        yield (
+            f"kernel coupling_blocks, {name}: the sum over samples",
+            relative_residual(one.dense(trimmed(room, one)), B),
+            EXACT,
+        )
 
 
 def check_L4(audited, problem):
@@ -242,8 +165,11 @@ def check_L4(audited, problem):
         yield f"move_block, {k}x{k}: moved Q and K", relative_residual(got - before, wanted), EXACT
         moved = [one.copy() for one in before]
         audited.limit_kernel.move_block(*moved, B, G, eta, np.empty((12, k, k)))
-        found = relative_residual(np.array(moved) - before, wanted)
-        yield f"kernel move_block, {k}x{k}: moved Q and K", found, EXACT
+        yield (
+            f"kernel move_block, {k}x{k}: moved Q and K",
+            relative_residual(np.array(moved) - before, wanted),
+            EXACT,
+        )
     for one in classes(problem):
         yield from check_values(audited, problem, one)
 
@@ -280,16 +206,22 @@ def check_L5(audited, problem):
     """
     M = int(problem.rng(48).integers(2, 9))
     A_ss, V_s = size(problem) * np.abs(problem.rng(45).standard_normal(2))
-    found = relative_residual(audited.limit.output_on_fresh_data(A_ss, V_s, M), on_fresh_data(A_ss, V_s, M))
-    yield "output_on_fresh_data: loops over scalars", found, EXACT
+    yield (
+        "output_on_fresh_data: loops over scalars",
+        relative_residual(audited.limit.output_on_fresh_data(A_ss, V_s, M), on_fresh_data(A_ss, V_s, M)),
+        EXACT,
+    )
     if problem.scale == SATURATED:
         return
     s = setting(audited, problem, 40)
     for backend in ("numpy", "numba"):
         run = audited.limit_run.train_in_limit(s, backend=backend)
         f = on_fresh_data(run.logits["ss"], run.V_s, s.M)
-        found = relative_residual(run.test_loss - np.log(2), np.log(1 + np.exp(-f)) - np.log(2))
-        yield f"{backend}: test loss - log 2 of a run, loops over scalars", found, EXACT
+        yield (
+            f"{backend}: test loss - log 2 of a run, loops over scalars",
+            relative_residual(run.test_loss - np.log(2), np.log(1 + np.exp(-f)) - np.log(2)),
+            EXACT,
+        )
         yield f"{backend}: error rate of a run", abs(run.error_rate - (f <= 0)), 0.0
 
 
@@ -303,7 +235,8 @@ PAPER = "none: the limit of large d and d_h"
 ROWS = [
     Row(
         "L1",
-        "d, d_h -> infinity: GD closes on the blocks 3x3, 2x2, 1x1 of QK^T, QQ^T, KK^T of one class and V_s, V_2, V_i",
+        "d, d_h -> infinity: GD closes on the blocks 3x3, 2x2, 1x1 of QK^T, QQ^T, KK^T of one class and "
+        "V_s, V_2, V_i",
         PAPER,
         "[D]",
         (
@@ -319,7 +252,8 @@ ROWS = [
     ),
     Row(
         "L2",
-        "logits: P_ss = A_ss, P_s2 = A_s2/sqrt n, P_si = A_si/sqrt(nm), ..., P_ij = (A_ii/n + w B_ii)/m - I/m, w = 1 - 1/n",
+        "logits: P_ss = A_ss, P_s2 = A_s2/sqrt n, P_si = A_si/sqrt(nm), ..., P_ij = (A_ii/n + w B_ii)/m "
+        "- I/m, w = 1 - 1/n",
         PAPER,
         "[D]",
         ("derived/limit.py:sample_logits", "derived/limit.py:projections", "derived/limit_kernel.py:logits"),
@@ -328,7 +262,8 @@ ROWS = [
     ),
     Row(
         "L3",
-        "blocks of B: g [n D_ss, sqrt n D_s2, sqrt(nm) D_si; ...; ..., D_ii + (m-1) D_ij], its lower 2x2, and g (D_ii - D_ij)",
+        "blocks of B: g [n D_ss, sqrt n D_s2, sqrt(nm) D_si; ...; ..., D_ii + (m-1) D_ij], its lower "
+        "2x2, and g (D_ii - D_ij)",
         PAPER,
         "[D]",
         (
@@ -342,7 +277,8 @@ ROWS = [
     ),
     Row(
         "L4",
-        "QK <- QK - eta (GB KK + QQ BG) + eta^2 GB QK^T BG, QQ, KK alike; V_s <- V_s - eta ||w_O||^2 ||mu||^2 n b_s, V_2, V_i alike",
+        "QK <- QK - eta (GB KK + QQ BG) + eta^2 GB QK^T BG, QQ, KK alike; V_s <- V_s - eta ||w_O||^2 "
+        "||mu||^2 n b_s, V_2, V_i alike",
         PAPER,
         "[D]",
         (

@@ -154,8 +154,11 @@ def check_M3(audited, problem):
     yield "coupling: complex step of f in the logits, row by row", by_rows(got, D), EXACT
     # q = a row of logits and k = e_j make dq of the kernel g_n D_n itself
     dq = cotangents(audited, problem, np.tile(np.eye(M), (N, 1)))[:, :M].reshape(P.shape)
-    found = by_rows(dq, problem.cotangent[:, None, None] * D)
-    yield "Attention.add_cotangents, k = identity: complex step, row by row", found, EXACT
+    yield (
+        "Attention.add_cotangents, k = identity: complex step, row by row",
+        by_rows(dq, problem.cotangent[:, None, None] * D),
+        EXACT,
+    )
 
 
 ROWS = [
@@ -201,7 +204,8 @@ ROWS = [
     ),
     Row(
         "M3",
-        "J(phi) = diag(phi) - phi phi^T; D_n[l,:] = df_n/dP_n[l,:] = (1/M) J(S_n[l,:]) c_n, c_n = X_n W_V w_O",
+        "J(phi) = diag(phi) - phi phi^T; D_n[l,:] = df_n/dP_n[l,:] = (1/M) J(S_n[l,:]) c_n, c_n = X_n "
+        "W_V w_O",
         "softmax Jacobian",
         "[D]",
         (

@@ -50,7 +50,7 @@ def coordinates(space, width):
 
 
 def moved(audited, problem, which):
-    """(name, change of coordinate number `which`, eta, Z, before) after one step of each twin with w_O fixed, as
+    """(name, change of coordinate number `which`, eta, Z, before) after one step of each twin, w_O fixed, as
     long as the coordinate.
     """
     eta = problem.stride(which)
@@ -69,7 +69,7 @@ def check_tokens(audited, problem):
 
 
 def check_rebuilt(audited, problem, block):
-    """theta rebuilt from the coefficients of the tokens: after two steps, and after one as long as the block."""
+    """theta rebuilt from the tokens' coefficients: after two steps, and after one as long as the block."""
     theta = audited.model.Parameters(*problem.theta)
     for train_w_O in (False, True):
         steps = {
@@ -88,8 +88,11 @@ def check_rebuilt(audited, problem, block):
                     space.move(eta)
                 got = space.parameters()[block] - theta[block]
                 name_of_run = f"{name}, w_O {'trained' if train_w_O else 'fixed'}, steps {count}"
-                found = relative_residual(got, wanted[block] - theta[block])
-                yield f"{name_of_run}: theta rebuilt, by complex step", found, EXACT
+                yield (
+                    f"{name_of_run}: theta rebuilt, by complex step",
+                    relative_residual(got, wanted[block] - theta[block]),
+                    EXACT,
+                )
 
 
 def values_by_sums(problem, Z, eta):
@@ -112,17 +115,26 @@ def check_P1(audited, problem):
     for name, change, eta, Z, _ in moved(audited, problem, 2):
         wanted = -eta * Z @ problem.gradient[2] @ problem.theta[3]
         yield f"{name}: Z times the complex step in W_V", relative_residual(change, wanted), EXACT
-        found = relative_residual(change, values_by_sums(problem, Z, eta))
-        yield f"{name}: the sums over samples and tokens", found, EXACT
+        yield (
+            f"{name}: the sums over samples and tokens",
+            relative_residual(change, values_by_sums(problem, Z, eta)),
+            EXACT,
+        )
     eta = 0.7 * problem.stride(2, 3)  # a whole stride could end at w_O = 0
     for name, space, Z, before in spaces(audited, problem, train_w_O=True):
         space.move(eta)
         step = -eta * problem.gradient[3]
         V = Z @ (problem.theta[2] - eta * problem.gradient[2]) @ (problem.theta[3] + step)
-        found = relative_residual(coordinates(space, before[0].shape[1])[2] - before[2], V - before[2])
-        yield f"{name}, w_O trained: V by complex step", found, EXACT
-        found = relative_residual(space.w_O - problem.theta[3], step)
-        yield f"{name}, w_O trained: w_O by complex step", found, EXACT
+        yield (
+            f"{name}, w_O trained: V by complex step",
+            relative_residual(coordinates(space, before[0].shape[1])[2] - before[2], V - before[2]),
+            EXACT,
+        )
+        yield (
+            f"{name}, w_O trained: w_O by complex step",
+            relative_residual(space.w_O - problem.theta[3], step),
+            EXACT,
+        )
     yield from check_rebuilt(audited, problem, 2)
     yield from check_tokens(audited, problem)
 
@@ -155,13 +167,19 @@ def check_side(which, letter):
 
     def check(audited, problem):
         for name, change, eta, Z, before in moved(audited, problem, which):
-            found = relative_residual(change, -eta * Z @ problem.gradient[which])
-            yield f"{name}: Z times the complex step in W_{letter}", found, EXACT
+            yield (
+                f"{name}: Z times the complex step in W_{letter}",
+                relative_residual(change, -eta * Z @ problem.gradient[which]),
+                EXACT,
+            )
             if which == 0:
                 alphas = row_by_alpha(problem, Z, different(problem.X)[1], before[1], before[2], eta)
                 got = np.array([change[a] for a in alphas])
-                found = relative_residual(got, np.array(list(alphas.values())))
-                yield f"{name}: q of the signals by alpha", found, EXACT
+                yield (
+                    f"{name}: q of the signals by alpha",
+                    relative_residual(got, np.array(list(alphas.values()))),
+                    EXACT,
+                )
         yield from check_rebuilt(audited, problem, which)
 
     return check
@@ -187,13 +205,19 @@ def check_P4(audited, problem):
         after = coordinates(space, Q.shape[1])
         dQ, dK = after[0] - Q, after[1] - K
         got = audited.proof.change_of_logits(Q, K, dQ, dK)
-        found = relative_residual(got, exact_change(Q, K, dQ, dK))
-        yield f"change_of_logits in a step of {name}: rational arithmetic", found, EXACT
+        yield (
+            f"change_of_logits in a step of {name}: rational arithmetic",
+            relative_residual(got, exact_change(Q, K, dQ, dK)),
+            EXACT,
+        )
         wanted = Z @ (W_Q @ W_K.T - problem.theta[0] @ problem.theta[1].T) @ Z.T
         yield f"change_of_logits in a step of {name}: complex step", relative_residual(got, wanted), EXACT
         if name == "ReferenceProofSpace":
-            found = relative_residual(space.P - Q @ K.T, wanted)
-            yield "logits that the run carries: complex step", found, EXACT
+            yield (
+                "logits that the run carries: complex step",
+                relative_residual(space.P - Q @ K.T, wanted),
+                EXACT,
+            )
 
 
 MOVES = (
@@ -206,7 +230,8 @@ MOVES = (
 ROWS = [
     Row(
         "P1",
-        "V(t+1) = V(t) - eta ||w_O||^2 G b, b = sum_n g_n E_n^T a_n; w_O trained: U - eta G b w_O^T, w_O - eta U^T b",
+        "V(t+1) = V(t) - eta ||w_O||^2 G b, b = sum_n g_n E_n^T a_n; w_O trained: U - eta G b w_O^T, w_O "
+        "- eta U^T b",
         "scalarised V, update rule",
         "[D], idea [P*]",
         (

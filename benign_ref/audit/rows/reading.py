@@ -15,7 +15,7 @@ EXACT = 1e-9
 
 
 def last_fall(x, values, level):
-    """x where values last fall through the level and the x on either side, by a loop; None if they do not."""
+    """x where values last fall through the level, and the x on either side, by a loop; or None."""
     found = None
     pairs = [(a, v) for a, v in zip(x, values) if np.isfinite(v)]
     for (a, v), (b, w) in zip(pairs, pairs[1:]):
@@ -25,7 +25,7 @@ def last_fall(x, values, level):
 
 
 def diagram(rng):
-    """A made-up PhaseDiagram: losses that fall, rise and fall again, some unknown, some without a crossing."""
+    """A made-up PhaseDiagram: losses fall, rise and fall again, some are unknown, some have no crossing."""
     snrs, Ns, seeds = rng.permutation(np.linspace(1, 12, 9)), [2, 5, 8], 4
     x = np.log(np.outer(snrs**2, Ns))[:, :, None] - 4 + 0.3 * rng.standard_normal((1, 3, seeds))
     loss = 0.3 - 0.15 * np.tanh(3 * x) + 0.1 * rng.standard_normal((9, 3, seeds))
@@ -62,8 +62,11 @@ def check_E1(audited, problem):
     mean = np.prod(per_seed) ** (1 / 4)
     spread = (sum((np.array(per_seed) - sum(per_seed) / 4) ** 2) / 3) ** 0.5
     ends = [np.exp(np.mean(logs[:, :, k][known[:, :, k]])) for k in (1, 2)]
-    found = relative_residual([float(c), c.spread, *c.bracket], [mean, spread, *ends])
-    yield "boundary constant: geometric means, spread, bracket", found, EXACT
+    yield (
+        "boundary constant: geometric means, spread, bracket",
+        relative_residual([float(c), c.spread, *c.bracket], [mean, spread, *ends]),
+        EXACT,
+    )
     yield "boundary constant: crossings counted", abs(c.rows - known[:, :, 0].sum()), 0.0
 
 
@@ -87,8 +90,11 @@ def check_E2(audited, problem):
         (slope, offset), inverse = np.linalg.solve(A.T @ A, A.T @ np.log(y)), np.linalg.inv(A.T @ A)
         rest = np.log(y) - A @ [slope, offset]
         error = (rest @ rest / (n - 2) * inverse[0, 0]) ** 0.5
-        found = relative_residual([fit.exponent, fit.prefactor], [slope, np.exp(offset)])
-        yield "power law: the normal equations", found, EXACT
+        yield (
+            "power law: the normal equations",
+            relative_residual([fit.exponent, fit.prefactor], [slope, np.exp(offset)]),
+            EXACT,
+        )
         yield "power law: interval about the exponent", abs(fit.low + fit.high - 2 * slope) / error, 1e-6
         chance = beyond((fit.high - slope) / error, n - 2)
         yield f"power law, n = {n}: chance outside, - 0.05", abs(chance - 0.05), 1e-4
@@ -104,8 +110,11 @@ def check_E3(audited, problem):
         mean = sum(values) / n
         error = (sum((values - mean) ** 2) / (n - 1) / n) ** 0.5
         got = getattr(model, name)(n, rng(1), return_se=True)
-        found = max(abs(a - b) / max(abs(b), 1e-3) for a, b in zip(got, (mean, error)))
-        yield f"{name}: mean and standard error", float(found), 1e-6
+        yield (
+            f"{name}: mean and standard error",
+            float(max(abs(a - b) / max(abs(b), 1e-3) for a, b in zip(got, (mean, error)))),
+            1e-6,
+        )
     ours = problem.rng(82)
     loss, ended = (
         ours.random((2, 2, 5)),
@@ -119,9 +128,12 @@ def check_E3(audited, problem):
     result = audited.diagram.PhaseDiagram(**axes, status=status, **arrays)
     kept = [[cell[known] for cell, known in zip(*row)] for row in zip(loss, ended)]
     mean = np.array([[sum(v) / len(v) if len(v) else nan for v in row] for row in kept])
-    spread = np.array([
-        [(sum((v - sum(v) / len(v)) ** 2) / (len(v) - 1)) ** 0.5 if len(v) > 1 else nan for v in row] for row in kept
-    ])  # fmt: skip
+    spread = np.array(
+        [
+            [(sum((v - sum(v) / len(v)) ** 2) / (len(v) - 1)) ** 0.5 if len(v) > 1 else nan for v in row]
+            for row in kept
+        ]
+    )
     for name, got, wanted in (("mean", result.mean(), mean), ("spread", result.spread(), spread)):
         unknown = (np.isnan(got) != np.isnan(wanted)).sum()
         yield (
@@ -132,7 +144,7 @@ def check_E3(audited, problem):
 
 
 def for_good(steps, values, level):
-    """The last rise to the level, by a loop from the end; NaN if there is none, the first step if all are above."""
+    """The last rise to the level, by a loop; NaN if there is none, the first step if all are above."""
     for k in range(len(values) - 1, -1, -1):
         if not values[k] >= level:
             if k == len(values) - 1:
@@ -142,16 +154,20 @@ def for_good(steps, values, level):
     return steps[0]
 
 
+def rise(at, end, M, R):
+    """Attention (R,) that goes from 1/M to `end` about step number `at`."""
+    return 1 / M + (end - 1 / M) / (1 + np.exp((at - np.arange(R)) / 2))
+
+
 def check_E4(audited, problem):
     """The rule of the phases on made-up attention that rises, falls and rises again, won by either token."""
     for k in range(6):
         rng = problem.rng(83, k)
         M, R = int(rng.integers(2, 9)), 40
         steps = np.cumsum(rng.integers(1, 9, R)).astype(float)
-        curve = lambda at, end: 1 / M + (end - 1 / M) / (1 + np.exp((at - np.arange(R)) / 2))  # noqa: E731
         wave = 0.02 * np.sin(np.arange(R))
-        on_signal = [np.clip(curve(a, 0.99 if k % 2 else 0.02) + wave, 0, 1) for a in (12, 20)]
-        on_noise = [np.clip(curve(a, 0.02 if k % 2 else 0.99) + wave, 0, 1) for a in (15, 24)]
+        on_signal = [np.clip(rise(a, 0.99 if k % 2 else 0.02, M, R) + wave, 0, 1) for a in (12, 20)]
+        on_noise = [np.clip(rise(a, 0.02 if k % 2 else 0.99, M, R) + wave, 0, 1) for a in (15, 24)]
         if k % 3 == 0:  # both rows fall back once
             for row in (*on_signal, *on_noise):
                 row[30] = 1 / M
@@ -168,14 +184,17 @@ def check_E4(audited, problem):
             (got.winner != winner) + (got.end != steps[-1]) + (np.isnan(got.settles) != np.isnan(wanted[1]))
         )
         yield "phases: the winner, the end, what is not reached", float(wrong), 0.0
-        found = max(abs(a - b) for a, b in zip((got.leaves, got.settles), wanted) if np.isfinite(b))
-        yield "phases: the last rise for good, by a loop", found, 1e-9 * steps[-1]
+        yield (
+            "phases: the last rise for good, by a loop",
+            max(abs(a - b) for a, b in zip((got.leaves, got.settles), wanted) if np.isfinite(b)),
+            1e-9 * steps[-1],
+        )
         in_order = bool(0 < wanted[0] < wanted[1] < steps[-1])
         yield "phases: all found, in order", float(got.found != in_order), 0.0
 
 
 def check_E5(audited, problem):
-    """Outputs that are exactly 0 are errors: on vectors, in law, in the limit, in a cell, in a cell of digits."""
+    """Outputs that are exactly 0 are errors: on vectors, in law, in the limit, in cells of both kinds."""
     s = audited.setting.Setting(N=2, M=3, d=800, d_h=2, d_v=2, sigma_V=0.0, epsilon=10.0, snr=2.0)
     rng = lambda k: audited.data.make_rng(problem.seed, (84, k))  # noqa: E731
     data, theta = audited.data.sample_dataset(s, rng(0)), audited.data.init_parameters(s, rng(1))
@@ -193,8 +212,8 @@ def check_E5(audited, problem):
 
 
 def check_E6(audited, problem):
-    """Half a sample more in each class: the logits and the coupling by L2 and L3 as they are written, entry by
-    entry; the limit's diagram at odd N by the plain form.
+    """Half a sample more in each class: logits and coupling by L2 and L3 as they are written, entry by entry;
+    the limit's diagram at odd N by the plain form.
     """
     limit, rng = audited.limit, problem.rng(85)
     n, m = float(rng.integers(1, 5)) + 0.5, 3
@@ -212,8 +231,11 @@ def check_E6(audited, problem):
     D, g = literal.softmax(P), -0.4
     blocks = limit.coupling_blocks(D, g, c)
     top = [n * D[0, 0], n**0.5 * D[0, 1], (n * m) ** 0.5 * D[0, 2], D[1, 1], m**0.5 * D[1, 2]]
-    found = relative_residual([*blocks.mean[0], *blocks.mean[1, 1:]], g * np.array(top))
-    yield f"n = {n}: coupling by L3 as it is written", found, EXACT
+    yield (
+        f"n = {n}: coupling by L3 as it is written",
+        relative_residual([*blocks.mean[0], *blocks.mean[1, 1:]], g * np.array(top)),
+        EXACT,
+    )
     base = audited.setting.Setting(M=4, d=100, d_h=7, d_v=1, snr=8.0, max_steps=30, epsilon=1e-9)
     for N in (3, 7, 4):
         got = audited.boundary.limit_diagram([6.0], [N], base=base)[0, 0]
@@ -226,22 +248,22 @@ def check_E6(audited, problem):
         )
 
 
+FITS, PHASES, LIMIT = "experiments/fits.py:", "experiments/phases.py:", "derived/limit.py:"
+DIAGRAM, LAW = "experiments/diagram.py:PhaseDiagram.", "derived/law.py:LawModel."
+FIT_CODE = tuple(FITS + name for name in ("crossing", "log_crossings", "row_crossings", "boundary_constant"))
+SPREADS = LAW + "test_loss", LAW + "error_rate", DIAGRAM + "mean", DIAGRAM + "spread"
+PHASE_CODE = tuple(PHASES + name for name in ("find_phases", "rises_for_good", "concentration"))
+ERROR_CODE = ("api.py:error_rate", LAW + "error_rate", "derived/limit_run.py:train_in_limit",
+              "experiments/cell.py:run_cell", "experiments/images.py:run_cell")  # fmt: skip
+ODD_CODE = "derived/boundary.py:limit_diagram", LIMIT + "sample_logits", LIMIT + "coupling_blocks"
+CROSSING = "a crossing is the last fall through the level, linear in log(N SNR^2); c is the geometric mean"
+POWER = "log y = log a + b log x by least squares; b -+ t_(n-2) standard errors holds 95%"
+RULE = "II begins where max C rises to 0.1 for good, III where min C rises to 0.9, C = (M S - 1)/(M - 1)"
 ROWS = [
-    Row("E1", "a crossing is the last fall through the level, linear in log(N SNR^2); c = the geometric mean over N and "
-        "draws", "the curve of Figure 1", "[C]", ("experiments/fits.py:crossing", "experiments/fits.py:log_crossings",
-        "experiments/fits.py:row_crossings", "experiments/fits.py:boundary_constant"), check_E1, "", *ONCE),
-    Row("E2", "log y = log a + b log x by least squares; b -+ t_(n-2) standard errors holds 95%", "exponents", "[D]",
-        ("experiments/fits.py:fit_power_law",), check_E2, "", *ONCE),
-    Row("E3", "the standard error of a mean is sqrt(sum (v - mean)^2/(n - 1)/n)", "error bars", "[D]",
-        ("derived/law.py:LawModel.test_loss", "derived/law.py:LawModel.error_rate",
-         "experiments/diagram.py:PhaseDiagram.mean", "experiments/diagram.py:PhaseDiagram.spread"), check_E3, "", *ONCE),
-    Row("E4", "phase II begins where max C rises to 0.1 for good, phase III where min C rises to 0.9, C = (M S - 1)/(M - 1)",
-        "three phases", "[C]", ("experiments/phases.py:find_phases", "experiments/phases.py:rises_for_good",
-        "experiments/phases.py:concentration"), check_E4, "", *ONCE),
-    Row("E5", "a sample is an error if y f <= 0: no output at all is one", "0-1 error", "[C]",
-        ("api.py:error_rate", "derived/law.py:LawModel.error_rate", "derived/limit_run.py:train_in_limit",
-         "experiments/cell.py:run_cell", "experiments/images.py:run_cell"), check_E5, "", *ONCE),
-    Row("E6", "N odd in the limit: n = N/2 samples a class, L2 and L3 as they stand", "none: the limit", "[C]",
-        ("derived/boundary.py:limit_diagram", "derived/limit.py:sample_logits", "derived/limit.py:coupling_blocks"),
-        check_E6, "", *ONCE),
+    Row("E1", CROSSING, "the curve of Figure 1", "[C]", FIT_CODE, check_E1, "", *ONCE),
+    Row("E2", POWER, "exponents", "[D]", (FITS + "fit_power_law",), check_E2, "", *ONCE),
+    Row("E3", "error of a mean: sqrt(sum (v - mean)^2/(n - 1)/n)", "error bars", "[D]", SPREADS, check_E3, "", *ONCE),
+    Row("E4", RULE, "three phases", "[C]", PHASE_CODE, check_E4, "", *ONCE),
+    Row("E5", "a sample is an error if y f <= 0", "0-1 error", "[C]", ERROR_CODE, check_E5, "", *ONCE),
+    Row("E6", "N odd: n = N/2, L2 and L3 as they stand", "none: the limit", "[C]", ODD_CODE, check_E6, "", *ONCE),
 ]  # fmt: skip

@@ -1,5 +1,5 @@
-"""R1-R4: what a run records, which engine and backend ran, that nothing it gives back is shared, and the steps
-taken after epsilon.
+"""R1-R4: what a run records, which engine and backend ran, that nothing it gives back is shared, and the
+steps taken after epsilon.
 """
 
 from itertools import pairwise
@@ -33,8 +33,11 @@ def check_R1(audited, problem):
             pairs = [(record.logits, P), (record.attention - 1 / P.shape[1], S - 1 / P.shape[1]),
                      (record.values, c), (record.outputs, literal.outputs(theta, problem.X))]  # fmt: skip
             pairs += [(a, b) for a, b in zip(record.observed[:3], theta[:3])]
-            found = max(relative_residual(a, b) for a, b in pairs)
-            yield f"{engine}, {backend}: a record at its step, by complex step", found, EXACT
+            yield (
+                f"{engine}, {backend}: a record at its step, by complex step",
+                max(relative_residual(a, b) for a, b in pairs),
+                EXACT,
+            )
 
 
 def homes(audited):
@@ -100,19 +103,27 @@ def check_R3(audited, problem):
 
 
 def check_R4(audited, problem):
-    """extra_steps after the first loss <= epsilon, in every engine, in law and in the limit: as many, counted in
-    steps and losses, at most max_steps in all; the parameters are those after them.
+    """extra_steps after the first loss <= epsilon, in every engine, in law and in the limit: as many, counted
+    in steps and losses, at most max_steps in all; the parameters are those after them.
     """
     for engine, backend in TWINS:
         s, data, start = settings(audited, problem, 4)
         twin = dict(engine=engine, backend=backend)
         full = audited.api.train(s, data, start, **twin)
-        yield from extra(f"{engine}, {backend}", s, full, lambda s: audited.api.train(s, data, start, **twin))
+        yield from extra(
+            f"{engine}, {backend}",
+            s,
+            full,
+            lambda s, data=data, start=start, twin=twin: audited.api.train(s, data, start, **twin),
+        )
         s = s.replace(epsilon=full.losses[1], extra_steps=1, max_steps=4)
         short = audited.api.train(s.replace(extra_steps=0, epsilon=full.losses[2]), data, start, **twin)
         longer = audited.api.train(s, data, start, **twin).parameters
-        found = max(relative_residual(a - c, b - c) for a, b, c in zip(longer[:3], short.parameters, start))
-        yield f"{engine}, {backend}: parameters after the extra step", found, STEP
+        yield (
+            f"{engine}, {backend}: parameters after the extra step",
+            max(relative_residual(a - c, b - c) for a, b, c in zip(longer[:3], short.parameters, start)),
+            STEP,
+        )
     s = audited.setting.Setting(N=4, M=4, d=30, d_h=3, d_v=1, max_steps=6, epsilon=1e-9, snr=20.0)
     law = lambda s: audited.law.train_in_law(s, audited.data.make_rng(problem.seed, (71,)))  # noqa: E731
     yield from extra("in law", s, law(s), law)
@@ -134,14 +145,57 @@ def extra(name, s, full, train):
 
 SCALES = (GENERIC, INITIAL), (MIXED, WIDE)
 ROWS = [
-    Row("R1", "a record at step t holds P, S, c, f of theta(t), before the step; kept at the steps asked for and at the "
-        "last", "training dynamics", "[C]", ("engines/records.py:make_record", "engines/records.py:steps_to_record",
-        "paper/descent.py:descend", "api.py:train"), check_R1, "", *SCALES),
-    Row("R2", "a run is that of the engine and backend asked for; engine \"auto\" multiplies least", "none: the engines",
-        "[C]", ("api.py:train", "engines/cost.py:cheaper"), check_R2, "", *SCALES),
-    Row("R3", "what is given back is shared with nothing, and what was given stays as it was", "none: the engines", "[C]",
-        ("api.py:train",), check_R3, "", *SCALES),
-    Row("R4", "extra_steps more after the first L_S <= epsilon, at most max_steps in all", "Figure 1's protocol", "[A]",
-        ("paper/descent.py:descend", "api.py:train", "derived/law.py:train_in_law",
-         "derived/limit_run.py:train_in_limit"), check_R4, "", (GENERIC,), (MIXED,)),
-]  # fmt: skip
+    Row(
+        "R1",
+        "a record at step t holds P, S, c, f of theta(t), before the step; kept at the steps asked for "
+        "and at the "
+        "last",
+        "training dynamics",
+        "[C]",
+        (
+            "engines/records.py:make_record",
+            "engines/records.py:steps_to_record",
+            "paper/descent.py:descend",
+            "api.py:train",
+        ),
+        check_R1,
+        "",
+        *SCALES,
+    ),
+    Row(
+        "R2",
+        'a run is that of the engine and backend asked for; engine "auto" multiplies least',
+        "none: the engines",
+        "[C]",
+        ("api.py:train", "engines/cost.py:cheaper"),
+        check_R2,
+        "",
+        *SCALES,
+    ),
+    Row(
+        "R3",
+        "what is given back is shared with nothing, and what was given stays as it was",
+        "none: the engines",
+        "[C]",
+        ("api.py:train",),
+        check_R3,
+        "",
+        *SCALES,
+    ),
+    Row(
+        "R4",
+        "extra_steps more after the first L_S <= epsilon, at most max_steps in all",
+        "Figure 1's protocol",
+        "[A]",
+        (
+            "paper/descent.py:descend",
+            "api.py:train",
+            "derived/law.py:train_in_law",
+            "derived/limit_run.py:train_in_limit",
+        ),
+        check_R4,
+        "",
+        (GENERIC,),
+        (MIXED,),
+    ),
+]

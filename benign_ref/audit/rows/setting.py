@@ -12,8 +12,8 @@ ONCE = (GENERIC,), (MIXED,)  # these rows draw their own
 F1, F3 = 1 / 512 / sqrt(3), 1 / sqrt(2048) / 64 / sqrt(3)  # uniform on +-1/512, on +-1/sqrt(2048)/64
 ROOT = 1 / sqrt(3)  # of w_O: d_v entries, uniform on +-1/sqrt(d_v)
 PUBLISHED = {  # figure: (N, ||mu||) asked for, and what the authors' files hold
-    "figure1": ((10, 20.0), dict(N=10, mu_norm=20, M=16, d=1024, d_h=512, d_v=512, sigma_p=0.2, C_p=20, eta=0.1,
-                epsilon=0.01, max_steps=1000, extra_steps=1, sigma_h=F1, sigma_V=F1, w_O_norm=ROOT)),
+    "figure1": ((10, 20.0), dict(N=10, mu_norm=20, M=16, d=1024, d_h=512, d_v=512, sigma_p=0.2, C_p=20,
+                eta=0.1, epsilon=0.01, max_steps=1000, extra_steps=1, sigma_h=F1, sigma_V=F1, w_O_norm=ROOT)),
     "figure3": ((), dict(N=16, mu_norm=25, M=4, d=2048, d_h=1024, d_v=256, sigma_p=0.05, C_p=20, eta=0.01,
                 max_steps=500, extra_steps=0, sigma_h=F3, sigma_V=F3, w_O_norm=ROOT)),
     "figure4": ((), dict(N=10, mu_norm=15, M=4, d=2048, d_h=1024, d_v=256, sigma_p=0.05, C_p=20, eta=0.02,
@@ -24,8 +24,10 @@ PUBLISHED = {  # figure: (N, ||mu||) asked for, and what the authors' files hold
 def drawn(audited, problem, k, **given):
     """A Setting of random sizes and scales, its SNR on either side of C_p."""
     rng = problem.rng(60, k)
-    sizes = {name: int(rng.integers(*ends)) for name, ends in
-             {"N": (1, 40), "M": (2, 20), "d": (3, 2000), "d_h": (1, 99), "d_v": (1, 99)}.items()}  # fmt: skip
+    sizes = {
+        name: int(rng.integers(*ends))
+        for name, ends in {"N": (1, 40), "M": (2, 20), "d": (3, 2000), "d_h": (1, 99), "d_v": (1, 99)}.items()
+    }
     scales = {"snr": float(rng.uniform(0.2, 60)), "w_O_norm": float(rng.uniform(0.3, 3)), "epsilon": 0.02}
     return audited.setting.Setting(**{**sizes, **scales, **given})
 
@@ -33,20 +35,31 @@ def drawn(audited, problem, k, **given):
 def check_S1(audited, problem):
     """Every default, derived and derived afresh, against its formula; what is given by hand stays."""
     for k in range(4):
-        s = drawn(audited, problem, k, **({"sigma_p": 0.3} if k % 2 else {}))
-        for s in (s, s.replace(N=s.N + 3, M=s.M + 1, snr=2 * s.snr)):
+        first = drawn(audited, problem, k, **({"sigma_p": 0.3} if k % 2 else {}))
+        for s in (first, first.replace(N=first.N + 3, M=first.M + 1, snr=2 * first.snr)):
             sigma_p = 0.3 if k % 2 else s.d**-0.5
             noise, C_p = sigma_p * s.d**0.5, 5 * s.M**0.5
             length = max(s.snr * noise, C_p * noise)
             eta = 0.3 * s.M / length**2
             steps = 30 * s.N * s.M / (eta * s.epsilon * s.w_O_norm**2 * length**2)
             wanted = {
-                "sigma_p": sigma_p, "C_p": C_p, "eta": eta, "sigma_h": 0.2 / (s.d_h**0.25 * length),
-                "sigma_V": 0.01 / s.w_O_norm / length, "mu_norm": s.snr * noise, "noise_norm": noise,
-                "largest_norm": length, "T": 2 + s.N * (s.M - 1), "N_snr2": s.N * s.snr**2, "x": s.N * s.snr**2 / C_p**2,
-            }  # fmt: skip
-            found = max(abs(getattr(s, name) / value - 1) for name, value in wanted.items())
-            yield "defaults and what follows: their formulas", found, EXACT
+                "sigma_p": sigma_p,
+                "C_p": C_p,
+                "eta": eta,
+                "sigma_h": 0.2 / (s.d_h**0.25 * length),
+                "sigma_V": 0.01 / s.w_O_norm / length,
+                "mu_norm": s.snr * noise,
+                "noise_norm": noise,
+                "largest_norm": length,
+                "T": 2 + s.N * (s.M - 1),
+                "N_snr2": s.N * s.snr**2,
+                "x": s.N * s.snr**2 / C_p**2,
+            }
+            yield (
+                "defaults and what follows: their formulas",
+                max(abs(getattr(s, name) / value - 1) for name, value in wanted.items()),
+                EXACT,
+            )
             yield "max_steps: its formula, rounded up", abs(s.max_steps - ceil(steps)), 1.0
             least = steps - s.max_steps  # rounded up: never fewer
             yield "max_steps: never fewer than the formula says", least, 1e-6 * steps
@@ -76,8 +89,11 @@ def check_S2(audited, problem):
             clause = clauses.get(name)
             wrong += clause is None or clause.relation != relation
             if clause is not None:
-                found = max(abs(clause.left / left - 1), abs(clause.right / right - 1))
-                yield f"clause of {name}: its two sides", found, EXACT
+                yield (
+                    f"clause of {name}: its two sides",
+                    max(abs(clause.left / left - 1), abs(clause.right / right - 1)),
+                    EXACT,
+                )
                 yield f"clause of {name}: left / right", abs(clause.ratio * right / left - 1), EXACT
         yield "the clauses and their relations", wrong, 0.0
 
@@ -87,10 +103,16 @@ def check_S3(audited, problem):
     for figure, (asked, values) in PUBLISHED.items():
         s = audited.published.published_setting(figure, *asked)
         got = [getattr(s, name) for name in values]
-        found = max(
-            abs(a - b) / max(abs(b), 1) if b == 0 else abs(a / b - 1) for a, b in zip(got, values.values())
+        yield (
+            f"{figure}: the published values",
+            float(
+                max(
+                    abs(a - b) / max(abs(b), 1) if b == 0 else abs(a / b - 1)
+                    for a, b in zip(got, values.values())
+                )
+            ),
+            EXACT,
         )
-        yield f"{figure}: the published values", float(found), EXACT
         kinds = (s.noise, s.init, s.balanced) != ("full", "uniform", True)
         yield f"{figure}: noise in all dimensions, a uniform start, half of each label", float(kinds), 0.0
         unmarked = sum(
@@ -100,20 +122,48 @@ def check_S3(audited, problem):
     s = audited.published.published_setting("figure1", 4, 10.0).replace(d_h=40, d_v=40, d=60)
     theta = audited.data.init_parameters(s, audited.data.make_rng(problem.seed, (61,)))
     largest = [np.abs(W).max() for W in theta]
-    found = relative_residual(largest, [1 / 512] * 3 + [1 / sqrt(40)])
-    yield "figure1: the largest entries of a start are 1/512 and 1/sqrt d_v", found, 0.5
+    yield (
+        "figure1: the largest entries of a start are 1/512 and 1/sqrt d_v",
+        relative_residual(largest, [1 / 512] * 3 + [1 / sqrt(40)]),
+        0.5,
+    )
     outside = max(largest[0] * 512, largest[1] * 512, largest[2] * 512, largest[3] * sqrt(40))
     yield "figure1: no entry of a start is larger", float(outside), 1 + 1e-12
 
 
 ROWS = [
-    Row("S1", "s = max(||mu||, C_p sigma_p sqrt d): sigma_p = 1/sqrt d, C_p = 5 sqrt M, eta = 0.3 M/s^2, "
-        "sigma_h = 0.2 d_h^(-1/4)/s, sigma_V = 0.01/(||w_O|| s)", "settings", "[C], C_p [P*]",
-        ("paper/setting.py:Setting", "paper/setting.py:Setting.replace"), check_S1, "", *ONCE),
-    Row("S2", "d >~ N^2 d_h/epsilon^2, N >~ 1, M ~ 1, ||w_O|| ~ 1; eta, sigma_V, sigma_h bounded by min{||mu||^-1, "
-        "(sigma_p sqrt d)^-1}", "the Condition", "[P*], constants and logarithms 1",
-        ("paper/theorems.py:condition", "paper/setting.py:Setting.condition"), check_S2, "", *ONCE),
-    Row("S3", "the published experiments: sizes, scales, noise in all dimensions, a start uniform on +-sqrt 3 standard "
-        "deviations", "Figures 1, 3, 4", "[A]",
-        ("experiments/published.py:published_setting", "paper/data.py:init_parameters"), check_S3, "", *ONCE),
-]  # fmt: skip
+    Row(
+        "S1",
+        "s = max(||mu||, C_p sigma_p sqrt d): sigma_p = 1/sqrt d, C_p = 5 sqrt M, eta = 0.3 M/s^2, "
+        "sigma_h = 0.2 d_h^(-1/4)/s, sigma_V = 0.01/(||w_O|| s)",
+        "settings",
+        "[C], C_p [P*]",
+        ("paper/setting.py:Setting", "paper/setting.py:Setting.replace"),
+        check_S1,
+        "",
+        *ONCE,
+    ),
+    Row(
+        "S2",
+        "d >~ N^2 d_h/epsilon^2, N >~ 1, M ~ 1, ||w_O|| ~ 1; eta, sigma_V, sigma_h bounded by min{||mu||^-1, "
+        "(sigma_p sqrt d)^-1}",
+        "the Condition",
+        "[P*], constants and logarithms 1",
+        ("paper/theorems.py:condition", "paper/setting.py:Setting.condition"),
+        check_S2,
+        "",
+        *ONCE,
+    ),
+    Row(
+        "S3",
+        "the published experiments: sizes, scales, noise in all dimensions, a start uniform on +-sqrt 3 "
+        "standard "
+        "deviations",
+        "Figures 1, 3, 4",
+        "[A]",
+        ("experiments/published.py:published_setting", "paper/data.py:init_parameters"),
+        check_S3,
+        "",
+        *ONCE,
+    ),
+]

@@ -1,0 +1,98 @@
+"""A class of the limit written out: all its tokens, and the basis in which L1 has its blocks; the orthogonal
+tokens on which gradient descent is the limit.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from ..problems import Problem
+
+
+class Class:
+    """One class written out: n samples of the signal, token 2 and m small ones; all its 1 + n + nm tokens."""
+
+    def __init__(self, n, m):
+        self.n, self.m, self.M, self.T = n, m, m + 2, 1 + n + n * m
+        self.samples = [[0, *range(1 + i * (m + 1), 1 + (i + 1) * (m + 1))] for i in range(n)]
+
+    def basis(self):
+        """Orthonormal columns over the tokens: mean (T,k), between (T,(k-1)(n-1)), within (T,n(m-1))."""
+        n, m, k = self.n, self.m, 3 if self.m else 2
+        mean, between = np.zeros((self.T, k)), np.zeros((self.T, (k - 1) * (n - 1)))
+        within = np.zeros((self.T, n * max(m - 1, 0)))
+        mean[0, 0] = 1
+        for i, (_, two, *small) in enumerate(self.samples):
+            mean[two, 1] = n**-0.5
+            between[two, : n - 1] = differences(n)[i]
+            if m:
+                mean[small, 2] = (n * m) ** -0.5
+                between[small, n - 1 :] = differences(n)[i] / m**0.5
+            if m > 1:
+                within[small, i * (m - 1) : (i + 1) * (m - 1)] = differences(m)
+        return mean, between, within
+
+    def dense(self, blocks):
+        """The (T,T) matrix of an operator from its blocks."""
+        n, m = self.n, self.m
+        parts = (
+            blocks.mean,
+            np.kron(blocks.between, np.eye(n - 1)),
+            np.kron(np.eye(n * max(m - 1, 0)), blocks.within),
+        )
+        return sum(base @ part @ base.T for base, part in zip(self.basis(), parts))
+
+    def shapes(self):
+        """The sizes of the blocks."""
+        k = 3 if self.m else 2
+        return k, k - 1 if self.n > 1 else 0, 1 if self.m > 1 else 0
+
+    def constants(self, audited):
+        """Constants of the class, ||w_O||^2 = 1.7."""
+        G = np.array([2.0, 1.5, 0.7])[: self.shapes()[0]]
+        return audited.limit.Constants(self.M, self.m, float(self.n), G, 0.3, 1.7)
+
+    def by_types(self, rows):
+        """A sample's (M,M) matrix that depends on types of tokens alone, from the kernel's rows (3,4)."""
+        types = np.minimum(np.arange(self.M), 2)
+        matrix = rows[np.ix_(types, types)]
+        small = np.ix_(types > 1, types > 1)
+        matrix[small] = np.where(np.eye(self.m) > 0, rows[2, 2], rows[2, 3])
+        return matrix
+
+    def summed(self, D, g):
+        """B = sum_n g E_n^T D E_n over the class, (T,T), by loops."""
+        B = np.zeros((self.T, self.T))
+        for tokens in self.samples:
+            for l in range(self.M):
+                for j in range(self.M):
+                    B[tokens[l], tokens[j]] += g * D[l, j]
+        return B
+
+
+def differences(size):
+    """Orthonormal columns whose sums are 0, (size, size-1)."""
+    return np.linalg.qr(np.eye(size) - 1 / size)[0][:, : size - 1]
+
+
+def orthogonal(s):
+    """Tokens and Q(0), K(0): Z = diag(||z||), Q = sqrt(kappa) Z [I 0], K = sqrt(kappa) Z [0 I], d_h = 2T;
+    labels alternate.
+    """
+    noise, root = s.sigma_p * s.d**0.5, s.sigma_h * s.d_h**0.5
+    Z = np.diag([s.snr * noise] * 2 + ([s.C_p * noise] + [noise] * (s.M - 2)) * s.N)
+    y = np.array([1.0, -1.0] * (s.N // 2))
+    first = [2 + k * (s.M - 1) for k in range(s.N)]
+    tokens = np.array([[0 if y[k] > 0 else 1, *range(first[k], first[k] + s.M - 1)] for k in range(s.N)])
+    return Z, root * np.eye(s.T, 2 * s.T), root * np.eye(s.T, 2 * s.T, s.T), tokens, y
+
+
+@cache
+def on_vectors(scale, lengths, root, w_O_norm, eta):
+    """Two losses of GD by complex step on N=2, M=4 orthogonal tokens of these lengths; kept, as it is
+    slow.
+    """
+    T = len(lengths)
+    X = np.diag(lengths)[[[0, 2, 3, 4], [1, 5, 6, 7]]]
+    theta = (root * np.eye(T, 2 * T), root * np.eye(T, 2 * T, T), np.zeros((T, 1)), np.array([w_O_norm]))
+    return Problem(scale, 0, theta, X, np.array([1.0, -1.0]), eta).path(2, False)[0]
