@@ -262,7 +262,7 @@ RULE = "II begins where max C rises to 0.1 for good, III where min C rises to 0.
 ROWS = [
     Row("E1", CROSSING, "the curve of Figure 1", "[C]", FIT_CODE, check_E1, "", *ONCE),
     Row("E2", POWER, "exponents", "[D]", (FITS + "fit_power_law",), check_E2, "", *ONCE),
-    Row("E3", "of a mean: sqrt(sum (v - mean)^2/(n - 1)/n)", "error bars", "[D]", SPREADS, check_E3, "", *ONCE),
+    Row("E3", "of means: sqrt(sum (v - mean)^2/(n - 1)/n)", "errors", "[D]", SPREADS, check_E3, "", *ONCE),
     Row("E4", RULE, "three phases", "[C]", PHASE_CODE, check_E4, "", *ONCE),
     Row("E5", "a sample is an error if y f <= 0", "0-1 error", "[C]", ERROR_CODE, check_E5, "", *ONCE),
     Row("E6", "N odd: n = N/2, L2 and L3 as they stand", "none", "[C]", ODD_CODE, check_E6, "", *ONCE),
