@@ -1,4 +1,6 @@
-"""The house's rule: paper <- engines <- derived <- experiments <- figures; who may see whom, read from the imports."""
+"""The house's rule: paper <- engines <- derived <- experiments <- figures; who may see whom, read from the
+imports.
+"""
 
 import ast
 import sys
@@ -39,7 +41,7 @@ MAY_SEE = {  # folder or module of benign_ref: what it may import, besides itsel
 
 
 def imports(path):
-    """The dotted modules of benign_ref (below it) that a file imports, wherever in the file, with the node."""
+    """The dotted modules of benign_ref (below it) that a file imports, anywhere in it, with the node."""
     here = path.relative_to(ROOT).with_suffix("").parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):

@@ -27,8 +27,9 @@ def test_import_compiles_nothing_and_loads_no_more_than_it_needs():
 
 
 def test_public_names_are_all_there_and_documented():
-    names = """Setting make_rng sample_dataset Dataset init_parameters Parameters forward attention loss gradients train test_loss error_rate
-        train_in_law train_in_limit phase_diagram boundary_constant DivergenceError"""
+    names = """Setting make_rng sample_dataset Dataset init_parameters Parameters forward attention loss
+        gradients train test_loss error_rate train_in_law train_in_limit phase_diagram
+        boundary_constant DivergenceError"""
     for name in names.split():
         assert getattr(br, name).__doc__, name
 
