@@ -127,7 +127,10 @@ def test_the_seed_of_a_command_line():
         (["audit", "--html", ""], "argument --html: must be a file, got ''"),
         (["derive", "W_Q", "--html", ""], "argument --html: must be a file, got ''"),
         (["derive", "W_Q", "--html", "."], "argument --html: must be a file, got '.', which is a folder"),
-        (["derive", "W_Q", "--html", "nowhere/page.html"], "got 'nowhere/page.html', whose folder is not there"),
+        (
+            ["derive", "W_Q", "--html", "nowhere/page.html"],
+            "got 'nowhere/page.html', whose folder is not there",
+        ),
         (["derive", "W_Q", "--html", "page.html", "--step"], "--step: not allowed with argument --html"),
         (["run", "--out", " "], "argument --out: must be a folder, got ' '"),
         (["run", "--out", __file__], "which is a file"),
