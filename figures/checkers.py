@@ -1,5 +1,5 @@
-"""Which gradient checkers accept which wrong gradients: benign_ref.comparison's verdicts, kept in
-checkers.csv with the versions.
+"""Which gradient checkers accept which wrong gradients: verdicts of audit/comparison.py, kept in checkers.csv
+with the versions.
 """
 
 import csv
@@ -8,20 +8,26 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+
+from benign_ref.audit.comparison import SATURATED, gaps
 
 from .common import WIDTH, Result, plt, save
 
 TITLE = "wrong gradients that gradient checkers accept, by the scale of the weights"
-CAPTION = """ Checkers. Every row is a wrong gradient of the training loss, G1-G4 with one mistake; every
-column a checker at one scale of W_Q, W_K, W_V (w_O has norm 1); dark: accepted in all {seeds} draws of the
-point, light: in some. Below each checker: how many of the {count} it accepts at each scale, least and most
-over the draws. Attention's gradients shrink like the square of the weights, to about 1e-7 at scale 1e-3, and
+CAPTION = """Checkers. Every row is a wrong gradient of the training loss, G1-G4 with one mistake; every
+column a checker. Above, at three scales of W_Q, W_K, W_V (w_O has norm 1); below, where attention is
+saturated: the two largest logits of a row differ by {gaps}. Pale: rejected in all {seeds} draws of the point,
+violet: accepted in some, dark: accepted in all. Under each checker: how many of the {count} it accepts, least
+and most over the draws; "right one rejected" where it does not accept the right gradient in some draw.
+Attention's gradients shrink like the square of the weights, to about 1e-7 at scale 1e-3, and like e^-gap, and
 pass below every absolute tolerance, whatever they are. Peers called with their default tolerances in float64;
 scipy's check_grad returns an error, taken as small below 1e-5; the Taylor test is one of this package.
-Versions: {versions}. The verdicts are measured beforehand (python -m benign_ref.comparison --seeds 0 1 2
---csv figures/checkers.csv) and drawn here.
+Versions: {versions}. The verdicts are measured beforehand, where the peers are installed (python -m
+benign_ref.audit.comparison --seeds 0 1 2 --csv figures/checkers.csv), and drawn here.
 """
-COLOURS = ListedColormap(["#f2f0ea", "#b99ac0", "#440154"])  # accepted in no draw, in some, in all
+COLOURS = ("#f2f0ea", "#b99ac0", "#440154")
+MEANINGS = ("rejected in all draws", "accepted in some", "accepted in all")
 VERDICTS = Path(__file__).with_name("checkers.csv")
 
 
@@ -33,18 +39,41 @@ def verdicts():
 
 
 def shares(rows):
-    """(checkers, scales, mutants, accepted (mutants, checkers, scales, seeds) of 0 or 1), the right gradient
-    left out.
+    """(checkers, scales, mutants, accepted (mutants, checkers, scales, seeds) of 0 or 1, NaN where a draw was
+    not tried), the right gradient last.
     """
-    rows = [row for row in rows if row[1] != "absent" and row[4] != "none"]
+    rows = [row for row in rows if row[1] != "absent"]
     checkers, seeds, scales = (list(dict.fromkeys(row[k] for row in rows)) for k in (0, 2, 3))
-    mutants = list(dict.fromkeys((row[4], row[5]) for row in rows))
+    mutants = sorted(dict.fromkeys((row[4], row[5]) for row in rows), key=lambda one: one[0] == "none")
     accepted = np.full((len(mutants), len(checkers), len(scales), len(seeds)), np.nan)
     for checker, _, seed, scale, block, name, verdict in rows:
         accepted[
             mutants.index((block, name)), checkers.index(checker), scales.index(scale), seeds.index(seed)
         ] = int(verdict)
     return checkers, scales, mutants, accepted
+
+
+def counted(accepted):
+    """In words, for one checker and scale: how many wrong ones (mutants, seeds) are accepted, and the right
+    one.
+    """
+    counts = accepted[:-1].sum(axis=0).astype(int)
+    words = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()}-{counts.max()}"
+    return words if accepted[-1].all() else f"{words},\nright one\nrejected"
+
+
+def panel(axes, accepted, scales):
+    """One checker's wrong gradients at some scales; accepted (mutants, scales, seeds), the right one last."""
+    share = np.nanmean(accepted[:-1], axis=2)
+    level = np.where(share == 0, 0, np.where(share == 1, 2, 1))
+    axes.pcolormesh(level, cmap=ListedColormap(COLOURS), vmin=0, vmax=2, edgecolors="white", linewidth=0.6)
+    tried = [accepted[:, k][:, np.isfinite(accepted[-1, k])] for k in range(len(scales))]
+    words = [counted(one) for one in tried]
+    names = [scale if scale == SATURATED else f"{float(scale):g}".lstrip("0") for scale in scales]
+    axes.set_xticks(np.arange(len(scales)) + 0.5, map("{}\n{}".format, names, words), fontsize=5)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return ", ".join(f"{word} at {name}".replace("\n", " ") for name, word in zip(names, words))
 
 
 def make(options):
@@ -54,28 +83,33 @@ def make(options):
     versions = dict.fromkeys(
         f"{row[0].split()[0]} {row[1]}" for row in rows if row[1] not in ("absent", "this package")
     )
-    level = np.where(accepted.mean(axis=3) == 0, 0, np.where(accepted.mean(axis=3) == 1, 2, 1))
-    figure, panels = plt.subplots(1, len(checkers), figsize=(WIDTH, 4.4), sharey=True)
+    figure, panels = plt.subplots(2, len(checkers), figsize=(WIDTH, 8.2), sharey=True)
+    small = [k for k, scale in enumerate(scales) if scale != SATURATED]
+    large = [k for k, scale in enumerate(scales) if scale == SATURATED]
+    names = [f"{name}  ({'all blocks' if block == 'all' else block})" for block, name in mutants[:-1]]
     lines = []
-    for k, (axes, checker) in enumerate(zip(panels, checkers)):
-        axes.pcolormesh(level[:, k], cmap=COLOURS, vmin=0, vmax=2, edgecolors="white", linewidth=0.6)
-        counts = accepted[:, k].sum(axis=0).astype(int)
-        words = [
-            f"{low}" if low == high else f"{low}-{high}"
-            for low, high in zip(counts.min(axis=1), counts.max(axis=1))
+    for k, checker in enumerate(checkers):
+        said = [
+            panel(panels[row, k], accepted[:, k][:, group], [scales[j] for j in group])
+            for row, group in enumerate((small, large))
         ]
-        labels = [f"{float(scale):g}\n{word}" for scale, word in zip(scales, words)]
-        axes.set_xticks(np.arange(len(scales)) + 0.5, labels, fontsize=6)
-        axes.set_title(checker.replace(" ", "\n", 1), fontsize=7)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        said = ", ".join(f"{word} at weights {float(scale):g}" for scale, word in zip(scales, words))
-        lines.append(f"{checker}: accepts of {len(mutants)} wrong gradients {said}")
-    names = [f"{name}  ({'all blocks' if block == 'all' else block})" for block, name in mutants]
-    panels[0].set_yticks(np.arange(len(mutants)) + 0.5, names, fontsize=6)
-    panels[0].invert_yaxis()
-    figure.supxlabel(f"scale of the weights; below it how many of {len(mutants)} are accepted", fontsize=7)
-    caption = CAPTION.format(seeds=accepted.shape[3], count=len(mutants), versions=", ".join(versions))
+        panels[0, k].set_title(checker.replace(" ", "\n"), fontsize=7)
+        lines.append(f"{checker}: accepts of {len(names)} wrong gradients {', '.join(said)}")
+    for row, group in enumerate(("scale of the weights", "saturated attention")):
+        panels[row, 0].set_yticks(np.arange(len(names)) + 0.5, names, fontsize=6)
+        panels[row, 0].set_ylabel(group, fontsize=8)
+    panels[0, 0].invert_yaxis()
+    patches = [
+        Patch(facecolor=colour, edgecolor="0.6", label=text) for colour, text in zip(COLOURS, MEANINGS)
+    ]
+    figure.legend(handles=patches, loc="outside upper center", ncols=3, fontsize=7)
+    figure.supxlabel(f"under each column: how many of {len(names)} wrong gradients are accepted", fontsize=7)
+    seeds = sorted({int(row[2]) for row in rows if row[2]})
+    differ = np.concatenate([gaps(seed) for seed in seeds])
+    caption = CAPTION.format(
+        seeds=len(seeds), count=len(names), versions=", ".join(versions),
+        gaps=f"{differ.min():.0f} to {differ.max():.0f}",
+    )  # fmt: skip
     files = save(
         figure, "checkers", caption, header, rows, replace(options, quick=False)
     )  # nothing here is reduced with --quick

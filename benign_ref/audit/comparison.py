@@ -1,10 +1,11 @@
 """How many wrong gradients do the gradient checkers in common use accept?
 
-    python -m benign_ref.comparison [--markdown] [--csv FILE] [--seeds 0 1 2]
+    python -m benign_ref.audit.comparison [--markdown] [--csv FILE] [--seeds 0 1 2]
 
 Each checker is called as its users call it, with its default tolerances, on the same f, the same 24 wrong
 gradients (gradient_mutants.py) and the right one, at three scales of W_Q, W_K, W_V; w_O has norm 1, as in the
-theory. A checker that is not installed is reported absent.
+theory; and where attention is saturated, |dL_S/dW_Q| ~ e^-30. A checker that is not installed is reported
+absent.
 
     f = L_S (M2) on N = 4 samples of M = 3 tokens of d = 4 Gaussian entries, d_h = 3, d_v = 2; weights
     Gaussian, of std `scale`
@@ -23,15 +24,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import validate
-from ..checks.gradient import check_gradient
+from ..checks import check_exactly, check_gradient
 from ..paper.data import make_rng
 from ..paper.gradients import gradients
 from ..paper.model import Parameters, loss
-from ..runtime import cli
 from ..wrong.gradients import MUTANTS, GradientMutant
 
 SCALES = (1.0, 1e-2, 1e-3)
+SATURATED, GAP = "saturated", 25  # what the two largest logits of a row differ by, about
 N, M, D, D_H, D_V = 4, 3, 4, 3, 2
 SCIPY_ALLOWED = 1e-5
 TAYLOR_STEPS = 0.01 * 0.5 ** np.arange(4)
@@ -40,12 +40,28 @@ HEADER = ["checker", "version", "seed", "scale", "block", "mutant", "accepted"]
 
 def point(scale, seed):
     """X (N,M,d), y (N,), theta at one scale; X and the directions of the weights are the same at every
-    scale.
+    scale, except that SATURATED is a point by itself.
     """
     rng = make_rng(seed)
     X, y = rng.standard_normal((N, M, D)), np.where(np.arange(N) % 2, -1.0, 1.0)
     W_Q, W_K, W_V, w_O = (rng.standard_normal(shape) for shape in ((D, D_H), (D, D_H), (D, D_V), D_V))
-    return X, y, Parameters(scale * W_Q, scale * W_K, scale * W_V, w_O / np.linalg.norm(w_O))
+    w_O /= np.linalg.norm(w_O)
+    if scale != SATURATED:
+        return X, y, Parameters(scale * W_Q, scale * W_K, scale * W_V, w_O)
+    # logits c a_l b_j and a little more, with 1 <= |a_l| <= 1.3 and the b_j of a sample at least 1 apart
+    X[..., 0] = rng.uniform(1, 1.3, (N, M)) * rng.choice([-1, 1], (N, M))
+    X[..., 1] = rng.permuted(rng.uniform(-0.1, 0.1, (N, M)) + 1.2 * np.arange(M), axis=1)
+    across, along = np.eye(D)[:2]
+    h = np.ones(D_H) / D_H**0.5
+    W_Q, W_K = GAP * (np.outer(across, h) + 0.01 * W_Q), np.outer(along, h) + 0.01 * W_K
+    return X, y, Parameters(W_Q, W_K, W_V, w_O)
+
+
+def gaps(seed):
+    """The differences of the two largest logits of each row at the saturated point of a seed."""
+    X, _, theta = point(SATURATED, seed)
+    P = np.sort(X @ theta.W_Q @ (X @ theta.W_K).swapaxes(1, 2))
+    return (P[..., -1] - P[..., -2]).ravel()
 
 
 def split(flat, theta):
@@ -150,6 +166,11 @@ def ours_central(f, grad, theta):
     return check_gradient(f, grad, theta, method="central").passed
 
 
+def ours_exactly(f, grad, theta):
+    """check_exactly: equal as fractions."""
+    return check_exactly(f, grad, theta).passed
+
+
 class Checker(NamedTuple):
     """accepts(f, grad, theta) -> bool; `module` is what it needs, "" for nothing; `rule`: when its users take
     a gradient for right.
@@ -188,6 +209,7 @@ CHECKERS = [
     ),
     Checker("ours (central)", "", ours_central, "error <= 1e-5 of each block's largest entry"),
     Checker("ours (complex step)", "", ours_complex_step, "error <= 1e-10 of each block's largest entry"),
+    Checker("ours (exact arithmetic)", "", ours_exactly, "residual 0 on fractions drawn at random"),
 ]
 RIGHT = GradientMutant("none", "the right gradient", gradients)
 
@@ -203,7 +225,7 @@ def version_of(checker):
     return metadata.version(checker.module)
 
 
-def compare(seeds=(0,), scales=SCALES, checkers=None):
+def compare(seeds=(0,), scales=(*SCALES, SATURATED), checkers=None):
     """Every checker on every mutant and the right gradient, at every scale and seed: rows of HEADER. An
     absent one gives one row.
     """
@@ -257,7 +279,7 @@ def table(rows, markdown=False):
     head = [
         "checker",
         "version",
-        *(f"weights {scale:g}" for scale in scales),
+        *(scale if scale == SATURATED else f"weights {scale:g}" for scale in scales),
         "takes a gradient for right if",
     ]
     lines = []
@@ -278,14 +300,13 @@ def main(argv=None):
         prog="python -m benign_ref.audit.comparison", description=__doc__.split("\n")[0]
     )
     parser.add_argument(
-        "--seeds", type=validate.integer_argument(0), nargs="+", default=[0],
-        help="of the points; ranges are over them",
-    )  # fmt: skip
-    parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
-    parser.add_argument(
-        "--csv", type=validate.file_argument, metavar="FILE", help="write every verdict there too"
+        "--seeds", type=int, nargs="+", default=[0], help="of the points, integers >= 0; ranges are over them"
     )
+    parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
+    parser.add_argument("--csv", metavar="FILE", help="write every verdict there too")
     chosen = parser.parse_args(argv)
+    if min(chosen.seeds) < 0:
+        parser.error(f"argument --seeds: must be integers >= 0, got {min(chosen.seeds)}")
     rows = compare(chosen.seeds)
     print("Wrong gradients accepted:")
     print(table(rows, chosen.markdown))
@@ -298,4 +319,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(lambda: main))
+    sys.exit(main())

@@ -45,14 +45,27 @@ def test_the_kept_verdicts_belong_to_the_mutants_of_today():
     assert header == comparison.HEADER
     assert {(row[4], row[5]) for row in rows} == {(m.block, m.name) for m in [comparison.RIGHT, *MUTANTS]}
     assert {row[0] for row in rows} == {c.name for c in comparison.CHECKERS}
-    assert all(row[6] == "1" for row in rows if row[4] == "none")
-    assert {row[6] for row in rows if row[0] == "ours (complex step)" and row[4] != "none"} == {"0"}
+    scales = {str(scale) for scale in (*comparison.SCALES, comparison.SATURATED)}
+    every = {(c.name, seed, scale) for c in comparison.CHECKERS for seed in "012" for scale in scales}
+    assert {(row[0], row[2], row[3]) for row in rows} == every
+    assert all(row[6] == "1" for row in rows if row[4] == "none" and row[3] != comparison.SATURATED)
+    for ours in ("ours (complex step)", "ours (exact arithmetic)"):
+        assert {row[6] for row in rows if row[0] == ours and row[4] != "none"} == {"0"}
+        assert {row[6] for row in rows if row[0] == ours and row[4] == "none"} == {"1"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_attention_is_saturated_where_it_is_said_to_be(seed):
+    X, _, theta = comparison.point(comparison.SATURATED, seed)
+    differ = comparison.gaps(seed)
+    assert differ.size == comparison.N * comparison.M and 20 < differ.min() and differ.max() < 60
+    assert 0 < np.abs(gradients(theta, X, np.ones(len(X))).W_Q).max() < 1e-9
 
 
 def test_wrong_arguments_are_exit_status_2(capsys):
     with pytest.raises(SystemExit) as stop:
         comparison.main(["--seeds", "-1"])
-    assert stop.value.code == 2 and "must be an integer from 0 to 2**53" in capsys.readouterr().err
+    assert stop.value.code == 2 and "integers >= 0" in capsys.readouterr().err
 
 
 def test_a_flat_vector_comes_apart_as_it_was_joined():
