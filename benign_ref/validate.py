@@ -2,16 +2,19 @@
 
 import argparse
 import os
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
+Kind = TypeVar("Kind")
 LARGEST_INTEGER = 2**53  # beyond it a float, in which sizes are multiplied, is no longer exact
 
 
-def shown(value):
+def shown(value: Any) -> str:
     """`value` as short text for a message."""
     try:
         text = repr(value)
@@ -20,7 +23,7 @@ def shown(value):
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def names(caller, values, kind):
+def names(caller: str, values: Iterable[str], kind: type[Any]) -> None:
     """TypeError unless every name in `values` is an argument of the dataclass `kind`: it says the nearest."""
     known = {f.name.lower(): f.name for f in fields(kind) if f.init}
     for name in sorted(set(values) - set(known.values())):
@@ -33,7 +36,7 @@ def names(caller, values, kind):
         )
 
 
-def integer(name, value, at_least):
+def integer(name: str, value: Any, at_least: int) -> int:
     """`value` as an int >= at_least. TypeError if it is no integer (bool included), ValueError if out of
     range.
     """
@@ -46,7 +49,7 @@ def integer(name, value, at_least):
     return int(value)
 
 
-def real(name, value, positive=True):
+def real(name: str, value: Any, positive: bool = True) -> float:
     """`value` as a finite float, > 0 or (positive=False) >= 0. TypeError if it is no real number, ValueError
     if out of range.
     """
@@ -62,7 +65,7 @@ def real(name, value, positive=True):
     return value
 
 
-def steps(name, value):
+def steps(name: str, value: Any) -> int | list[int]:
     """`value`: an integer k >= 1, as it is, or a list of integers >= 0, sorted and each once. TypeError or
     ValueError otherwise.
     """
@@ -71,21 +74,21 @@ def steps(name, value):
     return sorted({integer(name, step, 0) for step in value})
 
 
-def boolean(name, value):
+def boolean(name: str, value: Any) -> bool:
     """`value` as a bool. TypeError if it is none."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {shown(value)} of type {type(value).__name__}")
     return bool(value)
 
 
-def choice(name, value, allowed):
+def choice(name: str, value: Any, allowed: Collection[str]) -> str:
     """`value`, one of the strings in `allowed`. ValueError otherwise."""
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {shown(value)}")
     return value
 
 
-def generator(name, value):
+def generator(name: str, value: Any) -> np.random.Generator:
     """`value`, a numpy.random.Generator. TypeError otherwise."""
     if not isinstance(value, np.random.Generator):
         raise TypeError(
@@ -95,24 +98,25 @@ def generator(name, value):
     return value
 
 
-def instance(name, value, kind):
+def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
     """`value`, an instance of `kind`. TypeError otherwise."""
     if not isinstance(value, kind):
-        made = f"({', '.join(kind._fields)})" if hasattr(kind, "_fields") else ""
+        parts = getattr(kind, "_fields", ())
+        made = f"({', '.join(parts)})" if parts else ""
         raise TypeError(
             f"{name} must be a {kind.__name__}{made}, got {shown(value)} of type {type(value).__name__}"
         )
     return value
 
 
-def _give_instead(value):
+def _give_instead(value: Any) -> str:
     """What to give instead of a Dataset, a Run or Parameters, at the end of a message; else ""."""
     parts = [part for part in ("X", "parameters", "W_Q") if hasattr(value, part)]
     what = {"X": "its X or its y", "parameters": "its parameters", "W_Q": "one of its arrays"}
     return f" (a {type(value).__name__}: give {what[parts[0]]})" if parts else ""
 
 
-def array(name, value, shape, sizes):
+def array(name: str, value: Any, shape: str, sizes: dict[str, int]) -> np.ndarray:
     """`value` as a finite C-contiguous float64 array.
 
     shape: a string of dimension names such as "N,M,d"; sizes: dict of the names already fixed, to which the
@@ -147,7 +151,7 @@ def array(name, value, shape, sizes):
     return a
 
 
-def parameters(theta, sizes):
+def parameters(theta: Any, sizes: dict[str, int]) -> list[np.ndarray]:
     """The four arrays of Parameters (or any 4 arrays in that order), each checked against the others by
     `array`.
     """
@@ -165,7 +169,7 @@ def parameters(theta, sizes):
     return [array(f"theta.{name}", value, shape, sizes) for (name, shape), value in zip(shapes, theta)]
 
 
-def labels(name, value, sizes):
+def labels(name: str, value: Any, sizes: dict[str, int]) -> np.ndarray:
     """Labels as float64 of shape (N,), each -1 or +1. ValueError otherwise."""
     y = array(name, value, "N", sizes)
     wrong = np.flatnonzero(np.abs(y) != 1)
@@ -174,19 +178,15 @@ def labels(name, value, sizes):
     return y
 
 
-def fits_memory(name, size, count):
+def fits_memory(name: str, size: Any, count: float) -> None:
     """ValueError unless `count` float64 numbers fit into this machine's memory; `name` = `size` are to
     blame.
     """
     needed = 8.0 * count
     try:
         available = float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
-    except (
-        AttributeError,
-        ValueError,
-        OSError,
-    ):  # not told on this system: refuse only what no machine holds
-        available = 2.0**44
+    except (AttributeError, ValueError, OSError):
+        available = 2.0**44  # not told on this system: refuse only what no machine holds
     if needed > available:
         raise ValueError(
             f"{name}={shown(size)} needs {needed / 2**30:.3g} GiB, "
@@ -194,10 +194,10 @@ def fits_memory(name, size, count):
         )
 
 
-def integer_argument(at_least):
+def integer_argument(at_least: int) -> Callable[[str], int]:
     """For argparse: a type for integers from at_least to 2**53 (a seed: 0)."""
 
-    def parsed(text):
+    def parsed(text: str) -> int:
         try:
             return integer("", int(text), at_least)
         except ValueError:
@@ -207,20 +207,20 @@ def integer_argument(at_least):
     return parsed
 
 
-def folder_argument(text):
+def folder_argument(text: str) -> Path:
     """For argparse: the Path of a folder, there already or to be made."""
     return _path(
         text, "a folder", lambda path: ", which is a file" if path.exists() and not path.is_dir() else ""
     )
 
 
-def file_argument(text):
+def file_argument(text: str) -> Path:
     """For argparse: the Path of a file to be written, in a folder that is there."""
     lost = lambda path: "" if path.absolute().parent.is_dir() else ", whose folder is not there"  # noqa: E731
     return _path(text, "a file", lambda path: ", which is a folder" if path.is_dir() else lost(path))
 
 
-def _path(text, kind, wrong):
+def _path(text: str, kind: str, wrong: Callable[[Path], str]) -> Path:
     """The Path `text`; ArgumentTypeError if it is empty, or for what wrong(path) says."""
     complaint = wrong(Path(text)) if text.strip() and "\0" not in text else " "
     if complaint:

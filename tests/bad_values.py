@@ -1,4 +1,4 @@
-"""Values that no public function may take, by kind of argument: not_reals(rng) and so on give lists of them."""
+"""Values that no public function may take, by kind of argument: not_reals(rng) and the like list them."""
 
 from decimal import Decimal
 
