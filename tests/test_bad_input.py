@@ -67,7 +67,8 @@ LIMIT = {
     "backend": not_names,
 }
 KEYS = lambda rng: [3, "a", None, (-1,), [1.5], ("a",), {1}, (True,), (10**400,), br]  # noqa: E731
-POSITIVE = lambda rng: [*not_arrays(rng, np.array([1.0, 2.0, 3.0])), [1.0, -2.0, 3.0], [0.0, 1.0, 2.0]]  # noqa: E731
+TRIPLE = np.array([1.0, 2.0, 3.0])
+POSITIVE = lambda rng: [*not_arrays(rng, TRIPLE), [1.0, -2.0, 3.0], [0.0, 1.0, 2.0]]  # noqa: E731
 RUN = br.train_in_law(S.replace(d=20), br.make_rng(0))
 ON_DATA = {"theta": not_parameters, "X": not_tokens, "y": not_labels}
 PUBLIC = [  # function, good arguments, {argument: a list of bad values}

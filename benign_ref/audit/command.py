@@ -121,8 +121,8 @@ def mutant_line(mutant, entries):
     return line + (f"; also {' '.join(also)}" if also else "")
 
 
-def arguments(argv):
-    """The parsed command line of the ledger; argparse leaves with status 2 on a wrong one."""
+def _parser():
+    """The options of the ledger's command."""
     parser = argparse.ArgumentParser(
         prog="python -m benign_ref audit", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Check every statement against the code that implements it, by routes of their own.",
@@ -176,6 +176,12 @@ def arguments(argv):
     parser.add_argument(
         "--table", metavar="FILE", type=validate.file_argument, help="write a table of --mutate there"
     )
+    return parser
+
+
+def arguments(argv):
+    """The parsed command line of the ledger; argparse leaves with status 2 on a wrong one."""
+    parser = _parser()
     asked = parser.parse_args(argv)
     try:
         chosen(asked.only)

@@ -3,7 +3,7 @@
     python -m benign_ref.audit.comparison [--markdown] [--csv FILE] [--seeds 0 1 2]
 
 Each checker is called as its users call it, with its default tolerances, on the same f, the same 24 wrong
-gradients (gradient_mutants.py) and the right one, at three scales of W_Q, W_K, W_V; w_O has norm 1, as in the
+gradients (wrong/gradients.py) and the right one, at three scales of W_Q, W_K, W_V; w_O has norm 1, as in the
 theory; and where attention is saturated, |dL_S/dW_Q| ~ e^-30. A checker that is not installed is reported
 absent.
 
@@ -183,34 +183,18 @@ class Checker(NamedTuple):
 
 
 CHECKERS = [
-    Checker(
-        "scipy check_grad",
-        "scipy",
-        scipy_check_grad,
-        f"returned error < {SCIPY_ALLOWED:g}, as its users ask (it has no default)",
-    ),
-    Checker(
-        "torch gradcheck",
-        "torch",
-        torch_gradcheck,
-        "error <= 1e-5 + 1e-3 of the gradient (defaults, float64)",
-    ),
-    Checker(
-        "jax check_grads",
-        "jax",
-        jax_check_grads,
-        "error <= 1e-5 + 1e-5 of the slope, along one direction (defaults, float64)",
-    ),
-    Checker(
-        "Taylor test",
-        "",
-        taylor_test,
-        "the remainder falls faster than h^1.9 along one direction (written here)",
-    ),
+    Checker("scipy check_grad", "scipy", scipy_check_grad,
+            f"returned error < {SCIPY_ALLOWED:g}, as its users ask (it has no default)"),
+    Checker("torch gradcheck", "torch", torch_gradcheck,
+            "error <= 1e-5 + 1e-3 of the gradient (defaults, float64)"),
+    Checker("jax check_grads", "jax", jax_check_grads,
+            "error <= 1e-5 + 1e-5 of the slope, along one direction (defaults, float64)"),
+    Checker("Taylor test", "", taylor_test,
+            "the remainder falls faster than h^1.9 along one direction (written here)"),
     Checker("ours (central)", "", ours_central, "error <= 1e-5 of each block's largest entry"),
     Checker("ours (complex step)", "", ours_complex_step, "error <= 1e-10 of each block's largest entry"),
     Checker("ours (exact arithmetic)", "", ours_exactly, "residual 0 on fractions drawn at random"),
-]
+]  # fmt: skip
 RIGHT = GradientMutant("none", "the right gradient", gradients)
 
 

@@ -110,7 +110,8 @@ def check_exactly(
     pack, arrays = unpack("point", point)
     names = chosen_blocks(arrays, blocks)
     field = Field(seed)
-    route = lambda field: _Route(f, grad, pack, arrays, names, field)  # noqa: E731 - the same point for the same seed
+    # the same point for the same seed
+    route = lambda field: _Route(f, grad, pack, arrays, names, field)  # noqa: E731
     drawn = route(field)
     return ExactCheck(
         tuple(_check_block(name, drawn, lambda: route(field.with_true_values(seed))) for name in names)

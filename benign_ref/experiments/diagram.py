@@ -126,7 +126,7 @@ class PhaseDiagram:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in ARRAYS}
                 settings = json.loads(str(archive["settings"]))
-        except Exception as error:  # noqa: BLE001 - NumPy and zipfile have ten kinds of them for bytes that are not theirs
+        except Exception as error:  # noqa: BLE001 - NumPy and zipfile raise ten kinds for foreign bytes
             raise ValueError(f"path={str(path)!r} holds no PhaseDiagram, or a damaged one: {error}") from None
         shape = tuple(len(arrays[name]) if arrays[name].ndim == 1 else -1 for name in AXES)
         wrong = [

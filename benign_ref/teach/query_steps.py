@@ -98,8 +98,8 @@ def alphas(ex):
     """alpha_{+,+}, a number, and alpha_{n,+,i}, one row for each n in S_+, i = 2..M, as the closed forms
     say.
     """
-    one = lambda n: solutions.key_coefficients(ex.S[n], ex.c[n], ex.slope[n], ex.N, ex.mu_plus, ex.eta)  # noqa: E731
-    each = np.array([one(n) for n in ex.plus])
+    rest = ex.N, ex.mu_plus, ex.eta
+    each = np.array([solutions.key_coefficients(ex.S[n], ex.c[n], ex.slope[n], *rest) for n in ex.plus])
     return each[:, 0].sum(), each[:, 1:]
 
 

@@ -87,7 +87,10 @@ def test_the_command_prints_a_line_for_each_label_and_the_status_says_whether_al
     assert (
         "2 of 2 equal as fractions" in text and "D1   has no identity" in text and "M3   residual 0" in text
     )
-    wrong = lambda audited, field, label: iter([("a route", field.draw((2,)), field.draw((2,)))])  # noqa: E731
+
+    def wrong(audited, field, label):
+        yield "a route", field.draw((2,)), field.draw((2,))
+
     monkeypatch.setitem(exact.CASES, "M3", wrong)
     assert command.main(["--exact", "--only", "M3"]) == 1
     assert "M3   REJECTED     a route" in capsys.readouterr().out

@@ -25,7 +25,8 @@ def invariants_of(theta, X, y, right=True):
             Parameters(*(W - eta * G for W, G in zip(theta, scaled))),
             grads._replace(W_Q=scaled.W_Q, w_O=scaled.w_O),
         )
-        model = lambda p, X: (X**2 * np.arange(1, X.shape[1] + 1)[:, None]).sum(axis=(1, 2)) * p.W_Q[0, 0]  # noqa: E731
+        rank = np.arange(1, X.shape[1] + 1)[:, None]
+        model = lambda p, X: (X**2 * rank).sum(axis=(1, 2)) * p.W_Q[0, 0]  # noqa: E731
         claim = lambda p, X, y: gradients(p._replace(W_V=abs(p.W_V)), X, y)  # noqa: E731
     return {
         "I1": invariants.rows_of_coupling(D),

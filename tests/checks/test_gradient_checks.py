@@ -120,14 +120,19 @@ def test_central_differences_say_so_when_they_decide_nothing():
     does.
     """
     tiny = lambda p: 1.0 + 1e-13 * np.sin(p["a"][0]) * p["a"][1]  # noqa: E731
-    slope = lambda p: {"a": 1e-13 * np.array([np.cos(p["a"][0]) * p["a"][1], np.sin(p["a"][0])])}  # noqa: E731
+
+    def slope(p):
+        a, b = p["a"]
+        return {"a": 1e-13 * np.array([np.cos(a) * b, np.sin(a)])}
+
     point = {"a": np.array([0.3, -1.2])}
     assert verdicts(check_gradient(tiny, slope, point, method="central")) == {"a": "unresolved"}
     assert check_gradient(tiny, slope, point).passed
 
 
 def test_differences_of_a_noisy_f_are_not_taken_for_a_wrong_gradient():
-    noisy = lambda p: (1e11 + np.sin(p["a"][0])) - 1e11  # noqa: E731 - rounds to 1e-5 inside, though its value is of order 1
+    # rounds to 1e-5 inside, though its value is of order 1
+    noisy = lambda p: (1e11 + np.sin(p["a"][0])) - 1e11  # noqa: E731
     assert verdicts(
         check_gradient(noisy, lambda p: {"a": np.cos(p["a"])}, {"a": np.array([0.3])}, method="central")
     ) == {"a": "unresolved"}
@@ -183,7 +188,8 @@ def filled(a):
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
 @pytest.mark.parametrize("how", DROPPED)
 def test_an_f_that_drops_the_imaginary_part_is_refused_not_taken_for_constant(how):
-    zero = lambda p: {name: np.zeros_like(block) for name, block in p.items()}  # noqa: E731 - what such an f would confirm
+    # what such an f would confirm
+    zero = lambda p: {name: np.zeros_like(block) for name, block in p.items()}  # noqa: E731
     drops, says = DROPPED[how]
     with pytest.raises(ValueError, match=says):
         check_gradient(drops, zero, POINT)

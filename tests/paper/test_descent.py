@@ -105,7 +105,11 @@ def test_I4_and_I5_what_one_step_changes(problem, engine, backend):
     new = br.train(
         s, Dataset(X, y, X[0, 0], X[0, 0]), theta, engine=engine, backend=backend, train_w_O=True
     ).parameters
-    balance = lambda th: (th.W_Q.T @ th.W_Q - th.W_K.T @ th.W_K, th.W_V.T @ th.W_V - np.outer(th.w_O, th.w_O))  # noqa: E731
+
+    def balance(theta):
+        W_Q, W_K, W_V, w_O = theta
+        return W_Q.T @ W_Q - W_K.T @ W_K, W_V.T @ W_V - np.outer(w_O, w_O)
+
     expected = (0.09 * (dQ.T @ dQ - dK.T @ dK), 0.09 * (dV.T @ dV - np.outer(dO, dO)))
     for after, before, change in zip(balance(new), balance(theta), expected):
         assert np.abs(change).max() > 1e-4
