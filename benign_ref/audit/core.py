@@ -49,14 +49,14 @@ class AuditedPackage:
 
     def function(self, named):
         """The function of a name such as "paper/gradients.py:coupling" or "paper/proof.py:ProofSpace.move".
-        Raises Missing.
+        Raises Missing, also for a method that the class only inherits.
         """
         file, _, path = named.partition(":")
         if not (ROOT / file).is_file():
             raise Missing(f"{file} is missing")
         found = importlib.import_module(f"{self.package}.{file.removesuffix('.py').replace('/', '.')}")
         for part in path.split("."):
-            if not hasattr(found, part):
+            if part not in vars(found):
                 raise Missing(f"{file} has no function {path}")
             found = getattr(found, part)
         return found

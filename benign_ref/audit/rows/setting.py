@@ -83,8 +83,9 @@ def check_S2(audited, problem):
             "sigma_V": (s.sigma_V, "<~", min(1 / mu, 1 / noise) / s.d_h**0.25 / s.w_O_norm),
             "sigma_h": (s.sigma_h, "~", min(1 / mu, 1 / noise) / s.d_h**0.25),
         }
-        clauses = {clause.statement.split()[0]: clause for clause in s.condition()}
-        wrong = float(set(clauses) != set(wanted) or len(s.condition()) != len(wanted))
+        stated = audited.theorems.condition(s)
+        clauses = {clause.statement.split()[0]: clause for clause in stated}
+        wrong = float(set(clauses) != set(wanted) or len(stated) != len(wanted) or s.condition() != stated)
         for name, (left, relation, right) in wanted.items():
             clause = clauses.get(name)
             wrong += clause is None or clause.relation != relation
@@ -138,7 +139,7 @@ ROWS = [
         "sigma_h = 0.2 d_h^(-1/4)/s, sigma_V = 0.01/(||w_O|| s)",
         "settings",
         "[C], C_p [P*]",
-        ("paper/setting.py:Setting", "paper/setting.py:Setting.replace"),
+        ("paper/setting.py:Setting", "checked.py:Checked.replace"),
         check_S1,
         "",
         *ONCE,
