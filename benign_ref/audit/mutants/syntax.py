@@ -90,8 +90,9 @@ class _Finder(ast.NodeVisitor):
 
     def visit_BinOp(self, node):
         self.generic_visit(node)
-        if isinstance(node.op, ast.MatMult):
-            self.replace(node, f"(({self.text(node.right)}) @ ({self.text(node.left)}))", "operator")
+        left, right = self.text(node.left), self.text(node.right)
+        if isinstance(node.op, ast.MatMult) and left != right:  # w @ w turned round is w @ w
+            self.replace(node, f"(({right}) @ ({left}))", "operator")
         self.replace_between(node.left, node.right, node.op, "operator")
 
     def visit_AugAssign(self, node):
