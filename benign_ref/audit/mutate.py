@@ -232,6 +232,6 @@ def table(summary: str, found: dict[Trial, str]) -> str:
 
 def kind(by: str) -> str:
     """What rejected: "exact", "rows", "tests", or "" for nobody."""
-    if "exact" in by:
+    if by.endswith(", exact"):
         return "exact"
     return "tests" if "test" in by else by and "rows"

@@ -115,6 +115,7 @@ def test_the_table_counts_who_rejected_and_gives_every_survivor_its_reason(monke
     three = trial_of("paper/gradients.py", "np.diag(phi) - np.outer", "np.diag(phi) + np.outer")
     monkeypatch.setitem(mutate.EQUIVALENT, (one.file, one.old, one.new), "because | so")
     text = mutate.table("3 tried", {one: "", two: "", three: "G1, exact"})
+    assert mutate.kind("tests/checks/test_exactly.py::test_it") == "tests" and mutate.kind("M1") == "rows"
     assert "| checks/residual.py | 2 | 0 | 0 | 0 | 2 |" in text and "| because | so |" in text
     assert "it is not: open" in text and "| paper/gradients.py | 1 | 1 | 0 | 0 | 0 |" in text
 
