@@ -58,7 +58,8 @@ def test_no_two_cells_share_a_stream():
 
 
 GOLDEN = {
-    "1": ("converged", 185, 0.049785707674495736, 0.2066723523125893, 0.0)
+    "1": ("converged", 179, 0.04976376808886318, 0.1822789272717416, 0.0),
+    "2": ("converged", 185, 0.049785707674495736, 0.2066723523125893, 0.0),
 }  # MATHEMATICS: what a cell gave then
 
 
