@@ -51,6 +51,10 @@ def test_every_operator_constant_index_comparison_and_branch_is_changed_and_noth
     assert syntax.changes("z = w @ w\n") == []  # turned round it is the same
 
 
+def test_a_product_of_an_array_with_itself_is_not_swapped():
+    assert not syntax.changes("c = a.b @ a.b") and len(syntax.changes("c = a @ b")) == 1
+
+
 def test_every_change_of_the_package_parses_and_is_another_program():
     drawn = mutate.trials(400, 3)
     assert drawn == mutate.trials(500, 3)[:0] + mutate.trials(400, 3) and len(set(drawn)) == 400

@@ -139,7 +139,7 @@ ROWS = [
         "sigma_h = 0.2 d_h^(-1/4)/s, sigma_V = 0.01/(||w_O|| s)",
         "settings",
         "[C], C_p [P*]",
-        ("paper/setting.py:Setting", "checked.py:Checked.replace"),
+        ("paper/setting.py:Setting", "checked.py:Checked.replace", "checked.py:Checked._derived"),
         check_S1,
         "",
         *ONCE,
