@@ -14,6 +14,9 @@ from benign_ref.audit.mutants import patches
 
 KNOWN = audit.statements()
 ALL = mutants.all_mutants()
+LABELS = dict.fromkeys(mutant.label for mutant in ALL)
+# every third of each statement; `python -m benign_ref audit --mutants` tries all of them
+THIRD = [one for label in LABELS for one in [one for one in ALL if one.label == label][::3]]
 
 
 def test_there_are_forty_and_more_each_named_once_of_a_statement_in_the_ledger():
@@ -24,7 +27,9 @@ def test_there_are_forty_and_more_each_named_once_of_a_statement_in_the_ledger()
     assert all(mutant.why and mutant.old != mutant.new for mutant in ALL)
 
 
-@pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: f"{mutant.label}-{mutant.name}".replace(" ", "_"))
+@pytest.mark.parametrize(
+    "mutant", THIRD, ids=lambda mutant: f"{mutant.label}-{mutant.name}".replace(" ", "_")
+)
 def test_the_ledger_rejects(mutant):
     with patches.copy_of_package(mutant) as audited:
         row = KNOWN[mutant.label]

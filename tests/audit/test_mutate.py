@@ -56,13 +56,13 @@ def test_a_product_of_an_array_with_itself_is_not_swapped():
 
 
 def test_every_change_of_the_package_parses_and_is_another_program():
-    drawn = mutate.trials(400, 3)
-    assert drawn == mutate.trials(500, 3)[:0] + mutate.trials(400, 3) and len(set(drawn)) == 400
+    drawn = mutate.trials(200, 3)
+    assert drawn == mutate.trials(200, 3) and len(set(drawn)) == 200
     assert {trial.file.split("/")[0] for trial in drawn} == set(mutate.FOLDERS)
+    true = {trial.file: ast.dump(ast.parse(patches.source_of(trial.file))) for trial in drawn}
     for trial in drawn:
         source = patches.source_of(trial.file)
-        text = syntax.apply(source, trial.change)
-        assert ast.dump(ast.parse(text)) != ast.dump(ast.parse(source))
+        assert ast.dump(ast.parse(syntax.apply(source, trial.change))) != true[trial.file]
         assert trial.old != trial.new and trial.old.split()[0] in source.split("\n")[trial.line - 1]
 
 
