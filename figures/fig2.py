@@ -19,13 +19,13 @@ is this one is likely, not sure) on MNIST with noise of size 1/(1 + SNR) in the 
 image times SNR/(1 + SNR); every gradient by hand. {data} Mean test loss after {epochs} epochs of Adam in
 batches of 100, one network a cell, {precision} precision. (a) Heat map, pixels as published. (b) The same cut
 at {level:g} (yellow above, purple below). Pixels are converted to bytes modulo 256, as published: noise
-beyond 255 wraps around to dark. (c) What that changes: test loss at the largest $N$ with wrapped pixels (as
+beyond 255 wraps around to dark. (c) What that changes: test loss at the largest N with wrapped pixels (as
 in (a)) and with pixels clipped at 255, on the same draws; dotted: {level:g}. (d) One training image, wrapped
 (top) and clipped (bottom), at SNR {low:g}, {middle:g} and {high:g}. MNIST: LeCun, Cortes and Burges, CC BY-SA
 3.0.
 """
 IMAGES = "The first $N$ of {have:,} images of the digits {digits}, tested on {n_test:,} others."
-REDUCED = """ REDUCED [C]: these are of the extract in the package; published are $N$ = 3,000 to 8,400 of
+REDUCED = """ REDUCED [C]: these are of the extract in the package; published are N = 3,000 to 8,400 of
 60,000 images of all digits, tested on 10,000: run_all.py --only fig2 --mnist FOLDER, the original files."""
 
 

@@ -11,17 +11,17 @@ from .common import WIDTH, Result, plt, save, settings_of
 
 CAPTION = """
 The paper's Figure {number}: training dynamics, {regime}, by the published protocol ({file} [A]). Gradient
-descent on real draws, noise not projected, $N$ = {N}, $M$ = {M}, $d$ = {d}, $d_h$ = {d_h}, $d_v$ = {d_v},
-$||mu||$ = {mu:g}, $C_p$ = {C_p:g}, $eta$ = {eta:g}, 500 steps whatever the loss; that is $x = N
-SNR^2/C_p^2$ = {x:.3g}. Solid: mean over {runs} runs, with error bars of 2 standard deviations every 50
-steps; black, dashed: the limit of large $d$ and $d_h$ (L1-L5 [D]), nothing fitted. (a) Training loss, and
+descent on real draws, noise not projected, N = {N}, M = {M}, d = {d}, d_h = {d_h}, d_v = {d_v},
+||mu|| = {mu:g}, C_p = {C_p:g}, eta = {eta:g}, 500 steps whatever the loss; that is x = N
+SNR^2/C_p^2 = {x:.3g}. Solid: mean over {runs} runs, with error bars of 2 standard deviations every 50
+steps; black, dashed: the limit of large d and d_h (L1-L5 [D]), nothing fitted. (a) Training loss, and
 test loss on {n_test} fresh samples. (b) to (e), of the first training sample whose label is +1: (b)
-attention on the signal and on $xi_2$, each averaged over the {M} queries; (c) their $V$; (d) $<q, k>$ of
+attention on the signal and on xi_2, each averaged over the {M} queries; (c) their V; (d) <q, k> of
 the signal's query with both keys; (e) of the query of token 3. Shaded: the theory's phases I, II, III
 [P*] by a rule of ours [C] (phases.py), in the limit: II begins at step {leaves:.0f}, III at
 {settles:.0f}. In {found} of {runs} runs all three are found, at steps {medians} in the median. At step
-{last}: training loss {train_loss}, test loss {test_loss}, attention {S_s} and {S_2}, $V$ {V_s} and {V_2},
-$<q, k>$ {P_ss} and {P_s2}, and {P_is} and {P_i2} (mean ± 2 standard deviations; in brackets the limit).
+{last}: training loss {train_loss}, test loss {test_loss}, attention {S_s} and {S_2}, V {V_s} and {V_2},
+<q, k> {P_ss} and {P_s2}, and {P_is} and {P_i2} (mean ± 2 standard deviations; in brackets the limit).
 """
 LIMIT = {"color": "black", "linewidth": 0.7, "linestyle": (0, (3, 2)), "zorder": 3}
 FILES = {"benign": "training_dynamic_benign.py", "harmful": "training_dynamic_harmful.py"}

@@ -13,17 +13,17 @@ from .common import WIDTH, Result, log_axis, plt, save, settings_of
 
 TITLE = "T1 and T2 where their Condition holds: T / its order, L_D, and each exponent judged"
 CAPTION = """
-The theorems where their Condition holds. Gradient descent in law at $x = N SNR^2/C_p^2$ = {benign:g}
-(benign, blue) and {harmful:g} (harmful, red), $M$ = {M}, $C_p$ = {C_p:g}, $d_h$ = {d_h}: every one-sided
-clause of the Condition [P*] is met with a margin of ten, its constants and logarithms set to 1, $sigma_h$ ~
-read as <~ ($N$ >~ polylog($d$) with its logarithms is met by no $N$ at hand); sizes ours [C]. Here $d$ goes
+The theorems where their Condition holds. Gradient descent in law at x = N SNR^2/C_p^2 = {benign:g}
+(benign, blue) and {harmful:g} (harmful, red), M = {M}, C_p = {C_p:g}, d_h = {d_h}: every one-sided
+clause of the Condition [P*] is met with a margin of ten, its constants and logarithms set to 1, sigma_h ~
+read as <~ (N >~ polylog(d) with its logarithms is met by no N at hand); sizes ours [C]. Here d goes
 from {least_d:.2g} to {largest_d:.2g}. Points: single draws, {draws} a point, side by side; lines: the limit
-of large $d$ and $d_h$ (L1-L5 [D]), nothing fitted. Columns: over $N$, $d$ with it, for each $epsilon$; over
-$epsilon$, for each $N$; over $d$ by further margins, at $N$ = {N_of_d}, $epsilon$ = {epsilon_of_d:g}. Rows:
-$T$ divided by its order in T1, $epsilon^{{-1}} eta^{{-1}} ||w_O||^{{-2}} ||mu||^{{-2}}$; in T2, $N
-epsilon^{{-1}} eta^{{-1}} ||w_O||^{{-2}} sigma_p^{{-2}} d^{{-1}}$; the test loss of both. $T$ in law is
-within {worst_T:.1%} of the limit's everywhere, $L_D$ within {worst_L:.1%}. Bottom: each thing varied alone,
-in the limit, all else held: local exponents of $T$ between neighbouring points (dots), their range (bar),
+of large d and d_h (L1-L5 [D]), nothing fitted. Columns: over N, d with it, for each epsilon; over
+epsilon, for each N; over d by further margins, at N = {N_of_d}, epsilon = {epsilon_of_d:g}. Rows:
+T divided by its order in T1, epsilon^{{-1}} eta^{{-1}} ||w_O||^{{-2}} ||mu||^{{-2}}; in T2, N
+epsilon^{{-1}} eta^{{-1}} ||w_O||^{{-2}} sigma_p^{{-2}} d^{{-1}}; the test loss of both. T in law is
+within {worst_T:.1%} of the limit's everywhere, L_D within {worst_L:.1%}. Bottom: each thing varied alone,
+in the limit, all else held: local exponents of T between neighbouring points (dots), their range (bar),
 the claimed exponent (black line) and the band of a quarter around it within which it is nearer than any
 rival half a unit away (grey). The rule: all dots in the band, the claim holds over this range (filled);
 none, it does not hold over this range (crosses); else undecided (open). Found: {verdicts}. No finite range
