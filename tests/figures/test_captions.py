@@ -17,7 +17,8 @@ NO_NUMBERS = re.compile(
 TYPED = {  # what is typed, and is so whatever the size: constants of the protocol, and rules
     "fig1": "6.4 1000", "fig2": "1 1 100 256 255 255 3.0", "fig3": "500 2 50 1 3 2", "fig4": "500 2 50 1 3 2",
     "departures": "20 5 10 0.01 3 2 3", "theorem": "1", "boundary": "2 1000 8 6 10 2.2 64 1 2",
-    "small_steps": "1000", "phases": "2 0 3 0 1 1 0 0", "sharpness": "0.01 5 8 6 1 4 1 2 6 8 8 6", "digits": "1 2 1 2 1000 3.0",
+    "small_steps": "1000", "phases": "2 0 3 0 1 1 0 0", "sharpness": "0.01 5 8 6 1 4 1 2 6 8 8 6",
+    "digits": "1 2 1 2 1000 3.0",
 }  # fmt: skip
 
 
