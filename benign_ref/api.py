@@ -9,7 +9,7 @@ import numpy as np
 from . import validate
 from .engines import cost, long_run, parameter_space
 from .engines.proof_space import ProofSpace
-from .engines.records import Record, steps_to_record
+from .engines.records import Record, check_watching
 from .paper import descent, model, proof
 from .paper.data import Dataset
 from .paper.gradients import gradients as gradients_by_hand
@@ -146,17 +146,6 @@ def _checked_run(s: Any, data: Any, theta: Any, engine: str, backend: str) -> tu
     return engine, theta, X, y
 
 
-def _checked_watching(record_every: Any, observe: Any, checkpoint: Any) -> None:
-    if observe is not None and (record_every is None or not callable(observe)):
-        raise TypeError(
-            f"observe must be a function of theta, given together with record_every, got {observe!r}, "
-            f"record_every={record_every!r}"
-        )
-    if observe is not None and checkpoint is not None:
-        raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
-    steps_to_record(record_every)  # refuses a bad one before any work
-
-
 def train(
     s: Setting,
     data: Dataset,
@@ -195,7 +184,7 @@ def train(
     """
     train_w_O = validate.boolean("train_w_O", train_w_O)
     engine, theta, X, y = _checked_run(s, data, theta, engine, backend)
-    _checked_watching(record_every, observe, checkpoint)
+    check_watching(record_every, observe, checkpoint, "theta, given together")
     watch = (lambda at: observe(at.parameters())) if observe else None
     which = {"engine": engine, "backend": backend, "train_w_O": train_w_O}
     with reporting(progress, "train", "steps, loss {value:.3g}") as report:

@@ -296,14 +296,7 @@ def train_in_law(
     """
     checked_for_law(s)
     validate.generator("rng", rng)
-    if observe is not None and (record_every is None or not callable(observe)):
-        raise TypeError(
-            f"observe must be a function of a LawModel, with record_every, got {observe!r}, "
-            f"record_every={record_every!r}"
-        )
-    if observe is not None and checkpoint is not None:
-        raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
-    records.steps_to_record(record_every)  # refuses a bad one before any work
+    records.check_watching(record_every, observe, checkpoint, "a LawModel,")
     watch = (lambda at: observe(at.model())) if observe else None
     with reporting(progress, "train_in_law", "steps, loss {value:.3g}") as report:
         if checkpoint is not None:

@@ -40,6 +40,20 @@ def steps_to_record(record_every: int | Sequence[int] | None) -> Callable[[int],
     return lambda step: step in chosen
 
 
+def check_watching(record_every: Any, observe: Any, checkpoint: Any, of: str) -> None:
+    """TypeError or ValueError, before any work, unless what a run is to record, to observe and to keep goes
+    together. of: what `observe` is a function of, for the message.
+    """
+    if observe is not None and (record_every is None or not callable(observe)):
+        raise TypeError(
+            f"observe must be a function of {of} with record_every, got {observe!r}, "
+            f"record_every={record_every!r}"
+        )
+    if observe is not None and checkpoint is not None:
+        raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
+    steps_to_record(record_every)
+
+
 def make_record(space: Space, step: int, observe: Callable[[Any], Any] | None) -> Record:
     """The Record of a space at its present point."""
     rows, index = space.tokens()
