@@ -6,7 +6,6 @@ import numpy as np
 
 from benign_ref.experiments import authors, claims
 from benign_ref.experiments.dynamics import PUBLISHED
-from benign_ref.experiments.fits import row_crossings
 from benign_ref.runtime.store import write_whole
 
 from . import fig1, published_dynamics
@@ -18,17 +17,17 @@ Claims. Each number that the paper's figures show: as captioned [P], as drawn an
 have it [A], by the published protocol on our real draws (mean and standard error), and computed from the
 limit [D]. The criteria were fixed beforehand [C]; they and the commands are in claims.md. Of {rows}
 claims {holds} hold, {fails} do not hold and {undecided} cannot be decided. Figure 1 is from {cells}
-draws, Figures 3 and 4 from {runs} runs each.
+cells, its crossings from {added} rows more (see its caption), Figures 3 and 4 from {runs} runs each.
 """
 SHOWN = {"claim": 27, "captioned": 10, "drawn": 10, "data": 17, "ours": 24, "computed": 18, "verdict": 24}
 COLOURS = {claims.HOLDS: "#1b7837", claims.FAILS: PAPER_RED, claims.UNDECIDED: "0.35"}
 
 
 def collect(options):
-    """All rows, and how many draws and runs they are from."""
+    """All rows, and how many cells, added draws and runs they are from."""
     matrix = authors.read_matrix(options.authors_matrix) if options.authors_matrix else None
     result = fig1.measure(options)
-    found, computed = row_crossings(result, fig1.LEVEL), fig1.computed_crossings(result.Ns)
+    (found, added), computed = fig1.measure_crossings(options, result), fig1.computed_crossings(result.Ns)
     Ns = [int(N) for N in result.Ns]
     away = fig1.difference(fig1.computed_plane(), result)
     runs = {
@@ -38,7 +37,7 @@ def collect(options):
     rows = claims.crossing_claims(Ns, found, computed) + claims.curve_claims(Ns, found, computed)
     rows += claims.plane_claims(authors.compare(matrix, result) if matrix else None, away)
     rows += claims.dynamics_claims(runs) + claims.other_claims()
-    return rows, result.status.size, len(runs["benign"])
+    return rows, {"cells": result.status.size, "added": len(added), "runs": len(runs["benign"])}
 
 
 def verdict_of(row):
@@ -69,11 +68,9 @@ def draw(rows):
 
 def make(options):
     """Collect the rows, write them as Markdown, CSV and a picture, return a Result."""
-    rows, cells, runs = collect(options)
+    rows, sizes = collect(options)
     counts = [sum(verdict_of(row) == word for row in rows) for word in COLOURS]
-    caption = CAPTION.format(
-        rows=len(rows), holds=counts[0], fails=counts[1], undecided=counts[2], cells=cells, runs=runs
-    )
+    caption = CAPTION.format(rows=len(rows), holds=counts[0], fails=counts[1], undecided=counts[2], **sizes)
     files = save(draw(rows), "claims", caption, claims.COLUMNS, claims.cells(rows), options)
     table = options.out / "claims.md"
     write_whole(table, (claims.as_markdown(rows) + caption).encode())

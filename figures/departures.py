@@ -2,17 +2,9 @@
 
 import numpy as np
 
-from benign_ref.experiments.departures import (
-    DEPARTURES,
-    LEVEL,
-    N_TEST,
-    computed,
-    crossing_of,
-    departed_cell,
-    places,
-    setting_of,
-    verdict,
-)
+from benign_ref.experiments import departures
+from benign_ref.experiments.departures import DEPARTURES, LEVEL, computed, setting_of
+from benign_ref.experiments.fits import crossing_of_rows
 from benign_ref.runtime.resume import compute
 
 from .common import WIDTH, Result, log_axis, plt, save, settings_of
@@ -21,32 +13,36 @@ TITLE = "what moves the boundary of Figure 1, by how much, and what does not: ea
 CAPTION = """
 Departures. Each thing in which the published experiment of Figure 1 [A] and D1 or our small-step settings
 [C] differ, varied alone: where test loss crosses {level}, in N SNR^2, at N = {Ns}. Dots: real draws,
-{draws} rows ({slow} where steps are small), of each the last fall through {level}; bars: standard error;
-black: the limit with the same change, nothing fitted. Grey: the published experiment, mean and standard
-error. The last two rows are at the scales of Figures 3 and 4, where C_p = 20 [A] while 5 sqrt(M) = 10
-[P*]; their runs end at epsilon = 0.01 [C]. Fixed beforehand [C]: a difference of more than 3 joint
-standard errors moves the boundary; one of fewer than 2, where these are at most 3% of the crossing, is no
-difference beyond chance; all else cannot be decided. Moves it: {moves}.
+{draws} rows ({slow} at N = {large} where steps are small), of each the last fall through {level}; bars:
+standard error; black: the limit with the same change, nothing fitted. Grey: the published experiment,
+mean and standard error. The last two rows are at the scales of Figures 3 and 4, where C_p = 20 [A] while
+5 sqrt(M) = 10 [P*]; their runs end at epsilon = 0.01 [C]. Fixed beforehand [C]: a difference of more than
+3 joint standard errors moves the boundary; one of fewer than 2, where these are at most 3% of the
+crossing, is no difference beyond chance; all else cannot be decided. Moves it: {moves}.
 """
 
 
 def sizes(quick):
-    """N, draws, draws of the slow ones, and how many places of a row are left out."""
-    return ((4,), 2, 2, 4) if quick else ((4, 10, 20), 8, 4, 1)
+    """N; draws; those of slow departures at the largest N; of how many places of a row one is taken."""
+    return ((4,), 2, 2, 4) if quick else ((4, 10, 20), 8, 3, 1)
 
 
 def measure(options):
     """{(name, N): Crossing} of the draws; what the store has is not computed again."""
-    Ns, draws, slow, every = sizes(options.quick)
-    rows = {}
-    for name, one in DEPARTURES.items():
-        seeds = [options.seed + k for k in range(slow if one.slow else draws)]
-        rows |= {(name, N): (places(name, N, every), seeds) for N in Ns}
-    tasks = [(*row, snr, seed) for row, (snrs, seeds) in rows.items() for snr in snrs for seed in seeds]
+    Ns, draws, few, every = sizes(options.quick)
+    seeds = {
+        (name, N): range(options.seed, options.seed + (few if one.slow and N == max(Ns) else draws))
+        for name, one in DEPARTURES.items()
+        for N in Ns
+    }
+    tasks = [(name, N, seed, every) for (name, N), chosen in seeds.items() for seed in chosen]
     tasks.sort(key=lambda task: (not DEPARTURES[task[0]].slow, -task[1]))  # the longest runs first
     settings = {name: str(setting_of(name, Ns[0])) for name in DEPARTURES}
-    cells = compute("departures", departed_cell, tasks, options, "cells", n_test=N_TEST, **settings)
-    return {(name, N): crossing_of(cells, name, N, *rows[name, N]) for name, N in rows}
+    rows = compute("departures", departures.row, tasks, options, "rows", n_test=departures.N_TEST, **settings)
+    return {
+        (name, N): crossing_of_rows([rows[name, N, seed, every] for seed in chosen])
+        for (name, N), chosen in seeds.items()
+    }
 
 
 def base_of(name):
@@ -63,7 +59,7 @@ def table(found):
         limit = computed(name, N)
         if base:
             other = found[base, N]
-            compared = [c.mean - other.mean, np.hypot(c.error, other.error), verdict(c, other)]
+            compared = [c.mean - other.mean, np.hypot(c.error, other.error), departures.verdict(c, other)]
         away = limit - computed(base, N) if base else ""
         rows.append([DEPARTURES[name].name, N, c.mean, c.error, c.rows, c.draws, *compared, limit, away])
     return rows
@@ -104,12 +100,12 @@ def report(rows):
 
 def make(options):
     """Compute the rows of every departure, draw them, return a Result."""
-    Ns, draws, slow, _ = sizes(options.quick)
+    Ns, draws, few, _ = sizes(options.quick)
     found = measure(options)
     rows = table(found)
     moves = sorted({f"{row[0]} (N = {row[1]})" for row in rows if row[8] == "moves it"}) or ["nothing"]
     caption = CAPTION.format(
-        level=LEVEL, Ns=", ".join(map(str, Ns)), draws=draws, slow=slow, moves="; ".join(moves)
+        level=LEVEL, Ns=", ".join(map(str, Ns)), draws=draws, slow=few, large=max(Ns), moves="; ".join(moves)
     )
     header = ["departure", "N", "N SNR^2", "standard error", "rows that cross", "rows", "difference",
               "its standard error", "verdict", "the limit", "the limit's difference"]  # fmt: skip

@@ -7,16 +7,16 @@ from matplotlib.colors import ListedColormap
 
 import benign_ref as br
 from benign_ref.derived.boundary import limit_diagram
-from benign_ref.experiments import authors
+from benign_ref.experiments import authors, more_draws
 from benign_ref.experiments.authors import LEVEL, RED
-from benign_ref.experiments.fits import limit_crossing, row_crossings
-from benign_ref.experiments.published import COMMIT, published_setting
+from benign_ref.experiments.fits import limit_crossing
+from benign_ref.experiments.more_draws import BASE, N_TEST
+from benign_ref.experiments.published import COMMIT
+from benign_ref.runtime.resume import compute
 
 from .common import PAPER_RED, WHITE, WIDTH, Result, curve, heat_map, plt, save, settings_of
 
 TITLE = "the paper's Figure 1 by the published protocol; beside it the limit, with nothing fitted"
-BASE = published_setting("figure1", N=2, mu=1.0)
-N_TEST = 100
 CAPTION = """
 Figure 1 of the paper by the published protocol [A: vit.py, heatmap.py at commit {commit}]: gradient
 descent on {cells} draws, {draws} at each of {pairs} pairs (N, ||mu||), N = {N_first} to {N_last}, ||mu||
@@ -29,8 +29,12 @@ extra step at all {limit_pairs} published pairs; nothing is fitted and nothing r
 of (a) it differs by {median:.3f} in the median, {rms:.3f} rms. (d) Where test loss crosses {level}, by N:
 of each of our draws the last fall, mean and standard error; the same rule on the authors' data [A:
 matrix.npy]; the limit. Grey: the end of the plane, ||mu|| = {mu_last:g}; draws that never fall below
-{level} on it are lost to a mean, so near it means are of the draws that cross: {lost}.
+{level} on it are lost to a mean, so near it means are of the draws that cross: {lost}. {more}
 {against}"""
+MORE = """\
+Where the standard error was above {enough:g}, draws were added to the protocol's {draws}, {batch} at a
+time, until it was not or there were {most} [C]; stopping so makes it a little small. They enter the
+crossings of (d) alone. Added: {added}."""
 AGAINST = """\
 (e) The authors' matrix, given by the user: mean of its ten draws. (f) z of every pair (N, ||mu||): their
 ten draws less ours, two-sample. Over the {pairs} pairs with N >= 4: root mean square {rms:.3f}, mean
@@ -72,12 +76,33 @@ def difference(plane, result):
     return plane.mean[np.ix_(at, [int(N) // 2 - 1 for N in result.Ns])] - result.mean("test_loss")
 
 
+def measure_crossings(options, result):
+    """What `more_draws.crossings` gives: a Crossing for each N, and the draws added, with --quick none."""
+
+    def added(tasks):
+        return compute("fig1_added", more_draws.row, tasks, options, "rows", setting=str(BASE), n_test=N_TEST)
+
+    return more_draws.crossings(result, None if options.quick else added)
+
+
 def lost_draws(result, found):
     """How many draws never fall below LEVEL on the plane, by N, in words."""
     lost = [
         f"{c.draws - c.rows} of {c.draws} at N = {N}" for N, c in zip(result.Ns, found) if c.rows < c.draws
     ]
     return ", ".join(lost) or "all cross here"
+
+
+def more_draws_in_words(quick, result, found):
+    """The sentence of the caption on the draws that were added."""
+    own = len(result.seeds)
+    added = [f"{c.draws - own} at N = {N}" for N, c in zip(result.Ns, found) if c.draws > own]
+    if quick:
+        return "No draws are added to these with --quick."
+    return MORE.format(
+        enough=more_draws.ENOUGH, draws=own, batch=more_draws.BATCH, most=more_draws.MOST,
+        added=", ".join(added) or "none",
+    )  # fmt: skip
 
 
 def draw_crossings(axes, result, found, computed):
@@ -195,26 +220,28 @@ def make(options):
     """Compute the grid and the limit, draw the panels, return a Result."""
     matrix = authors.read_matrix(options.authors_matrix) if options.authors_matrix else None
     result, plane = measure(options), computed_plane()
-    found, computed = row_crossings(result, LEVEL), computed_crossings(result.Ns)
+    (found, added), computed = measure_crossings(options, result), computed_crossings(result.Ns)
     comparison = authors.compare(matrix, result) if matrix else None
     away = difference(plane, result)
     mus, Ns, draws = axes_of(options.quick)
     against = "" if comparison is None else AGAINST.format(
         **comparison._asdict(), snr=comparison.at[0], N=comparison.at[1])  # fmt: skip
+    more = more_draws_in_words(options.quick, result, found)
     caption = CAPTION.format(
         commit=COMMIT, **{n: v for n, v in settings_of(BASE).items() if n != "N"}, cells=result.status.size,
         draws=draws, pairs=len(mus) * len(Ns), N_first=Ns[0], N_last=Ns[-1], mu_first=mus[0], mu_last=mus[-1],
         n_test=N_TEST, level=LEVEL, limit_pairs=plane.mean.size, median=np.median(np.abs(away)),
         rms=np.sqrt(np.mean(away**2)), steps_least=result.steps.min(), steps_most=result.steps.max(),
-        lost=lost_draws(result, found), against=against,
+        lost=lost_draws(result, found), more=more, against=against,
     )  # fmt: skip
     rows = [["draw", *cell] for cell in result.cells()]
     rows += [["limit", snr, N, "", "", "", "", plane.mean[i, j], ""] for i, snr in enumerate(plane.snrs)
              for j, N in enumerate(plane.Ns)]  # fmt: skip
+    rows += [["added draw", "", N, seed, "", "", "", at, ""] for (N, seed), at in added.items()]
     rows += [
-        ["crossing", "", N, "", c.rows, "", c.error, c.mean, c.of_mean] for N, c in zip(result.Ns, found)
+        ["crossing", "", N, c.draws, c.rows, "", c.error, c.mean, c.of_mean] for N, c in zip(result.Ns, found)
     ]
-    header = ["what", "snr", "N", "seed", "status or draws that cross", "steps"]
+    header = ["what", "snr", "N", "seed or number of draws", "status or draws that cross", "steps"]
     header += ["train_loss or standard error", "test_loss or N SNR^2", "error_rate or N SNR^2 of the mean"]
     picture = draw(result, plane, found, computed, matrix, comparison)
     files = save(picture, "fig1", caption, header, rows, options)

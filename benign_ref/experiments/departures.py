@@ -2,8 +2,10 @@
 settings differ, varied alone, on real draws and in the limit.
 
 The boundary is where test loss crosses 0.2: of each draw the last fall, linear in log(N SNR^2), as for the
-authors' data. A draw is a row of cells whose N SNR^2 are powers of 1.05, from 0.75 to 1.35 times the limit's
-crossing; so rows of two departures share the cells' seeds where they share the place.
+authors' data. A draw is a row of cells whose N SNR^2 are powers of 1.05, between 0.75 and 1.35 times the
+limit's crossing (1.2 times where steps are small: there test loss has fallen well below by then); so rows of
+two departures share the cells' seeds where they share the place. Of a row no more is computed than from the
+right to its fall.
 """
 
 from functools import lru_cache
@@ -15,21 +17,21 @@ import numpy as np
 from .. import validate
 from ..paper.setting import Setting
 from .cell import run_cell
-from .fits import Crossing, limit_crossing, row_crossings
+from .fits import Crossing, crossing_from_right, limit_crossing
 from .published import published_setting
 
 LEVEL, N_TEST = 0.2, 100
-RATIO = 1.05
+RATIO, LOWEST, HIGHEST, HIGHEST_IF_SLOW = 1.05, 0.75, 1.35, 1.2  # of the cells of a row, in N SNR^2
 MU_1 = 1.0  # any: SNR is set cell by cell
 
 
 class Departure(NamedTuple):
-    """One thing changed: what it is called, from which base, the changes, and whether the limit sees it."""
+    """One thing changed: what it is called, from which base, and the changes."""
 
     name: str
     base: str
     changes: dict
-    slow: bool = False  # runs of thousands of steps: fewer draws
+    slow: bool = False  # runs of thousands of steps: shorter rows, and fewer of them at large N
 
 
 WIDTH = sqrt(512 / 64)
@@ -69,30 +71,22 @@ def computed(name: str, N: int) -> float:
 
 
 def places(name: str, N: int, every: int = 1) -> list[float]:
-    """The SNR of the cells of a row; or each `every`-th."""
-    middle = np.log(computed(name, N))
-    first, last = np.ceil((middle + np.log(0.75)) / np.log(RATIO)), (middle + np.log(1.35)) / np.log(RATIO)
-    return np.sqrt(RATIO ** np.arange(first, last, every) / N).tolist()
+    """The SNR of the cells of a row, increasing; or each `every`-th."""
+    highest = HIGHEST_IF_SLOW if DEPARTURES[name].slow else HIGHEST
+    first, last = np.log(computed(name, N) * np.array([LOWEST, highest])) / np.log(RATIO)
+    return np.sqrt(RATIO ** np.arange(np.ceil(first), last, every) / N).tolist()
 
 
-def departed_cell(name: str, N: int, snr: float, seed: int) -> tuple[str, int, float]:
-    """Status, steps and test loss of one cell; a function of its arguments alone."""
-    cell = run_cell(snr, N, seed, base=setting_of(name, N), engine="proof", n_test=N_TEST)
-    return cell.status, cell.steps, cell.test_loss
+def row(name: str, N: int, seed: int, every: int = 1) -> float:
+    """N SNR^2 where the row of one draw last falls through LEVEL, NaN if nowhere on it; a function of its
+    arguments alone.
+    """
+    s = setting_of(name, N)
 
+    def loss_at(snr):
+        return run_cell(snr, N, seed, base=s, engine="proof", n_test=N_TEST).test_loss
 
-class Rows(NamedTuple):
-    """Draws of one departure at one N, with the axes of a PhaseDiagram. test_loss (S,1,draws)."""
-
-    snrs: list
-    Ns: list
-    test_loss: np.ndarray
-
-
-def crossing_of(cells: dict, name: str, N: int, snrs: list[float], seeds: list[int]) -> Crossing:
-    """The Crossing of the rows that `departed_cell` computed: cells[name, N, snr, seed] is its value."""
-    losses = np.array([[[cells[name, N, snr, seed][2] for seed in seeds]] for snr in snrs], dtype=float)
-    return row_crossings(Rows(snrs, [N], losses), LEVEL)[0]
+    return crossing_from_right(N, places(name, N, every), loss_at, LEVEL)
 
 
 def verdict(found: Crossing, base: Crossing) -> str:

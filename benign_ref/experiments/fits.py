@@ -79,22 +79,37 @@ def log_crossings(result, level):
     )
 
 
+def crossing_of_rows(rows, of_mean=float("nan")):
+    """The Crossing of the crossings `rows` of single draws, NaN where a draw never falls."""
+    known = np.asarray(rows)[np.isfinite(rows)]
+    error = known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else np.nan
+    mean = known.mean() if len(known) else np.nan
+    return Crossing(float(mean), float(error), len(known), len(rows), float(of_mean))
+
+
 def row_crossings(result, level):
     """A Crossing for each N: of each draw the last fall through `level`, linear in log(N SNR^2); and of the
     mean over draws.
     """
-    found = []
     mean = _OneDraw(result.snrs, result.Ns, np.asarray(result.test_loss).mean(axis=2, keepdims=True))
-    for rows, (of_mean, *_) in zip(
-        np.exp(log_crossings(result, level)[:, :, 0]), log_crossings(mean, level)[:, 0]
-    ):
-        known = rows[np.isfinite(rows)]
-        error = known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else np.nan
-        mean_of_rows = known.mean() if len(known) else np.nan
-        found.append(
-            Crossing(float(mean_of_rows), float(error), len(known), len(rows), float(np.exp(of_mean)))
-        )
-    return found
+    rows, of_means = (np.exp(log_crossings(one, level)[:, :, 0]) for one in (result, mean))
+    return [crossing_of_rows(*pair) for pair in zip(rows, of_means[:, 0], strict=True)]
+
+
+def crossing_from_right(N, snrs, loss_at, level):
+    """N SNR^2 where the row of one draw at N last falls through `level`, over increasing snrs; NaN if
+    nowhere.
+
+    It is that of `crossing`, bit for bit, but loss_at(snr) is asked from the right end on, and no further
+    than to the fall: what lies left of the last one does not count.
+    """
+    x, losses = np.log(N * np.asarray(snrs) ** 2), np.full(len(snrs), np.nan)
+    for i in reversed(range(len(x))):
+        losses[i] = loss_at(snrs[i])
+        fall, *_ = crossing(x, losses, level)
+        if np.isfinite(fall):
+            return float(np.exp(fall))
+    return float("nan")
 
 
 def limit_crossing(base, N, level):

@@ -1,13 +1,17 @@
 """Figure 1 from its parts: what is computed, what is printed, what is refused; grids of three cells."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import benign_ref as br
 import run_all
 from benign_ref import train_in_limit
-from benign_ref.experiments import authors
+from benign_ref.experiments import authors, more_draws
 from figures import fig1
+from figures.common import Options
 
 
 def test_the_complete_figure_is_the_published_plane_and_the_quick_one_a_part_of_it():
@@ -37,6 +41,18 @@ def test_the_limit_crosses_where_it_is_cited():
     assert not any(
         N * authors.snr_of(100.0) ** 2 > c for N, c in cited.items() if N == 2
     )  # N = 2 ends before
+
+
+def test_the_crossings_of_the_full_figure_take_added_draws_and_those_of_the_quick_one_do_not(monkeypatch):
+    snrs = np.array([11.0, 12.0, 13.0, 14.0])
+    losses = np.array([[0.5, 0.5, 0.5], [0.5, 0.5, 0.1], [0.5, 0.1, 0.1], [0.1, 0.1, 0.1]])[:, None]
+    result = SimpleNamespace(snrs=snrs, Ns=[6], seeds=np.arange(3), test_loss=losses)
+    monkeypatch.setattr(more_draws, "row", lambda N, seed: 900.0 + seed % 2)
+    options = Options(out=None, jobs=1)
+    (found,), added = fig1.measure_crossings(options, result)
+    assert found.error <= more_draws.ENOUGH and found.draws == 3 + len(added) and (6, 3) in added
+    assert f"Added: {len(added)} at N = 6." in fig1.more_draws_in_words(False, result, [found])
+    assert fig1.measure_crossings(dataclasses.replace(options, quick=True), result)[1] == {}
 
 
 def test_a_wrong_matrix_is_refused_before_any_work(tmp_path, capsys):

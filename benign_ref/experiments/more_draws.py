@@ -1,0 +1,55 @@
+"""More draws of Figure 1 where the protocol's ten leave the crossing of an N uncertain.
+
+The rule [C], fixed beforehand: at every N >= 4 whose crossing has a standard error above ENOUGH, BATCH draws
+are added, again and again, until it has not or there are MOST draws. An added draw is a row of the published
+plane like the ten, its crossing by the same rule of the last fall; but it is computed from ||mu|| = 100
+leftwards, and only as far as to its fall. Stopping by the standard error favours draws that lie close
+together: so the error found is a little small, and the mean too where the far outliers lie above it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .authors import CROSSINGS, LEVEL, MUS, snr_of
+from .cell import run_cell
+from .fits import crossing_from_right, crossing_of_rows, log_crossings, row_crossings
+from .published import published_setting
+
+BASE = published_setting("figure1", N=2, mu=1.0)
+N_TEST = 100
+ENOUGH, BATCH, MOST = 20.0, 10, 80
+
+
+def row(N: int, seed: int) -> float:
+    """N SNR^2 where the row of one draw last falls through 0.2 on the published plane, NaN if nowhere; a
+    function of its arguments alone.
+    """
+
+    def loss_at(snr):
+        return run_cell(snr, N, seed, base=BASE, engine="proof", n_test=N_TEST).test_loss
+
+    return crossing_from_right(N, [snr_of(float(mu)) for mu in MUS], loss_at, LEVEL)
+
+
+def crossings(result, compute: Callable | None):
+    """A Crossing for each N of `result`, a PhaseDiagram of the published plane, and the draws that were added,
+    {(N, seed): N SNR^2}.
+
+    compute(tasks) gives {task: row(*task)} for tasks (N, seed), the seeds those after the result's; None: no
+    draws are added. of_mean is that of the result's own draws.
+    """
+    own, next_seed = len(result.seeds), int(max(result.seeds)) + 1
+    rows = {int(N): list(row) for N, row in zip(result.Ns, np.exp(log_crossings(result, LEVEL)[:, :, 0]))}
+    added = {}
+
+    def uncertain(N):
+        return N in CROSSINGS and len(rows[N]) < MOST and not crossing_of_rows(rows[N]).error <= ENOUGH
+
+    while compute and (asked := [N for N in sorted(rows, reverse=True) if uncertain(N)]):
+        fresh = compute([(N, next_seed + len(rows[N]) - own + k) for N in asked for k in range(BATCH)])
+        for (N, _), at in fresh.items():
+            rows[N].append(at)
+        added |= fresh
+    means = [c.of_mean for c in row_crossings(result, LEVEL)]
+    return [crossing_of_rows(row, of_mean) for row, of_mean in zip(rows.values(), means)], added

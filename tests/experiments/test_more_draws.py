@@ -1,0 +1,72 @@
+"""Draws are added by the stated rule, and each is a row of the published plane."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benign_ref.experiments import authors, more_draws
+from benign_ref.experiments.cell import run_cell
+from benign_ref.experiments.fits import crossing, row_crossings
+
+SNRS, NS = np.array([authors.snr_of(float(mu)) for mu in authors.MUS]), [2, 6, 20]
+
+
+def plane(at):
+    """Figure 1 made up: the row of draw k at N = NS[j] falls through 0.2 at N SNR^2 = at[j][k]."""
+    x = np.log(np.outer(SNRS**2, NS))[:, :, None] - np.log(at)
+    return SimpleNamespace(snrs=SNRS, Ns=NS, seeds=np.arange(5, 15), test_loss=0.2 - 0.1 * np.tanh(3 * x))
+
+
+def spread(width):
+    return 900 * (1 + width * np.linspace(-1, 1, 10))
+
+
+RESULT = plane([spread(0.01), spread(0.3), spread(0.01)])  # N = 6 alone is uncertain, and N = 2 never judged
+
+
+def test_draws_are_added_where_the_error_is_large_until_it_is_small():
+    asked = []
+
+    def compute(tasks):
+        asked.append(tasks)
+        return {task: 905.0 for task in tasks}
+
+    found, added = more_draws.crossings(RESULT, compute)
+    own = row_crossings(RESULT, 0.2)
+    assert own[1].error > more_draws.ENOUGH and repr([found[0], found[2]]) == repr([own[0], own[2]])
+    assert found[1].error <= more_draws.ENOUGH and found[1].draws == 10 + len(added) < more_draws.MOST
+    assert [len(tasks) for tasks in asked] == [more_draws.BATCH] * (len(added) // more_draws.BATCH)
+    assert list(added) == [(6, 15 + k) for k in range(len(added))]  # other seeds than the ten rows have
+    ten = np.exp([crossing(np.log(6 * SNRS**2), row, 0.2)[0] for row in RESULT.test_loss[:, 1].T])
+    all_of_them = [*ten, *added.values()]
+    assert np.isclose(found[1].mean, np.mean(all_of_them)) and found[1].of_mean == own[1].of_mean
+    assert np.isclose(found[1].error, np.std(all_of_them, ddof=1) / np.sqrt(len(all_of_them)))
+    before_the_last = all_of_them[: -more_draws.BATCH]
+    assert np.std(before_the_last, ddof=1) / np.sqrt(len(before_the_last)) > more_draws.ENOUGH
+
+
+def test_no_more_than_the_stated_number_and_none_at_all_if_none_are_wanted():
+    rng = np.random.default_rng(0)
+    found, added = more_draws.crossings(RESULT, lambda tasks: {t: 900 + 900 * rng.random() for t in tasks})
+    assert found[1].draws == more_draws.MOST and found[1].error > more_draws.ENOUGH
+    assert repr(more_draws.crossings(RESULT, None)) == repr((row_crossings(RESULT, 0.2), {}))
+
+
+def test_a_draw_that_never_falls_counts_as_a_draw_and_not_in_the_mean():
+    nowhere = float("nan")
+    found, _ = more_draws.crossings(RESULT, lambda tasks: {t: 905.0 if t[1] % 2 else nowhere for t in tasks})
+    assert found[1].rows == 10 + (found[1].draws - 10) // 2 and np.isfinite(found[1].mean)
+
+
+@pytest.mark.parametrize("N", [4])
+def test_a_row_is_one_of_the_published_plane(N):
+    at = more_draws.row(N, 3)
+    first = int(np.searchsorted(N * SNRS**2, at)) - 1  # the cells on both sides of it, and all above
+    losses = [
+        run_cell(snr, N, 3, base=more_draws.BASE, engine="proof", n_test=more_draws.N_TEST).test_loss
+        for snr in SNRS[first:]
+    ]
+    assert losses[0] > 0.2 >= max(losses[1:])
+    fallen, *_ = crossing(np.log(N * SNRS[first:] ** 2), np.array(losses), 0.2)
+    assert at == np.exp(fallen)
