@@ -23,6 +23,12 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def require(holds: Any, message: str, error: type[Exception] = ValueError) -> None:
+    """`error` with the message unless `holds`; the message is put together either way."""
+    if not holds:
+        raise error(message)
+
+
 def names(caller: str, values: Iterable[str], kind: type[Any]) -> None:
     """TypeError unless every name in `values` is an argument of the dataclass `kind`: it says the nearest."""
     known = {f.name.lower(): f.name for f in fields(kind) if f.init}

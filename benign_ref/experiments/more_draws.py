@@ -33,7 +33,7 @@ def row(N: int, seed: int) -> float:
 
 
 def crossings(result, compute: Callable | None):
-    """A Crossing for each N of `result`, a PhaseDiagram of the published plane, and the draws that were added,
+    """A Crossing for each N of `result`, a PhaseDiagram of the published plane, and the draws added to it, as
     {(N, seed): N SNR^2}.
 
     compute(tasks) gives {task: row(*task)} for tasks (N, seed), the seeds those after the result's; None: no

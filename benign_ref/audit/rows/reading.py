@@ -250,7 +250,8 @@ def check_E6(audited, problem):
 
 FITS, PHASES, LIMIT = "experiments/fits.py:", "experiments/phases.py:", "derived/limit.py:"
 DIAGRAM, LAW = "experiments/diagram.py:PhaseDiagram.", "derived/law.py:LawModel."
-FIT_CODE = tuple(FITS + name for name in ("crossing", "log_crossings", "row_crossings", "boundary_constant"))
+FIT_CODE = tuple(FITS + name for name in ("crossing", "log_crossings", "crossing_of_rows", "row_crossings",
+                                          "boundary_constant"))  # fmt: skip
 SPREADS = LAW + "test_loss", LAW + "error_rate", DIAGRAM + "mean", DIAGRAM + "spread"
 PHASE_CODE = tuple(PHASES + name for name in ("find_phases", "rises_for_good", "concentration"))
 ERROR_CODE = ("api.py:error_rate", LAW + "error_rate", "derived/limit_run.py:train_in_limit",
