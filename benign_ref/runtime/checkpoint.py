@@ -11,6 +11,7 @@ import zipfile
 
 import numpy as np
 
+from .. import validate
 from .store import checked_path, difference, read_sealed, try_writing, write_sealed
 
 LEAST_SECONDS, MOST_OF_THE_TIME = 1.0, 0.05  # between two writes; that writing may take
@@ -50,11 +51,8 @@ class Checkpoint:
             raise ValueError(
                 f"checkpoint {str(self.path)!r} is damaged, or no checkpoint; {LEFT_ALONE}"
             ) from error
-        if stored != self.decides:
-            raise ValueError(
-                f"checkpoint {str(self.path)!r} is of another run; {LEFT_ALONE}\n"
-                f"{difference(stored, self.decides)}"
-            )
+        other = f"is of another run; {LEFT_ALONE}\n{difference(stored, self.decides)}"
+        validate.require(stored == self.decides, f"checkpoint {str(self.path)!r} {other}")
         return arrays
 
     def due(self):

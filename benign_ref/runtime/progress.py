@@ -35,16 +35,13 @@ class Line:
         self.shown = self.begun + (0.4 if self.terminal else 0.0)  # what ends at once shows nothing
 
     def __call__(self, done, total, what="cells", left=None):
-        now, ended = time.monotonic(), done == total
-        if now - self.shown < (0.1 if self.terminal else self.every) and not ended:
+        now, rest = time.monotonic(), "" if left is None else f", {_duration(left)} left"
+        if done == total:
+            rest = f" in {_duration(now - self.begun)}"
+        elif now - self.shown < (0.1 if self.terminal else self.every):
             return
         self.shown = now
-        rest = (
-            f" in {_duration(now - self.begun)}"
-            if ended
-            else left is not None and f", {_duration(left)} left"
-        )
-        self.write(f"{self.name}: {done}/{total} {what}{rest or ''}")
+        self.write(f"{self.name}: {done}/{total} {what}{rest}")
 
     def write(self, text):
         """Show `text` in place of what the line showed."""
@@ -76,19 +73,19 @@ def reporting(progress, name, what):
     """
     if progress is None:
         progress = sys.stderr is not None and sys.stderr.isatty()
-    line = Line(name) if progress is True else progress if isinstance(progress, Line) else None
-    if line:
+    if progress is False:
+        yield lambda done, total, value, left=None: None
+    elif progress is True or isinstance(progress, Line):
+        line = Line(name) if progress is True else progress
         try:
             yield lambda done, total, value, left=None: line(done, total, what.format(value=value), left)
         finally:
             line.clear()
-    elif progress is False:
-        yield lambda done, total, value, left=None: None
-    elif callable(progress):
-        yield lambda done, total, value, left=None: progress(done, total, value)
     else:
         allowed = "None, True, False or a function of (done, total, value)"
-        raise TypeError(f"progress must be {allowed}, got {validate.shown(progress)}")
+        got = validate.shown(progress)
+        validate.require(callable(progress), f"progress must be {allowed}, got {got}", TypeError)
+        yield lambda done, total, value, left=None: progress(done, total, value)
 
 
 def spread(tasks):
@@ -104,26 +101,22 @@ def spread(tasks):
 
 
 class TimeLeft:
-    """Seconds until a number of tasks are done, of which neighbours (in the order given) cost the same, or
-    in proportion to cost(task). They are begun in the order `spread` gives, `at_once` at a time (None: only
-    the executor knows).
+    """Seconds until a number of tasks are done, of which neighbours (in the order given) cost about the same.
+    They are begun in the order `spread` gives, `at_once` at a time (None: only the executor knows).
     """
 
-    def __init__(self, tasks, at_once, cost=None, clock=time.monotonic):
+    def __init__(self, tasks, at_once, clock=time.monotonic):
         self.tasks, self.at_once, self.clock = spread(tasks), at_once, clock
-        place = {task: k for k, task in enumerate(tasks)}
-        self.places = np.array([place[task] for task in self.tasks], dtype=int)  # of the k-th begun
-        self.costs = np.array([float(cost(task)) if cost else 1.0 for task in self.tasks])
         self.number = {task: k for k, task in enumerate(self.tasks)}
+        self.places = np.argsort([self.number[task] for task in tasks])  # the k-th begun, in the order given
         self.taken = np.full(len(tasks), np.nan)  # seconds of the k-th begun
         self.ends, self.begun = [], np.inf
 
     def add(self, task, seconds):
         """`task` has ended, which took `seconds` (NaN: lost)."""
-        now = self.clock()
+        self.ends.append(self.clock())
         self.taken[self.number[task]] = max(seconds, 1e-9) if seconds == seconds else 0.0
-        self.ends.append(now)
-        self.begun = min(self.begun, now - self.taken[self.number[task]])
+        self.begun = min(self.begun, self.ends[-1] - self.taken[self.number[task]])
 
     def seconds(self):
         """Seconds left; None as long as they mean nothing."""
@@ -138,9 +131,8 @@ class TimeLeft:
         # The first of those that wait are running; the k-th began when a worker was free, at end k - at_once
         running = waiting[:at_once]
         spent = now - np.array([self.ends[k - at_once] if k >= at_once else self.begun for k in running])
-        expected = self._expected(running, known, self.taken[known])
-        longer = spent > expected  # so these tell, too, what their neighbours cost
-        learned = np.concatenate([self.taken[known], (1 + SURVIVES) * spent[longer]])
+        longer = spent > self._expected(running, known, self.taken[known])
+        learned = np.concatenate([self.taken[known], (1 + SURVIVES) * spent[longer]])  # these tell, too
         ahead = self._expected(waiting, np.concatenate([known, running[longer]]), learned)
         ahead[: len(running)] -= spent
         slower = max(at_once * wall / (busy + spent.sum()), 1.0)  # what is lost between tasks
@@ -149,5 +141,4 @@ class TimeLeft:
     def _expected(self, asked, known, seconds):
         """The seconds of the tasks `asked`, interpolated from those of the tasks `known`."""
         order = np.argsort(self.places[known])
-        rates = (seconds / self.costs[known])[order]
-        return np.interp(self.places[asked], self.places[known][order], rates) * self.costs[asked]
+        return np.interp(self.places[asked], self.places[known][order], seconds[order])

@@ -25,16 +25,16 @@ def versions():
 
 class Resumed(NamedTuple):
     """values: {task: value} in the order asked for, workers.Lost where a task was lost; how many were
-    computed, found in the store, and lost.
+    computed and found in the store; lost: {task: workers.Lost}.
     """
 
     values: dict
     computed: int
     reused: int
-    lost: int
+    lost: dict
 
 
-def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks", progress=None, cost=None):
+def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks", progress=None):
     """function(*task) for every task, a tuple of numbers and names, as a Resumed.
 
     Values must be what JSON holds (any float may be in them) and come back as JSON gives them, tuples as
@@ -42,8 +42,7 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
     task, decides a value; None: nothing is kept. Computed by `jobs` workers (None: the cores available; 1: in
     this process, with the same bits), or by `executor`. Give the longest tasks first, similar ones side by
     side. what: what a task is called in messages. progress(done, total, value, left): called first with what
-    the store had and value None, then after each task; left: seconds until the end, None while unknown, the
-    better if cost(task) tells what a task costs in proportion to others.
+    the store had and value None, then after each task; left: seconds until the end, None while unknown.
 
     On Ctrl-C the workers end at once, and KeyboardInterrupt goes on with a message that says what is kept.
     Raises RuntimeError if the function raises something, or if all that was to be computed was lost; OSError
@@ -51,37 +50,37 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
     """
     progress = progress or (lambda done, total, value, left: None)
     tasks = list(dict.fromkeys(tasks))
-    values = _found(store, tasks) if store else {}
-    missing, reused, lost, reason = [task for task in tasks if task not in values], len(values), 0, ""
+    values, lost = _found(store, tasks) if store else {}, {}
+    missing, reused = [task for task in tasks if task not in values], len(values)
     if store and missing:
         store.probe()
     source, at_once = workers.start(function, spread(missing), jobs, executor, say)
-    time_left = TimeLeft(missing, at_once, cost)
+    time_left = TimeLeft(missing, at_once)
     try:
         with contextlib.closing(source):  # whatever happens here ends the workers
             progress(reused, len(tasks), None, None)
             for task, value, seconds in source:
                 if isinstance(value, workers.Lost):
-                    lost, reason = lost + 1, value.reason
+                    lost[task] = values[task] = value
                 else:
-                    value = json.loads(json.dumps(value))
+                    values[task] = json.loads(json.dumps(value))
                     if store:
-                        store.write(file_name(task), value)
-                values[task] = value
+                        store.write(file_name(task), values[task])
                 time_left.add(task, seconds)
-                progress(len(values), len(tasks), value, time_left.seconds())
+                progress(len(values), len(tasks), values[task], time_left.seconds())
     except KeyboardInterrupt:
-        done = f"interrupted; {len(values) - lost} of {len(tasks)} {what} are"
         kept = (
             f"kept in {str(store.folder)!r}: run the same again to go on" if store else "lost: give a store"
         )
-        raise KeyboardInterrupt(f"{done} {kept}") from None
-    if lost and lost == len(missing):
-        raise RuntimeError(f"all {what} that were to be computed were lost, {lost} of them: {reason}")
+        done = f"interrupted; {len(values) - len(lost)} of {len(tasks)} {what} are {kept}"
+        raise KeyboardInterrupt(done) from None
+    if lost and len(lost) == len(missing):
+        reason = lost.popitem()[1].reason
+        raise RuntimeError(f"all {what} that were to be computed were lost, {len(missing)} of them: {reason}")
     if store:
-        again = f"; {lost} were lost: a second run computes them" if lost else ""
-        say(f"computed {len(missing) - lost}, reused {reused} {what} of {str(store.folder)!r}{again}")
-    return Resumed({task: values[task] for task in tasks}, len(missing) - lost, reused, lost)
+        again = f"; {len(lost)} were lost: a second run computes them" if lost else ""
+        say(f"computed {len(missing) - len(lost)}, reused {reused} {what} of {str(store.folder)!r}{again}")
+    return Resumed({task: values[task] for task in tasks}, len(missing) - len(lost), reused, lost)
 
 
 def compute(name, function, tasks, options, what, **decides):
@@ -94,12 +93,10 @@ def compute(name, function, tasks, options, what, **decides):
         function, tasks, store=store, jobs=options.jobs, executor=options.executor, what=what,
         progress=lambda done, total, value, left: options.progress(done, total, what, left),
     )  # fmt: skip
-    lost = [(task, value.reason) for task, value in done.values.items() if isinstance(value, workers.Lost)]
-    if lost:
-        (task, reason), count = lost[0], len(lost)
-        raise RuntimeError(
-            f"{name}: {count} {what} were lost, first {task} ({reason}); run the same command again"
-        )
+    if done.lost:
+        task, value = next(iter(done.lost.items()))
+        first = f"first {task} ({value.reason}); run the same command again"
+        raise RuntimeError(f"{name}: {len(done.lost)} {what} were lost, {first}")
     return done.values
 
 

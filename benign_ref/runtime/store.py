@@ -9,6 +9,7 @@ not at all. Two computations may share a folder, as both write the same. Files a
 read.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -17,17 +18,19 @@ import time
 import uuid
 from pathlib import Path
 
+from .. import validate
+
 REPLACE_TRIES = 20  # a twentieth of a second apart: on Windows a file that someone reads cannot be replaced
 
 
 def checked_path(name, value):
     """`value`, a path given as str or Path, as a Path. TypeError or ValueError otherwise."""
-    if not isinstance(value, (str, Path)):
-        raise TypeError(
-            f"{name} must be a path (str or Path), got {value!r:.60} of type {type(value).__name__}"
-        )
-    if not str(value).strip() or "\0" in str(value):
-        raise ValueError(f"{name} must be a path, not empty and without zero bytes, got {str(value)!r}")
+    kind = f"got {value!r:.60} of type {type(value).__name__}"
+    validate.require(
+        isinstance(value, (str, Path)), f"{name} must be a path (str or Path), {kind}", TypeError
+    )
+    good = str(value).strip() and "\0" not in str(value)
+    validate.require(good, f"{name} must be a path, not empty and without zero bytes, got {str(value)!r}")
     return Path(value)
 
 
@@ -44,10 +47,9 @@ def write_all(contents):
                 os.fsync(file.fileno())
         for path in contents:
             replace(temporary[path], path)
-    except BaseException:
+    finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
-        raise
 
 
 def write_whole(path, content):
@@ -64,13 +66,11 @@ def try_writing(folder):
 
 def replace(temporary, path):
     """os.replace, with patience where another process has `path` open. Raises OSError."""
-    for left in reversed(range(REPLACE_TRIES)):
-        try:
+    for _ in range(REPLACE_TRIES - 1):
+        with contextlib.suppress(PermissionError):
             return os.replace(temporary, path)
-        except PermissionError:
-            if not left:
-                raise
-            time.sleep(0.05)
+        time.sleep(0.05)
+    return os.replace(temporary, path)
 
 
 def write_sealed(path, content):
@@ -83,8 +83,8 @@ def read_sealed(path):
     read.
     """
     seal, _, content = path.read_bytes().partition(b"\n")
-    if hashlib.sha256(content).hexdigest().encode() != seal:
-        raise ValueError(f"{str(path)!r} is damaged, or not such a file: its digest does not fit")
+    fits = hashlib.sha256(content).hexdigest().encode() == seal
+    validate.require(fits, f"{str(path)!r} is damaged, or not such a file: its digest does not fit")
     return content
 
 
@@ -120,6 +120,7 @@ def difference(stored, asked):
 
 
 NOTHING_YET = "cannot be written, so nothing was computed"
+NO_MORE = "cannot be written any more; what is in it is whole, and a second run goes on from it"
 
 
 class Store:
@@ -133,56 +134,43 @@ class Store:
     def __init__(self, folder, settings):
         self.folder = checked_path("store", folder).absolute()
         self.cells = self.folder / "cells"
-        settings = json.loads(json.dumps(settings))
         self.key = digest(settings)
-        try:
+        with self._named(NOTHING_YET):
             for path in (self.folder, self.cells):
-                if path.exists() and not path.is_dir():
-                    raise ValueError(f"store must be a folder, got {str(path)!r}, which is a file")
+                free = path.is_dir() or not path.exists()
+                validate.require(free, f"store must be a folder, got {str(path)!r}, which is a file")
             self.cells.mkdir(parents=True, exist_ok=True)
-            self._claim(settings)
-        except OSError as error:
-            raise self._error(error, NOTHING_YET) from error
+            self._claim(json.loads(json.dumps(settings)))
 
     def probe(self):
         """Try a write, before any work. Raises OSError."""
-        try:
+        with self._named(NOTHING_YET):
             try_writing(self.cells)
-        except OSError as error:
-            raise self._error(error, NOTHING_YET) from error
 
-    def _error(self, error, what):
-        return OSError(error.errno, f"store {str(self.folder)!r} {what}: {error.strerror or error}")
+    @contextlib.contextmanager
+    def _named(self, what):
+        """An OSError inside names the store."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or error
+            raise OSError(error.errno, f"store {str(self.folder)!r} {what}: {reason}") from error
 
     def _claim(self, settings):
-        """Put the settings there if none are; then the ones that are there must be the same."""
+        """Put the settings there if none are; then the ones that are there must be the same. Where two other
+        computations begin at once both may pass: a cell holds a digest of its settings besides.
+        """
         path = self.folder / "settings.json"
         if not path.exists():
-            fresh = self.folder / f".settings.{uuid.uuid4().hex}.tmp"
-            write_whole(fresh, (json.dumps(settings, indent=1) + "\n").encode())
-            try:
-                os.link(
-                    fresh, path
-                )  # unlike a move, leaves alone what another computation put there meanwhile
-            except FileExistsError:
-                pass
-            except (OSError, AttributeError):  # no hard links on this file system, or none at all
-                os.replace(fresh, path)
-            fresh.unlink(missing_ok=True)
+            write_whole(path, (json.dumps(settings, indent=1) + "\n").encode())
         try:
             stored = json.loads(path.read_bytes())
         except (ValueError, RecursionError):
             stored = None
-        if not isinstance(stored, dict):
-            raise ValueError(  # noqa: TRY004 - the folder is wrong, not a type
-                f"store {str(self.folder)!r}: its settings.json is damaged, or it is not a store; "
-                "use another folder"
-            )
-        if stored != settings:
-            raise ValueError(
-                f"store {str(self.folder)!r} is of another computation; use another folder\n"
-                f"{difference(stored, settings)}"
-            )
+        other = "its settings.json is damaged, or it is not a store; use another folder"
+        validate.require(isinstance(stored, dict), f"store {str(self.folder)!r}: {other}")
+        other = f"is of another computation; use another folder\n{difference(stored, settings)}"
+        validate.require(stored == settings, f"store {str(self.folder)!r} {other}")
 
     def read(self, name):
         """(record, None): what was written under `name`; (None, None): nothing there; (None, complaint):
@@ -190,19 +178,17 @@ class Store:
         """
         path = self.cells / f"{name}.json"
         try:
-            content = path.read_bytes()
+            entry = json.loads(path.read_bytes())
+            seal = digest([name, self.key, entry["record"]])
+            if (entry["settings"], entry["digest"]) == (self.key, seal):
+                return decoded(json.dumps(entry["record"])), None
         except FileNotFoundError:
             return None, None
         except OSError as error:
             return None, f"{path} cannot be read ({error.strerror})"
-        try:
-            entry = json.loads(content)
-            text, key, seal = entry["record"], entry["settings"], entry["digest"]
-            if key != self.key or seal != digest([name, key, text]):
-                return None, f"{path} is damaged or from another store"
-            return decoded(json.dumps(text)), None
         except (ValueError, TypeError, KeyError, RecursionError):
             return None, f"{path} is torn or no cell"
+        return None, f"{path} is damaged or from another store"
 
     def write(self, name, record):
         """Keep `record` (what JSON holds, with any float) under `name`. Raises OSError that names the
@@ -210,9 +196,5 @@ class Store:
         """
         record = encoded(record)
         entry = {"record": record, "settings": self.key, "digest": digest([name, self.key, record])}
-        try:
+        with self._named(NO_MORE):
             write_whole(self.cells / f"{name}.json", (json.dumps(entry) + "\n").encode())
-        except OSError as error:
-            raise self._error(
-                error, "cannot be written any more; what is in it is whole, and a second run goes on from it"
-            ) from error

@@ -17,11 +17,12 @@ import sys
 import threading
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future
 from multiprocessing import connection, resource_tracker
 from typing import Any, NamedTuple
 
+from .. import validate
 from .threads import THREAD_VARIABLES, one_blas_thread
 
 STARTS = 3  # workers in a row that may end before they are ready
@@ -32,7 +33,6 @@ NO_GUARD = (
     'a script that computes with more than one worker must do so under `if __name__ == "__main__":`, because '
     "every worker imports the script first; or give jobs=1, which computes in the script itself"
 )
-NO_START = "{count} worker processes in a row ended before they were ready (exit code {code})"
 
 
 class Lost(NamedTuple):
@@ -41,25 +41,19 @@ class Lost(NamedTuple):
     reason: str
 
 
-class Failure(NamedTuple):
-    """The traceback, as text, of an exception in the function itself."""
-
-    text: str
-
-
 class Ended(NamedTuple):
     """A task that ended: its value, or Lost, and the seconds that it took where it was computed."""
 
     task: tuple
     value: Any
-    seconds: float = math.nan
+    seconds: float
 
 
 def available_cores():
     """The cores this process may use."""
-    if hasattr(os, "process_cpu_count"):  # Python 3.13
-        return os.process_cpu_count() or 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def start(function, tasks, jobs, executor, report=lambda text: None):
@@ -81,23 +75,21 @@ def start(function, tasks, jobs, executor, report=lambda text: None):
 
 
 def attempt(function, task):
-    """(function(*task) or Failure, seconds). MemoryError is not caught: it tells of the machine, as the
-    loss of a worker does, not of the task.
+    """(function(*task), seconds, ""), or (None, seconds, traceback) if it raises. MemoryError is not caught:
+    it tells of the machine, as the loss of a worker does, not of the task.
     """
-    begun = time.monotonic()
+    begun, value, failed = time.monotonic(), None, ""
     try:
         value = function(*task)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - whatever it is, the caller shall see it
-        value = Failure(traceback.format_exc())
-    return value, time.monotonic() - begun
+        failed = traceback.format_exc()
+    return value, time.monotonic() - begun, failed
 
 
-def _checked(task, value, seconds):
-    if isinstance(value, Failure):
-        failed = f"the computation of {task} failed:\n{value.text}"
-        raise RuntimeError(failed)  # noqa: TRY004 - whatever its type was
+def _checked(task, value, seconds=math.nan, failed=""):
+    validate.require(not failed, f"the computation of {task} failed:\n{failed}", RuntimeError)
     return Ended(task, value, seconds)
 
 
@@ -108,11 +100,11 @@ def in_process(function, tasks, report=lambda text: None):
     for task in tasks:
         try:
             with one_blas_thread():
-                value, seconds = attempt(function, task)
+                ended = attempt(function, task)
         except MemoryError as error:
-            value, seconds = Lost(f"MemoryError: {error}"), math.nan
+            ended = (Lost(f"MemoryError: {error}"),)
             report(f"not enough memory for {task}: given up")
-        yield _checked(task, value, seconds)
+        yield _checked(task, *ended)
 
 
 @contextlib.contextmanager
@@ -123,18 +115,19 @@ def _start_conditions():
     Ctrl-C in a terminal reaches every process of a run; only the parent should answer. Blocked here, it is
     not lost: it arrives afterwards.
     """
-    before, mask = {name: os.environ.get(name) for name in THREAD_VARIABLES}, None
-    if hasattr(signal, "pthread_sigmask"):
+    before = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
+    can_block = hasattr(signal, "pthread_sigmask")
+    if can_block:
         resource_tracker.ensure_running()  # a process of its own: started later, it would unblock SIGINT
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         yield
     finally:
-        os.environ.update((name, value) for name, value in before.items() if value is not None)
-        for name in (name for name, value in before.items() if value is None):
+        for name in THREAD_VARIABLES:
             del os.environ[name]
-        if mask is not None:
+        os.environ.update(before)
+        if can_block:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
@@ -155,7 +148,9 @@ def serve(channel):
 
 
 class Worker:
-    """One process, the channel to it, and the task it has (None: none)."""
+    """One process, the channel to it, the task it has (None: none), and whether it has said that it is
+    ready.
+    """
 
     def __init__(self):
         context = multiprocessing.get_context("spawn")
@@ -188,41 +183,39 @@ class Worker:
 
 
 class _Crew:
-    """The workers of one computation, the tasks that wait, and those that a worker died of once."""
+    """The workers of a computation by channel, the tasks that wait, and those that a worker died of once."""
 
     def __init__(self, function, tasks, jobs, report):
         self.function, self.waiting, self.jobs, self.report = function, deque(tasks), jobs, report
-        self.workers, self.tried, self.failed_starts = [], set(), 0
+        self.workers, self.tried, self.failed_starts = {}, set(), 0
 
     def busy(self):
-        """{channel: worker} of all that have a task, idle ones given one, missing ones started."""
+        """The channels of all workers that have a task, idle ones given one, missing ones started."""
         while self.waiting and len(self.workers) < self.jobs:
-            self.workers.append(Worker())
-        for worker in self.workers:
+            worker = Worker()
+            self.workers[worker.channel] = worker
+        for worker in self.workers.values():
             if worker.task is None and self.waiting:
                 worker.give(self.function, self.waiting.popleft())
-        return {worker.channel: worker for worker in self.workers if worker.task is not None}
+        return [channel for channel, worker in self.workers.items() if worker.task is not None]
 
-    def bury(self, worker):
+    def bury(self, channel):
         """Put the task of a dead worker back; its Ended if that was the second time."""
-        self.workers.remove(worker)
+        worker = self.workers.pop(channel)
         task, code = worker.task, worker.end()
-        if code == UNGUARDED:
-            raise SystemExit(NO_GUARD)
+        validate.require(code != UNGUARDED, NO_GUARD, SystemExit)
         if not worker.ready:
             self.failed_starts += 1
-            if self.failed_starts == STARTS:
-                raise RuntimeError(NO_START.format(count=STARTS, code=code))
-            self.waiting.appendleft(task)
-            return None
+            gone = f"{STARTS} worker processes in a row ended before they were ready (exit code {code})"
+            validate.require(self.failed_starts < STARTS, gone, RuntimeError)
+            return self.waiting.appendleft(task)
         died = f"a worker process died (exit code {code}) while computing {task}"
-        if task not in self.tried:
-            self.report(f"{died}: tried again after the others")
-            self.tried.add(task)
-            self.waiting.append(task)
-            return None
-        self.report(f"{died}, the second time: given up")
-        return Ended(task, Lost(f"two worker processes died of it, exit code {code}"))
+        if task in self.tried:
+            self.report(f"{died}, the second time: given up")
+            return _checked(task, Lost(f"two worker processes died of it, exit code {code}"))
+        self.report(f"{died}: tried again after the others")
+        self.tried.add(task)
+        return self.waiting.append(task)
 
 
 def by_processes(function, tasks, jobs, report=lambda text: None):
@@ -237,22 +230,22 @@ def by_processes(function, tasks, jobs, report=lambda text: None):
     crew = _Crew(function, tasks, jobs, report)
     try:
         while busy := crew.busy():
-            for channel in connection.wait(list(busy)):
-                worker = busy[channel]
+            for channel in connection.wait(busy):
+                worker = crew.workers[channel]
                 try:
                     message = channel.recv()
                 except (EOFError, OSError):  # it is dead
-                    if lost := crew.bury(worker):
+                    if lost := crew.bury(channel):
                         yield lost
                     continue
-                if not worker.ready:
+                if worker.ready:
+                    task, worker.task = worker.task, None
+                    crew.busy()  # it has its next task before the caller takes its time over the value
+                    yield _checked(task, *message)
+                else:
                     worker.ready, crew.failed_starts = True, 0
-                    continue
-                task, worker.task = worker.task, None
-                crew.busy()  # it has its next task before the caller takes its time over the value
-                yield _checked(task, *message)
     finally:
-        for worker in crew.workers:
+        for worker in crew.workers.values():
             worker.end()
 
 
@@ -264,7 +257,7 @@ def by_executor(function, tasks, executor, report=lambda text: None):
     and tasks must be importable and picklable where the executor computes. A future that fails otherwise than
     by the function itself makes its task Lost. Raises RuntimeError if the function raised something.
     """
-    ended, futures, lost = queue.SimpleQueue(), {}, {}
+    ended, futures, lost = queue.SimpleQueue(), {}, Counter()
     try:
         for task in tasks:
             try:
@@ -279,16 +272,17 @@ def by_executor(function, tasks, executor, report=lambda text: None):
             future = ended.get()
             task = futures.pop(future)
             try:
-                value, seconds = future.result()
+                result = future.result()
             except Exception as error:  # noqa: BLE001 - whatever the executor has for it
-                value, seconds = Lost(f"{type(error).__name__}: {error}"), math.nan
-                lost.setdefault(value.reason, []).append(task)
-                if len(lost[value.reason]) == 1:
-                    report(f"the executor lost {task}: {value.reason}")
-            yield _checked(task, value, seconds)
-        for reason, gone in lost.items():
-            if len(gone) > 1:
-                report(f"the executor lost {len(gone)} in all to {reason}")
+                reason = f"{type(error).__name__}: {error}"
+                if not lost[reason]:
+                    report(f"the executor lost {task}: {reason}")
+                lost[reason] += 1
+                result = (Lost(reason),)
+            yield _checked(task, *result)
+        for reason, count in lost.items():
+            if count > 1:
+                report(f"the executor lost {count} in all to {reason}")
     finally:
         for future in futures:
             future.cancel()

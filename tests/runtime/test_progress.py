@@ -66,12 +66,12 @@ def test_the_order_is_all_tasks_once_evenly_spread_first(count):
     assert count < 32 or np.diff(sorted(places)).max() <= 2 * count / len(places)
 
 
-def schedule(seconds, at_once, start=1.5, compiles=0.0, known=True, cost=None):
+def schedule(seconds, at_once, start=1.5, compiles=0.0, known=True):
     """(share of the work done, time left as told, time left) after each task of a simulated run: `at_once`
     workers start at `start`, and each one's first task takes `compiles` longer.
     """
     clock = [0.0]
-    left = TimeLeft(list(seconds), at_once if known else None, cost, clock=lambda: clock[0])
+    left = TimeLeft(list(seconds), at_once if known else None, clock=lambda: clock[0])
     queue = iter(left.tasks)
     running = [
         (start + seconds[task] + compiles, task, compiles) for task in itertools.islice(queue, at_once)
@@ -122,13 +122,6 @@ def test_time_left_is_within_a_factor_of_one_and_a_half_from_a_tenth_of_the_work
 def test_nothing_is_said_before_it_means_something():
     told = schedule(SCHEDULES["all alike"](np.random.default_rng(0)), 2)
     assert all(said is None for share, said, _ in told if share < 0.045) and told[30][1] is not None
-
-
-def test_a_known_cost_is_used():
-    seconds = {(k,): 2.0**-k for k in range(12)}
-    plain, weighed = (schedule(seconds, 1, cost=cost) for cost in (None, lambda task: 2.0 ** -task[0]))
-    assert all(abs(said - true) < 1e-9 for _, said, true in weighed if said is not None)
-    assert any(abs(said - true) > 0.1 for _, said, true in plain if said is not None)
 
 
 def test_lost_tasks_and_clocks_that_stand_still_do_not_stop_a_run():
