@@ -32,33 +32,29 @@ def setting_at(x, M, N, base=None):
     return base.replace(M=M, N=N, snr=C_p * sqrt(x / N))
 
 
-def _checked_search(M, N, tolerance, bracket, base):
-    tolerance = validate.real("tolerance", tolerance)
-    if not isinstance(bracket, (tuple, list)) or len(bracket) != 2:
-        raise TypeError(f"bracket must be a pair of numbers 0 < low < high, got {bracket!r}")
+def _x_where(name, value_of, M, N, level, tolerance, bracket, base):
+    """The x, right to tolerance/2 in log x, at which value_of(LimitRun), called `name`, crosses the level."""
+    level, tolerance = validate.real("level", level), validate.real("tolerance", tolerance)
+    pair = f"bracket must be a pair of numbers 0 < low < high, got {bracket!r}"
+    validate.require(isinstance(bracket, (tuple, list)) and len(bracket) == 2, pair, TypeError)
     low, high = (validate.real("bracket", end) for end in bracket)
-    if low >= high:
-        raise ValueError(f"bracket must be a pair of numbers 0 < low < high, got {bracket!r}")
+    validate.require(low < high, pair)
     checked_for_limit(setting_at(low, M, N, base))
-    return tolerance, log(low), log(high)
 
+    def above(u):
+        values[u] = value_of(train_in_limit(setting_at(exp(u), M, N, base)))
+        return values[u] > level
 
-def _crossing(name, value_at, level, tolerance, low, high):
-    """Where value_at(log x) crosses the level between low and high: the x in the middle of an interval no
-    longer than `tolerance`.
-    """
-    at_low, at_high = value_at(low), value_at(high)
-    if (at_low > level) == (at_high > level):
-        found = f"{at_low:.6g} at x={exp(low):.6g} and {at_high:.6g} at x={exp(high):.6g}"
-        raise ValueError(f"bracket must have the {name} on both sides of level {level:g}, got {found}")
+    values, low, high = {}, log(low), log(high)
+    at_low, at_high = above(low), above(high)
+    found = " and ".join(f"{value:.6g} at x={exp(u):.6g}" for u, value in values.items())
+    both = f"bracket must have the {name} on both sides of level {level:g}, got {found}"
+    validate.require(at_low != at_high, both)
     while high - low > tolerance:
         middle = (low + high) / 2
         if middle in (low, high):  # neighbouring floats: a smaller tolerance than these hold
             break
-        if (value_at(middle) > level) == (at_low > level):
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if above(middle) == at_low else (low, middle)
     return exp((low + high) / 2)
 
 
@@ -68,25 +64,14 @@ def critical_x(M, N, *, level=0.2, tolerance=1e-3, bracket=BRACKET, base=None):
     Raises ValueError if the test losses at the ends of `bracket` are on one side of the level, ValueError or
     TypeError for a bad argument, DivergenceError if a run diverges.
     """
-    level = validate.real("level", level)
-    search = _checked_search(M, N, tolerance, bracket, base)
-    return _crossing(
-        "test loss", lambda u: train_in_limit(setting_at(exp(u), M, N, base)).test_loss, level, *search
-    )
+    return _x_where("test loss", lambda run: run.test_loss, M, N, level, tolerance, bracket, base)
 
 
 def attention_x(M, N, *, level=0.5, tolerance=1e-3, bracket=BRACKET, base=None):
     """x at which the signal's attention to itself at the end, S_ss, crosses `level` [C]; the rest as in
     `critical_x`.
     """
-    level = validate.real("level", level)
-    search = _checked_search(M, N, tolerance, bracket, base)
-    return _crossing(
-        "attention S_ss",
-        lambda u: train_in_limit(setting_at(exp(u), M, N, base)).attention["ss"],
-        level,
-        *search,
-    )
+    return _x_where("attention S_ss", lambda run: run.attention["ss"], M, N, level, tolerance, bracket, base)
 
 
 def _axis(name, values, allowed, is_allowed):

@@ -40,17 +40,10 @@ def logits(QK, n, m, P):
     root_n, root_m = sqrt(n), sqrt(m)
     for j in range(k):
         for l in range(k):
-            P[j, l] = QK.mean[j, l]
-            if j > SIGNAL:
-                P[j, l] /= root_n
-            if l > SIGNAL:
-                P[j, l] /= root_n
+            P[j, l] = QK.mean[j, l] / (root_n if j > SIGNAL else 1.0) / (root_n if l > SIGNAL else 1.0)
             if n > 1 and j > SIGNAL and l > SIGNAL:
                 P[j, l] += (1 - 1 / n) * QK.between[j - 1, l - 1]
-            if j == SMALL:
-                P[j, l] /= root_m
-            if l == SMALL:
-                P[j, l] /= root_m
+            P[j, l] = P[j, l] / (root_m if j == SMALL else 1.0) / (root_m if l == SMALL else 1.0)
     if m > 1:
         P[SMALL, OTHER] = P[SMALL, SMALL] - QK.within[0, 0] / m
         P[SMALL, SMALL] += QK.within[0, 0] * (1 - 1 / m)
@@ -111,10 +104,7 @@ def coupling_blocks(D, g, n, m, mean, between, within):
                 mean[j, l] += g * (m - 1) * D[SMALL, OTHER]
             elif j == SMALL or l == SMALL:
                 mean[j, l] *= root_m
-            if j == SIGNAL:
-                mean[j, l] *= root_n
-            if l == SIGNAL:
-                mean[j, l] *= root_n
+            mean[j, l] = mean[j, l] * (root_n if j == SIGNAL else 1.0) * (root_n if l == SIGNAL else 1.0)
             if j > SIGNAL and l > SIGNAL:
                 between[j - 1, l - 1] = mean[j, l]
     if m > 1:
@@ -138,12 +128,11 @@ def move_block(QK, QQ, KK, B, G, eta, work):
     QK - (GH KK + QQ HG) + GH QK^T HG,   QQ - (E + E^T) + GH KK (GH)^T,   KK - (F + F^T) + (HG)^T QQ HG
     with E = GH QK^T and F = QK^T HG. work (12,k,k): room for the products.
     """
-    size = len(B)
     GH, GH_T, HG, HG_T, QK_T = work[0], work[1], work[2], work[3], work[4]
     GH_KK, QQ_HG, E, F = work[5], work[6], work[7], work[8]
     second_QK, second_QQ, second_KK = work[9], work[10], work[11]  # the terms in eta^2
-    for i in range(size):
-        for j in range(size):
+    for i in range(len(B)):
+        for j in range(len(B)):
             GH[i, j] = GH_T[j, i] = G[i] * (eta * B[i, j])
             HG[i, j] = HG_T[j, i] = (eta * B[i, j]) * G[j]
             QK_T[j, i] = QK[i, j]
@@ -154,8 +143,8 @@ def move_block(QK, QQ, KK, B, G, eta, work):
     multiply(E, HG, second_QK)
     multiply(GH_KK, GH_T, second_QQ)
     multiply(HG_T, QQ_HG, second_KK)
-    for i in range(size):
-        for j in range(size):
+    for i in range(len(B)):
+        for j in range(len(B)):
             QK[i, j] += second_QK[i, j] - (GH_KK[i, j] + QQ_HG[i, j])
             QQ[i, j] += second_QQ[i, j] - (E[i, j] + E[j, i])
             KK[i, j] += second_KK[i, j] - (F[i, j] + F[j, i])

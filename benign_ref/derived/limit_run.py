@@ -102,8 +102,7 @@ class LimitRun(NamedTuple):
     history: Snapshot
 
     def __str__(self):
-        s = self.setting
-        reached = "reached" if self.converged else "did not reach"
+        s, reached = self.setting, "reached" if self.converged else "did not reach"
         return (
             f"LimitRun: {self.steps} steps, L_S {self.losses[-1]:.4g} ({reached} epsilon = {s.epsilon:g}), "
             f"L_D {self.test_loss:.4g}, attention of the signal on itself {self.attention['ss']:.4g}\n"
@@ -115,12 +114,10 @@ class LimitRun(NamedTuple):
 def checked_for_limit(setting):
     """The Setting; ValueError or TypeError for one that the limit does not cover."""
     validate.instance("setting", setting, Setting)
-    if setting.N < 2:
-        raise ValueError(
-            f"N must be an integer >= 2 in the limit, which has N/2 >= 1 samples a class, got {setting.N}"
-        )
-    if not setting.balanced:
-        raise ValueError("balanced must be True in the limit, which has N/2 samples in each class, got False")
+    half = f"N must be an integer >= 2 in the limit, which has N/2 >= 1 samples a class, got {setting.N}"
+    validate.require(setting.N >= 2, half)
+    both = "balanced must be True in the limit, which has N/2 samples in each class, got False"
+    validate.require(setting.balanced, both)
     validate.fits_memory("M", setting.M, 4 * setting.M**2)
     return setting
 
@@ -129,9 +126,7 @@ def steps_named(record_every, last):
     """An iterator over the steps to record, increasing. None: 0; an integer k >= 1: 0, k, 2k, …; a sequence
     of integers >= 0: those.
     """
-    if record_every is None:
-        return iter([0])
-    chosen = validate.steps("record_every", record_every)
+    chosen = [0] if record_every is None else validate.steps("record_every", record_every)
     return iter(range(0, last + 1, chosen) if isinstance(chosen, int) else chosen)
 
 
@@ -157,7 +152,7 @@ def descend(setting, n, advance, named):
         if not np.isfinite(loss):
             raise DivergenceError(step, setting.eta, float(loss))
         if loss <= target:  # once: after it nothing but the number of steps ends the run
-            target, last = -inf, min(last, step + getattr(setting, "extra_steps", 0))
+            target, last = -inf, min(last, step + setting.extra_steps)
         if step == last:
             break
     if not snapshots or snapshots[-1].step < step:
@@ -178,22 +173,10 @@ def train_in_limit(setting: Setting, *, backend: str = "numba", record_every=Non
     finite.
     """
     checked_for_limit(setting)
-    validate.choice("backend", backend, ("numpy", "numba"))
+    numba = validate.choice("backend", backend, ("numpy", "numba")) == "numba"
     named = steps_named(record_every, setting.max_steps)
-    advance = advance_numba if backend == "numba" else advance_numpy
+    advance = advance_numba if numba else advance_numpy
     losses, steps, converged, snapshots = descend(setting, setting.N / 2, advance, named)
     end = snapshots[-1]
-    return LimitRun(
-        setting,
-        steps,
-        converged,
-        losses,
-        end.test_loss,
-        float(end.test_output <= 0),
-        end.logits,
-        end.attention,
-        end.V_s,
-        end.V_2,
-        end.V_i,
-        stacked(snapshots),
-    )
+    ends = end.test_loss, float(end.test_output <= 0), end.logits, end.attention, end.V_s, end.V_2, end.V_i
+    return LimitRun(setting, steps, converged, losses, *ends, stacked(snapshots))

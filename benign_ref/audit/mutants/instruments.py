@@ -95,7 +95,7 @@ MUTANTS = [
         ("extra steps dropped", "last = min(step + extra_steps, max_steps)", "last = step",
          "the step is still taken")),
     *_list("R4", LIMIT_RUN,
-        ("limit: extra step dropped", "min(last, step + getattr(setting, \"extra_steps\", 0))", "step",
+        ("limit: extra step dropped", "min(last, step + setting.extra_steps)", "step",
          "it decides N = 4 of Figure 1")),
     *_list("E1", FITS,
         ("the first fall for the last", "i = falls[-1]", "i = falls[0]", "the last fall counts"),
