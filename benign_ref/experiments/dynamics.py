@@ -28,18 +28,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import validate
-from ..api import log_spaced_steps
+from .. import api, validate
 from ..derived.law import train_in_law
 from ..derived.limit_run import train_in_limit
-from ..engines.attention import outputs
-from ..engines.proof_space import ColumnSpace
-from ..engines.records import descend
-from ..paper.data import init_parameters, make_rng
-from ..paper.descent import side_by_side
+from ..engines import attention, proof_space, records
+from ..paper import data, descent
 from ..paper.model import logistic, logistic_slope
 from ..paper.setting import Setting
-from .cell import draw_D1, streams
+from . import cell
 from .phases import Phases, find_phases
 from .published import published_setting
 
@@ -48,12 +44,8 @@ ATTENTION, LOGITS = tuple("S_" + pair for pair in PAIRS), tuple("P_" + pair for 
 OF_THE_RULE = ("S_ss", "S_s2", "S_2s", "S_22")  # what phases.py looks at
 VALUES = ("V_plus", "minus_V_minus", "V_2", "V_i")
 QUANTITIES = ("train_loss", "test_loss", *VALUES, *ATTENTION, *LOGITS, "slope_ratio")
-ON_A_LOG_AXIS = (
-    "train_loss",
-    "test_loss",
-    *VALUES,
-    "slope_ratio",
-)  # positive: averaged and spread in logarithms
+# positive: averaged and spread in logarithms
+ON_A_LOG_AXIS = ("train_loss", "test_loss", *VALUES, "slope_ratio")
 REGIMES = {"benign": 16.0, "harmful": 2.0}  # SNR; N SNR^2 = 2560 and 40
 SIZES = {  # (what the setting has, what `trajectory` is asked for)
     "full": (
@@ -78,24 +70,21 @@ class Trajectory(NamedTuple):
     phases: Phases
     converged: bool
 
+    @classmethod
+    def of(cls, steps, quantities, attention, M, converged):
+        """The Trajectory whose phases are found in `attention`, as OF_THE_RULE names it."""
+        return cls(steps, quantities, find_phases(steps, *attention, M), converged)
+
     def as_lists(self):
         """The same in lists, numbers and names, as JSON holds them."""
-        return (
-            self.steps.tolist(),
-            {name: values.tolist() for name, values in self.quantities.items()},
-            list(self.phases),
-            self.converged,
-        )
+        quantities = {name: values.tolist() for name, values in self.quantities.items()}
+        return self.steps.tolist(), quantities, list(self.phases), self.converged
 
     @classmethod
     def from_lists(cls, steps, quantities, phases, converged):
         """What `as_lists` gave."""
-        return cls(
-            np.array(steps),
-            {name: np.array(values) for name, values in quantities.items()},
-            Phases(*phases),
-            converged,
-        )
+        quantities = {name: np.array(values) for name, values in quantities.items()}
+        return cls(np.array(steps), quantities, Phases(*phases), converged)
 
 
 class Average(NamedTuple):
@@ -141,9 +130,9 @@ def labels_of(run, s):
 
     Raises RuntimeError for a run that did not get so far.
     """
-    if run.losses[-1] >= log(2) / s.N:
-        ended = f"the run ended at step {run.steps} with loss {run.losses[-1]:g}"
-        raise RuntimeError(f"{ended}, which does not tell its labels: that needs less than log(2)/N")
+    ended = f"the run ended at step {run.steps} with loss {run.losses[-1]:g}"
+    needed = f"{ended}, which does not tell its labels: that needs less than log(2)/N"
+    validate.require(run.losses[-1] < log(2) / s.N, needed, RuntimeError)
     return np.sign(run.records[-1].outputs)
 
 
@@ -159,17 +148,15 @@ def trajectory(s, seed, *, per_decade=24, n_test=200):
 
     def observe(model):
         V_plus, V_minus = s.mu_norm * model.U[:2, -1]
-        return V_plus, V_minus, model.test_loss(n_test, make_rng(seed, (1,)))
+        return V_plus, V_minus, model.test_loss(n_test, data.make_rng(seed, (1,)))
 
-    wanted = log_spaced_steps(s.max_steps, per_decade)
-    run = train_in_law(s, make_rng(seed, (0,)), record_every=wanted, observe=observe, progress=False)
+    wanted = api.log_spaced_steps(s.max_steps, per_decade)
+    run = train_in_law(s, data.make_rng(seed, (0,)), record_every=wanted, observe=observe, progress=False)
     y = labels_of(run, s)
     rows = [quantities_of(record, y, run.losses[record.step]) for record in run.records]
     quantities = {name: np.array([row[name] for row in rows]) for name in QUANTITIES}
     steps = np.array([record.step for record in run.records])
-    return Trajectory(
-        steps, quantities, find_phases(steps, *(quantities[name] for name in OF_THE_RULE), s.M), run.converged
-    )
+    return Trajectory.of(steps, quantities, [quantities[name] for name in OF_THE_RULE], s.M, run.converged)
 
 
 def setting_of(regime, size):
@@ -192,21 +179,21 @@ def published_draw(regime, seed, record_every, n_test):
     function of its arguments alone. L_D is on the same n_test fresh samples all along.
     """
     s = published_setting(PUBLISHED[regime])
-    for_data, for_start, for_test = streams(s.snr, s.N, seed)
-    ((y, Z, index),) = draw_D1(s, for_data, s.N, False)
-    theta = init_parameters(s, for_start)
-    W = side_by_side(theta)
-    space = ColumnSpace(Z, W, float(np.linalg.norm(theta.w_O)), index, y)
-    fresh = [(labels, X @ W, X @ Z.T, places) for labels, X, places in draw_D1(s, for_test, n_test, True)]
+    for_data, for_start, for_test = cell.streams(s.snr, s.N, seed)
+    ((y, Z, index),) = cell.draw_D1(s, for_data, s.N, False)
+    theta = data.init_parameters(s, for_start)
+    W = descent.side_by_side(theta)
+    space = proof_space.ColumnSpace(Z, W, float(np.linalg.norm(theta.w_O)), index, y)
+    fresh = [(labels, X @ W, X @ Z.T, at) for labels, X, at in cell.draw_D1(s, for_test, n_test, True)]
 
-    def test_loss(at):
-        moved = np.concatenate([*at.coefficients(), at.w_O_norm**2 * at.C[:, -1:]], axis=1)
+    def test_loss(now):
+        moved = np.concatenate([*now.coefficients(), now.w_O_norm**2 * now.C[:, -1:]], axis=1)
         z = [  # W(t) = W(0) + Z^T moved, of which fresh tokens X see X W(0) + X Z^T moved
-            labels * outputs(rows + products @ moved, places) for labels, rows, products, places in fresh
+            labels * attention.outputs(rows + products @ moved, at) for labels, rows, products, at in fresh
         ]
         return float(logistic(np.concatenate(z)).mean())
 
-    losses, steps, converged, records = descend(
+    losses, _, converged, kept = records.descend(
         space,
         eta=s.eta,
         epsilon=s.epsilon,
@@ -214,14 +201,15 @@ def published_draw(regime, seed, record_every, n_test):
         record_every=record_every,
         observe=test_loss,
     )
-    sample, at = int(np.argmax(y > 0)), np.array([record.step for record in records])
+    sample = int(np.argmax(y > 0))
     rows = [
         (losses[one.step], one.observed, *one.attention[sample].mean(axis=0)[:2], *one.values[sample, :2],
-         *one.logits[sample, 0, :2], *one.logits[sample, 2, :2]) for one in records
+         *one.logits[sample, 0, :2], *one.logits[sample, 2, :2]) for one in kept
     ]  # fmt: skip
     quantities = dict(zip(PUBLISHED_QUANTITIES, np.array(rows).T, strict=True))
-    pairs = [np.array([pair_mean(one.attention, name[2:]) for one in records]) for name in OF_THE_RULE]
-    return Trajectory(at, quantities, find_phases(at, *pairs, s.M), converged).as_lists()
+    pairs = [np.array([pair_mean(one.attention, name[2:]) for one in kept]) for name in OF_THE_RULE]
+    steps = np.array([one.step for one in kept])
+    return Trajectory.of(steps, quantities, pairs, s.M, converged).as_lists()
 
 
 def published_limit(regime, steps):
@@ -232,8 +220,7 @@ def published_limit(regime, steps):
     mean_S = [(S["s" + key] + S["2" + key] + (s.M - 2) * S["i" + key]) / s.M for key in "s2"]  # over queries
     values = (run.losses[at.step], at.test_loss, *mean_S, at.V_s, at.V_2, P["ss"], P["s2"], P["is"], P["i2"])
     quantities = dict(zip(PUBLISHED_QUANTITIES, values, strict=True))
-    pairs = [S[name[2:]] for name in OF_THE_RULE]
-    return Trajectory(at.step, quantities, find_phases(at.step, *pairs, s.M), run.converged)
+    return Trajectory.of(at.step, quantities, [S[name[2:]] for name in OF_THE_RULE], s.M, run.converged)
 
 
 def average(trajectories, logarithmic=ON_A_LOG_AXIS):
@@ -243,22 +230,19 @@ def average(trajectories, logarithmic=ON_A_LOG_AXIS):
     invent one. Quantities named in `logarithmic` are averaged and spread in logarithms (geometric mean, times
     and divided by exp(2 sigma)). Raises ValueError for fewer than two trajectories.
     """
-    if len(trajectories) < 2:
-        raise ValueError(f"trajectories must be at least 2 for a spread, got {len(trajectories)}")
+    few = f"trajectories must be at least 2 for a spread, got {len(trajectories)}"
+    validate.require(len(trajectories) >= 2, few)
     shared = sorted(set.intersection(*(set(one.steps.tolist()) for one in trajectories)))
     picked = [np.searchsorted(one.steps, shared) for one in trajectories]
     mean, low, high = {}, {}, {}
     for name in trajectories[0].quantities:
-        values = np.array(
-            [one.quantities[name][where] for one, where in zip(trajectories, picked)]
-        )  # (seeds, R)
-        in_logarithms = name in logarithmic
+        values = np.array([one.quantities[name][at] for one, at in zip(trajectories, picked)])  # (seeds, R)
+        back = np.asarray
         # V_plus and -V_minus start at random signs: no logarithm there, so NaN, which a picture leaves out
-        if in_logarithms:
-            values = np.log(np.where((values > 0).all(axis=0), values, np.nan))
+        if name in logarithmic:
+            values, back = np.log(np.where((values > 0).all(axis=0), values, np.nan)), np.exp
         centre, two_sigma = values.mean(axis=0), 2 * values.std(axis=0, ddof=1)
-        back = np.exp if in_logarithms else np.asarray
-        mean[name], low[name], high[name] = back(centre), back(centre - two_sigma), back(centre + two_sigma)
+        mean[name], low[name], high[name] = map(back, (centre, centre - two_sigma, centre + two_sigma))
     return Average(np.array(shared), mean, low, high)
 
 
@@ -266,19 +250,13 @@ def limit_trajectory(s, steps):
     """The same quantities in the limit of large d and d_h (limit.py), at those of `steps` that it takes, and
     at its end; as a Trajectory.
     """
-    run = train_in_limit(
-        s, backend="numpy", record_every=steps
-    )  # a second or two: less than to compile the other
-    at = run.history
-    quantities = {"train_loss": run.losses[at.step], "test_loss": at.test_loss}
-    quantities |= {"V_plus": at.V_s, "minus_V_minus": at.V_s, "V_2": at.V_2, "V_i": at.V_i}
-    quantities |= {f"S_{pair}": at.attention[pair] for pair in PAIRS} | {
-        f"P_{pair}": at.logits[pair] for pair in PAIRS
-    }
-    quantities["slope_ratio"] = np.ones(len(at.step))  # all samples are alike
-    return Trajectory(
-        at.step,
-        quantities,
-        find_phases(at.step, *(quantities[name] for name in OF_THE_RULE), s.M),
-        run.converged,
-    )
+    # the plain form takes a second or two: less than to compile the other
+    run = train_in_limit(s, backend="numpy", record_every=steps)
+    at, S, P = run.history, run.history.attention, run.history.logits
+    quantities = {
+        "train_loss": run.losses[at.step], "test_loss": at.test_loss, "V_plus": at.V_s,
+        "minus_V_minus": at.V_s, "V_2": at.V_2, "V_i": at.V_i, **{"S_" + pair: S[pair] for pair in PAIRS},
+        **{"P_" + pair: P[pair] for pair in PAIRS},
+        "slope_ratio": np.ones(len(at.step)),  # all samples are alike
+    }  # fmt: skip
+    return Trajectory.of(at.step, quantities, [S[name[2:]] for name in OF_THE_RULE], s.M, run.converged)
