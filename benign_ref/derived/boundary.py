@@ -48,8 +48,9 @@ def _x_where(name, value_of, M, N, level, tolerance, bracket, base):
     values, low, high = {}, log(low), log(high)
     at_low, at_high = above(low), above(high)
     found = " and ".join(f"{value:.6g} at x={exp(u):.6g}" for u, value in values.items())
-    both = f"bracket must have the {name} on both sides of level {level:g}, got {found}"
-    validate.require(at_low != at_high, both)
+    validate.require(
+        at_low != at_high, f"bracket must have the {name} on both sides of level {level:g}, got {found}"
+    )
     while high - low > tolerance:
         middle = (low + high) / 2
         if middle in (low, high):  # neighbouring floats: a smaller tolerance than these hold

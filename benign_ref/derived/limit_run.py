@@ -114,10 +114,14 @@ class LimitRun(NamedTuple):
 def checked_for_limit(setting):
     """The Setting; ValueError or TypeError for one that the limit does not cover."""
     validate.instance("setting", setting, Setting)
-    half = f"N must be an integer >= 2 in the limit, which has N/2 >= 1 samples a class, got {setting.N}"
-    validate.require(setting.N >= 2, half)
-    both = "balanced must be True in the limit, which has N/2 samples in each class, got False"
-    validate.require(setting.balanced, both)
+    validate.require(
+        setting.N >= 2,
+        f"N must be an integer >= 2 in the limit, which has N/2 >= 1 samples a class, got {setting.N}",
+    )
+    validate.require(
+        setting.balanced,
+        "balanced must be True in the limit, which has N/2 samples in each class, got False",
+    )
     validate.fits_memory("M", setting.M, 4 * setting.M**2)
     return setting
 

@@ -61,19 +61,21 @@ def read_matrix(path):
             values = np.loadtxt(path, encoding="utf-8", ndmin=2)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: cannot be read as the authors' matrix: {error}") from None
-    refuse = lambda why: ValueError(f"{path}: is not the authors' matrix: {why}")  # noqa: E731
-    if not isinstance(values, np.ndarray) or values.shape != (100, 100) or values.dtype.kind not in "fiu":
-        shape = getattr(values, "shape", "none")
-        raise refuse(
-            f"it must hold 100 x 100 real numbers, got shape {shape}, {getattr(values, 'dtype', '')}"
-        )
-    if not np.isfinite(values).all() or values.min() < 0:
-        raise refuse("test losses are finite and not negative")
+    kind, other = getattr(values, "dtype", np.dtype(object)), f"{path}: is not the authors' matrix"
+    validate.require(
+        np.shape(values) == (100, 100) and kind.kind in "fiu",
+        f"{other}: it must hold 100 x 100 real numbers, got shape {np.shape(values)}, {kind}",
+    )
+    validate.require(
+        np.isfinite(values).all() and values.min() >= 0, f"{other}: test losses are finite and not negative"
+    )
     rows = values.astype(float).reshape(len(NS), DRAWS, len(MUS))
     matrix = Matrix(np.array([snr_of(float(mu)) for mu in MUS]), np.array(NS), rows.transpose(2, 0, 1))
     found = row_crossings(matrix, LEVEL)[-1].mean
-    if not RED / 3 < found < RED * 3:
-        raise refuse(f"its rows of N = 20 fall through {LEVEL} at N SNR^2 = {found:.0f}, far from {RED:.0f}")
+    validate.require(
+        RED / 3 < found < RED * 3,
+        f"{other}: its rows of N = 20 fall through {LEVEL} at N SNR^2 = {found:.0f}, far from {RED:.0f}",
+    )
     return matrix
 
 
@@ -96,12 +98,9 @@ def compare(matrix, result):
     at = [int(np.argmin(np.abs(matrix.snrs - snr))) for snr in result.snrs]
     of = [int(np.argmin(np.abs(matrix.Ns - N))) for N in result.Ns]
     theirs = matrix.test_loss[np.ix_(at, of)]
-    means = theirs.mean(axis=2), result.mean("test_loss")
-    count = np.count_nonzero(~result.not_ended, axis=2)
-    variance = theirs.var(axis=2, ddof=1) / theirs.shape[2] + result.spread("test_loss") ** 2 / np.maximum(
-        count, 1
-    )
-    z = (means[0] - means[1]) / np.sqrt(variance)
+    ours = result.spread("test_loss") ** 2 / np.maximum(np.count_nonzero(~result.not_ended, axis=2), 1)
+    away = theirs.mean(axis=2) - result.mean("test_loss")
+    z = away / np.sqrt(theirs.var(axis=2, ddof=1) / theirs.shape[2] + ours)
     seen = np.where(np.isfinite(z) & (np.asarray(result.Ns) >= 4), z, 0.0)
     pairs = int(np.count_nonzero(seen))
     i, j = np.unravel_index(np.abs(seen).argmax(), seen.shape)

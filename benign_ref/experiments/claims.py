@@ -32,31 +32,32 @@ class Claim(NamedTuple):
     computed: str = ""
 
 
+def verdict(holds, reason="", decided=True):
+    """The text of a verdict, with its reason."""
+    word = UNDECIDED if not decided else HOLDS if holds else FAILS
+    return f"{word}: {reason}" if reason else word
+
+
 def crossing_claims(Ns, found, computed):
     """A row for each N of Figure 1; found: Crossings of our draws, computed: those of the limit."""
     rows = []
     for N, c, limit in zip(Ns, found, computed):
+        data, said = f"{NEVER.get(N)} of {DRAWS} draws never fall", "the plane ends before"
+        far = np.nan
         if N in CROSSINGS:
             mean, error, _ = CROSSINGS[N]
             data, far = f"{mean} ± {error}", abs(c.mean - mean) / np.hypot(c.error, error)
-            said = f"{HOLDS if far <= 3 else FAILS}: {far:.1f} joint standard errors"
-            if np.isnan(far):
-                said = f"{UNDECIDED}: too few of our draws cross"
-        else:
-            data, said = f"{NEVER[N]} of {DRAWS} draws never fall", f"{UNDECIDED}: the plane ends before"
-        ours = f"{c.rows} of {c.draws} draws cross" + (f", at {c.mean:.0f} ± {c.error:.0f}" if c.rows else "")
-        claim = f"Figure 1, N = {N}: test loss falls through {LEVEL} at N SNR²"
-        criterion = "our crossing within 3 joint standard errors of that of their data"
-        drawn = f"{red_curve_as_drawn(N):.0f}"
+            said = "too few of our draws cross" if np.isnan(far) else f"{far:.1f} joint standard errors"
         rows.append(
             Claim(
-                claim,
-                said,
-                criterion,
+                f"Figure 1, N = {N}: test loss falls through {LEVEL} at N SNR²",
+                verdict(far <= 3, said, not np.isnan(far)),
+                "our crossing within 3 joint standard errors of that of their data",
                 captioned=f"{RED:.0f}",
-                drawn=drawn,
+                drawn=f"{red_curve_as_drawn(N):.0f}",
                 data=data,
-                ours=ours,
+                ours=f"{c.rows} of {c.draws} draws cross"
+                + (f", at {c.mean:.0f} ± {c.error:.0f}" if c.rows else ""),
                 computed=f"{limit:.0f}",
             )
         )
@@ -67,10 +68,8 @@ def away_from(c, means, errors):
     """The largest distance of crossings from c (None: their weighted mean), in their standard errors."""
     if len(means) < 2:
         return float("nan")
-    weights = errors**-2.0
-    return float(
-        np.max(np.abs(means - ((means * weights).sum() / weights.sum() if c is None else c)) / errors)
-    )
+    centre = np.average(means, weights=errors**-2.0) if c is None else c
+    return float(np.max(np.abs(means - centre) / errors))
 
 
 def curve_claims(Ns, found, computed):
@@ -78,26 +77,26 @@ def curve_claims(Ns, found, computed):
     theirs = np.array([CROSSINGS[N][:2] for N in CROSSINGS], dtype=float).T
     ours = np.array([(c.mean, c.error) for N, c in zip(Ns, found) if N in CROSSINGS and np.isfinite(c.error)])
     ours = ours.reshape(-1, 2).T
-    span = lambda values: f"{min(values):.0f} to {max(values):.0f}" if len(values) else ""  # noqa: E731
     shown = {
-        "drawn": span([red_curve_as_drawn(4), red_curve_as_drawn(20)]),
-        "data": span(theirs[0]),
-        "ours": span(ours[0]),
-        "computed": span([limit for N, limit in zip(Ns, computed) if N in CROSSINGS]),
+        "drawn": [red_curve_as_drawn(4), red_curve_as_drawn(20)],
+        "data": theirs[0],
+        "ours": ours[0],
+        "computed": [limit for N, limit in zip(Ns, computed) if N in CROSSINGS],
+    }
+    spans = {
+        k: f"{min(values):.0f} to {max(values):.0f}" if len(values) else "" for k, values in shown.items()
     }
     rows = []
     for name, c in (("on N SNR² = 1000", RED), ("on one curve N SNR² = c, whatever c", None)):
         far = away_from(c, *theirs), away_from(c, *ours)
-        said = UNDECIDED if np.isnan(far[1]) else HOLDS if max(far) <= 3 else FAILS
-        reason = f": up to {far[0]:.1f} (their data) and {far[1]:.1f} (ours) standard errors away"
-        criterion = "every crossing within 3 of its standard errors, in their data and in ours"
+        said = f"up to {far[0]:.1f} (their data) and {far[1]:.1f} (ours) standard errors away"
         rows.append(
             Claim(
                 f"Figure 1: the crossings of N ≥ 4 lie {name}",
-                said + reason,
-                criterion,
+                verdict(max(far) <= 3, said, not np.isnan(far[1])),
+                "every crossing within 3 of its standard errors, in their data and in ours",
                 captioned="1000",
-                **shown,
+                **spans,
             )
         )
     return rows
@@ -107,18 +106,18 @@ def plane_claims(comparison, away):
     """The whole plane of Figure 1 against the authors' matrix (Comparison or None), and the limit against our
     means (away: the limit less our mean, at every pair).
     """
-    ours, said = "", f"{UNDECIDED}: needs the authors' file"
+    ours, said, every = "", verdict(None, "needs the authors' file", False), len(CROSSINGS) * len(MUS)
     if comparison:
         ours = f"rms z {comparison.rms:.3f}, mean {comparison.mean:+.3f}, {comparison.pairs} pairs"
         fits = comparison.rms <= RMS_Z and abs(comparison.mean) <= MEAN_Z
-        said = f"{HOLDS if fits else FAILS}: largest |z| {abs(comparison.largest):.1f}"
-        if comparison.pairs < len(CROSSINGS) * len(MUS):
-            said = f"{UNDECIDED}: {comparison.pairs} of {len(CROSSINGS) * len(MUS)} pairs"
+        largest, few = f"largest |z| {abs(comparison.largest):.1f}", f"{comparison.pairs} of {every} pairs"
+        whole = comparison.pairs >= every
+        said = verdict(fits, largest if whole else few, whole)
     criterion = f"root mean square z ≤ {RMS_Z} and |mean z| ≤ {MEAN_Z} over all pairs with N ≥ 4"
     median = float(np.median(np.abs(away)))
     same = HOLDS if median <= MEDIAN else FAILS
     if away.size < len(NS) * len(MUS):
-        same = f"{UNDECIDED}: {away.size} of {len(NS) * len(MUS)} pairs"
+        same = verdict(None, f"{away.size} of {len(NS) * len(MUS)} pairs", False)
     return [
         Claim(
             "Figure 1: test loss at every pair (N, ‖μ‖)",

@@ -130,9 +130,12 @@ def labels_of(run, s):
 
     Raises RuntimeError for a run that did not get so far.
     """
-    ended = f"the run ended at step {run.steps} with loss {run.losses[-1]:g}"
-    needed = f"{ended}, which does not tell its labels: that needs less than log(2)/N"
-    validate.require(run.losses[-1] < log(2) / s.N, needed, RuntimeError)
+    validate.require(
+        run.losses[-1] < log(2) / s.N,
+        f"the run ended at step {run.steps} with loss {run.losses[-1]:g}, which does not tell its labels: "
+        "that needs less than log(2)/N",
+        RuntimeError,
+    )
     return np.sign(run.records[-1].outputs)
 
 
@@ -230,8 +233,9 @@ def average(trajectories, logarithmic=ON_A_LOG_AXIS):
     invent one. Quantities named in `logarithmic` are averaged and spread in logarithms (geometric mean, times
     and divided by exp(2 sigma)). Raises ValueError for fewer than two trajectories.
     """
-    few = f"trajectories must be at least 2 for a spread, got {len(trajectories)}"
-    validate.require(len(trajectories) >= 2, few)
+    validate.require(
+        len(trajectories) >= 2, f"trajectories must be at least 2 for a spread, got {len(trajectories)}"
+    )
     shared = sorted(set.intersection(*(set(one.steps.tolist()) for one in trajectories)))
     picked = [np.searchsorted(one.steps, shared) for one in trajectories]
     mean, low, high = {}, {}, {}

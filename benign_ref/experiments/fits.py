@@ -1,5 +1,6 @@
 """The fits that compare what was measured with the theory: boundary constants, crossings, power laws."""
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -70,12 +71,9 @@ def log_crossings(result, level):
     """
     snr2 = np.asarray(result.snrs, dtype=float) ** 2
     order = np.argsort(snr2)
-    loss = np.asarray(result.test_loss)[order]
+    by_N = np.asarray(result.test_loss)[order].transpose(1, 2, 0)
     return np.array(
-        [
-            [crossing(np.log(N * snr2[order]), row, level) for row in loss[:, j].T]
-            for j, N in enumerate(result.Ns)
-        ]
+        [[crossing(np.log(N * snr2[order]), row, level) for row in rows] for N, rows in zip(result.Ns, by_N)]
     )
 
 
@@ -91,9 +89,10 @@ def row_crossings(result, level):
     """A Crossing for each N: of each draw the last fall through `level`, linear in log(N SNR^2); and of the
     mean over draws.
     """
-    mean = _OneDraw(result.snrs, result.Ns, np.asarray(result.test_loss).mean(axis=2, keepdims=True))
-    rows, of_means = (np.exp(log_crossings(one, level)[:, :, 0]) for one in (result, mean))
-    return [crossing_of_rows(*pair) for pair in zip(rows, of_means[:, 0], strict=True)]
+    loss = np.asarray(result.test_loss)
+    with_mean = np.concatenate([loss, loss.mean(axis=2, keepdims=True)], axis=2)
+    found = np.exp(log_crossings(SimpleNamespace(snrs=result.snrs, Ns=result.Ns, test_loss=with_mean), level))
+    return [crossing_of_rows(rows[:-1], rows[-1]) for rows in found[:, :, 0]]
 
 
 def crossing_from_right(N, snrs, loss_at, level):
@@ -120,12 +119,6 @@ def limit_crossing(base, N, level):
     return float(np.exp(crossing(np.log(N * snrs**2), limit_diagram(snrs, [N], base=base)[:, 0], level)[0]))
 
 
-class _OneDraw(NamedTuple):
-    snrs: np.ndarray
-    Ns: np.ndarray
-    test_loss: np.ndarray
-
-
 def boundary_constant(result, level=0.2):
     """The measured boundary of Figure 1: c of N SNR^2 = c at test loss `level`, as a BoundaryConstant (a
     float).
@@ -138,17 +131,17 @@ def boundary_constant(result, level=0.2):
     """
     level = validate.real("level", level)
     for name in ("snrs", "Ns", "test_loss"):
-        if not hasattr(result, name):
-            raise TypeError(
-                f"result must be a PhaseDiagram, got {type(result).__name__}, which has no {name}"
-            )
+        validate.require(
+            hasattr(result, name),
+            f"result must be a PhaseDiagram, got {type(result).__name__}, which has no {name}",
+            TypeError,
+        )
     crossings = log_crossings(result, level)  # (n, seeds, 3)
     log_c = crossings[:, :, 0]
-    if np.isnan(log_c).all(axis=0).any():
-        raise ValueError(
-            f"level={level} is crossed at no N for some seed of the result; "
-            "widen the grid or change the level"
-        )
+    validate.require(
+        np.isfinite(log_c).any(axis=0).all(),
+        f"level={level} is crossed at no N for some seed of the result; widen the grid or change the level",
+    )
     per_seed = np.exp(np.nanmean(log_c, axis=0))
     bracket = tuple(float(np.exp(np.nanmean(crossings[:, :, side]))) for side in (1, 2))
     return BoundaryConstant(
@@ -174,18 +167,19 @@ def fit_power_law(x, y):
     sizes = {}
     x, y = validate.array("x", x, "n", sizes), validate.array("y", y, "n", sizes)
     for name, values in (("x", x), ("y", y)):
-        if values.min() <= 0:
-            raise ValueError(f"{name} must be > 0 for a fit on logarithms, got {values.min():g}")
-    if len(x) < 3 or len(np.unique(x)) < 2:
-        raise ValueError(f"x must hold at least 3 values, 2 of them different, got {x.tolist()}")
+        validate.require(
+            values.min() > 0, f"{name} must be > 0 for a fit on logarithms, got {values.min():g}"
+        )
+    validate.require(
+        len(x) >= 3 and len(np.unique(x)) >= 2,
+        f"x must hold at least 3 values, 2 of them different, got {x.tolist()}",
+    )
     log_x, log_y = np.log(x), np.log(y)
     centred = log_x - log_x.mean()
     exponent = float(centred @ log_y / (centred @ centred))
     rest = log_y - log_y.mean() - exponent * centred
     freedom = len(x) - 2
-    half = (STUDENT_T[freedom - 1] if freedom <= 30 else 1.960 + 2.372 / freedom + 2.82 / freedom**2) * float(
-        np.sqrt(rest @ rest / freedom / (centred @ centred))
-    )
-    return PowerLaw(
-        exponent, exponent - half, exponent + half, float(np.exp(log_y.mean() - exponent * log_x.mean()))
-    )
+    t = STUDENT_T[freedom - 1] if freedom <= 30 else 1.960 + 2.372 / freedom + 2.82 / freedom**2
+    half = t * float(np.sqrt(rest @ rest / freedom / (centred @ centred)))
+    prefactor = float(np.exp(log_y.mean() - exponent * log_x.mean()))
+    return PowerLaw(exponent, exponent - half, exponent + half, prefactor)

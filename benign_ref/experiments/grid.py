@@ -41,28 +41,27 @@ def checked_axes(snrs, Ns, seeds):
     kinds = list, tuple, range, np.ndarray
     if not isinstance(seeds, kinds):
         seeds = range(validate.integer("seeds", seeds, 1))
-    given, cells = {"snrs": snrs, "Ns": Ns, "seeds": seeds}, 1
+    checks = {"snrs": validate.real, "Ns": partial(validate.integer, at_least=1),
+              "seeds": partial(validate.integer, at_least=0)}  # fmt: skip
+    given, cells, axes = {"snrs": snrs, "Ns": Ns, "seeds": seeds}, 1, []
     for name, values in given.items():
-        if not isinstance(values, kinds) or getattr(values, "ndim", 1) != 1:
-            kind = type(values).__name__
-            raise TypeError(f"{name} must be a list of numbers, got {validate.shown(values)} of type {kind}")
+        validate.require(
+            isinstance(values, kinds) and getattr(values, "ndim", 1) == 1,
+            f"{name} must be a list of numbers, got {validate.shown(values)} of type {type(values).__name__}",
+            TypeError,
+        )
         cells *= len(values)
-        if not 0 < cells <= MOST_CELLS:
-            raise ValueError(
-                f"{name} must hold at least one number, and the grid at most {MOST_CELLS} cells, "
-                f"got {len(values)} numbers"
-            )
-    checks = {
-        "snrs": validate.real,
-        "Ns": partial(validate.integer, at_least=1),
-        "seeds": partial(validate.integer, at_least=0),
-    }
-    axes = []
+        validate.require(
+            0 < cells <= MOST_CELLS,
+            f"{name} must hold at least one number, and the grid at most {MOST_CELLS} cells, "
+            f"got {len(values)} numbers",
+        )
     for name, values in given.items():
-        checked = [checks[name](f"{name}[{i}]", value) for i, value in enumerate(values)]
-        if len(set(checked)) < len(checked):
-            raise ValueError(f"{name} must not hold a number twice, got {validate.shown(checked)}")
-        axes.append(checked)
+        axes.append([checks[name](f"{name}[{i}]", value) for i, value in enumerate(values)])
+        validate.require(
+            len(set(axes[-1])) == len(axes[-1]),
+            f"{name} must not hold a number twice, got {validate.shown(axes[-1])}",
+        )
     return axes
 
 
@@ -86,23 +85,22 @@ def checked_jobs(jobs, executor):
     """The number of worker processes; None with an executor. TypeError or ValueError for anything else."""
     if executor is None:
         return workers.available_cores() if jobs is None else validate.integer("jobs", jobs, 1)
-    if not callable(getattr(executor, "submit", None)) or isinstance(executor, type):
-        raise TypeError(
-            f"executor must have a method submit, as concurrent.futures.Executor has, "
-            f"got {validate.shown(executor)}"
-        )
-    if jobs is not None:
-        raise ValueError(
-            f"jobs must be None when an executor is given, which has its own workers, "
-            f"got {validate.shown(jobs)}"
-        )
+    validate.require(
+        callable(getattr(executor, "submit", None)) and not isinstance(executor, type),
+        "executor must have a method submit, as concurrent.futures.Executor has, "
+        f"got {validate.shown(executor)}",
+        TypeError,
+    )
+    validate.require(
+        jobs is None,
+        f"jobs must be None when an executor is given, which has its own workers, got {validate.shown(jobs)}",
+    )
+    return None
 
 
 def as_result(value):
     """What `resume` has for a cell as a CellResult; None stays None."""
-    if isinstance(value, workers.Lost):
-        return CellResult(LOST, -1, nan)
-    return value and CellResult(*value)
+    return CellResult(LOST, -1, nan) if isinstance(value, workers.Lost) else value and CellResult(*value)
 
 
 def collect(snrs, Ns, seeds, results, settings, computed, reused):

@@ -29,10 +29,10 @@ from . import cell
 PIXELS = 28 * 28
 EXTRACT = Path(__file__).resolve().parent.parent / "mnist" / "mnist_subset.npz"
 HELD_OUT = 0.4  # of the extract: the last 40% of each class, in the order of the file [C]
-IDX_FILES = {
-    "training": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "held_out": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
+IDX_FILES = (
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
 
 
 class Images(NamedTuple):
@@ -53,15 +53,15 @@ class Mnist(NamedTuple):
 
 def checked(images, labels, source):
     """Images from pixels (n,28,28) and labels (n,). ValueError naming `source` and what is wrong."""
-    if images.shape[1:] != (28, 28) or images.dtype != np.uint8:
-        raise ValueError(
-            f"{source}: images must be uint8 of shape (n,28,28), got {images.dtype} of shape {images.shape}"
-        )
-    if labels.shape != images.shape[:1] or labels.dtype != np.uint8:
-        raise ValueError(
-            f"{source}: labels must be uint8, one an image ({len(images)}), "
-            f"got {labels.dtype} of shape {labels.shape}"
-        )
+    validate.require(
+        images.shape[1:] == (28, 28) and images.dtype == np.uint8,
+        f"{source}: images must be uint8 of shape (n,28,28), got {images.dtype} of shape {images.shape}",
+    )
+    validate.require(
+        labels.shape == images.shape[:1] and labels.dtype == np.uint8,
+        f"{source}: labels must be uint8, one an image ({len(images)}), "
+        f"got {labels.dtype} of shape {labels.shape}",
+    )
     if labels.size and labels.max() > 9:
         raise ValueError(
             f"{source}: labels must be digits 0 to 9, got {labels.max()} at index {labels.argmax()}"
@@ -79,33 +79,27 @@ def read_idx(path):
         content = Path(path).read_bytes()
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-    ) as error:  # OSError: not readable, or no gzip after all (gzip.BadGzipFile)
-        raise ValueError(
-            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error or type(error).__name__}"
-        ) from None
-    if len(content) < 4 or content[:2] != b"\0\0":
-        raise ValueError(
-            f"{path}: is no IDX file: it must begin with two zero bytes, type and number of axes, "
-            f"got {content[:4].hex(' ') or 'nothing'}"
-        )
-    if content[2] != 8:
-        raise ValueError(f"{path}: must hold unsigned bytes (type 8), got type {content[2]}")
+    except (OSError, EOFError, zlib.error) as error:  # OSError: not readable, or no gzip after all
+        why = getattr(error, "strerror", None) or error or type(error).__name__
+        raise ValueError(f"{path}: cannot be read: {why}") from None
+    validate.require(
+        len(content) >= 4 and content[:2] == b"\0\0",
+        f"{path}: is no IDX file: it must begin with two zero bytes, type and number of axes, "
+        f"got {content[:4].hex(' ') or 'nothing'}",
+    )
+    validate.require(content[2] == 8, f"{path}: must hold unsigned bytes (type 8), got type {content[2]}")
     begin = 4 + 4 * content[3]
-    if len(content) < begin:
-        raise ValueError(
-            f"{path}: is truncated: a header for {content[3]} axes has {begin} bytes, the file {len(content)}"
-        )
+    validate.require(
+        len(content) >= begin,
+        f"{path}: is truncated: a header for {content[3]} axes has {begin} bytes, the file {len(content)}",
+    )
     shape = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, begin, 4))
     expected = begin + int(np.prod(shape, dtype=object))
-    if len(content) != expected:
-        wrong = "is truncated" if len(content) < expected else "has bytes too many"
-        raise ValueError(
-            f"{path}: {wrong}: shape {shape} takes {expected} bytes, the file has {len(content)}"
-        )
+    validate.require(
+        len(content) == expected,
+        f"{path}: {'is truncated' if len(content) < expected else 'has bytes too many'}: "
+        f"shape {shape} takes {expected} bytes, the file has {len(content)}",
+    )
     return np.frombuffer(content, np.uint8, offset=begin).reshape(shape)
 
 
@@ -114,24 +108,20 @@ def find_idx(folder, name):
     ValueError if there is none.
     """
     names = [stem + suffix for stem in (name, name.replace("-idx", ".idx")) for suffix in ("", ".gz")]
-    for candidate in names:
-        if (folder / candidate).is_file():
-            return folder / candidate
-    raise ValueError(f"{folder}: has no file {names[0]} (also looked for: {', '.join(names[1:])})")
+    there = [folder / candidate for candidate in names if (folder / candidate).is_file()]
+    validate.require(there, f"{folder}: has no file {names[0]} (also looked for: {', '.join(names[1:])})")
+    return there[0]
 
 
 def load_idx(folder):
     """Mnist from the four original IDX files in `folder`: train-* for training, t10k-* held out."""
-    if not folder.is_dir():
-        raise ValueError(
-            f"path must be a folder with the four IDX files of MNIST, got {str(folder)!r}, "
-            f"which is {'a file' if folder.exists() else 'not there'}"
-        )
-    parts = {}
-    for part, names in IDX_FILES.items():
-        paths = [find_idx(folder, name) for name in names]
-        parts[part] = checked(*map(read_idx, paths), source=f"{paths[0]} with {paths[1].name}")
-    return Mnist(**parts)
+    validate.require(
+        folder.is_dir(),
+        f"path must be a folder with the four IDX files of MNIST, got {str(folder)!r}, "
+        f"which is {'a file' if folder.exists() else 'not there'}",
+    )
+    paths = [[find_idx(folder, name) for name in names] for names in IDX_FILES]
+    return Mnist(*(checked(*map(read_idx, two), source=f"{two[0]} with {two[1].name}") for two in paths))
 
 
 def load_extract(path, share=HELD_OUT):
@@ -159,10 +149,11 @@ def load(path=None):
     """
     if path is None:
         return load_extract(EXTRACT)
-    if not isinstance(path, (str, Path)):
-        raise TypeError(
-            f"path must be a folder (str or Path) or None, got {path!r} of type {type(path).__name__}"
-        )
+    validate.require(
+        isinstance(path, (str, Path)),
+        f"path must be a folder (str or Path) or None, got {path!r} of type {type(path).__name__}",
+        TypeError,
+    )
     return load_idx(Path(path))
 
 
@@ -170,17 +161,18 @@ def draw_images(images, classes, y, rng):
     """Rows of images.pixels for labels y (n,), drawn without repetition: digit classes[0] for y = +1,
     classes[1] for y = -1.
     """
-    if len(classes) != 2 or classes[0] == classes[1]:
-        raise ValueError(f"classes must be two different digits, got {classes!r}")
+    validate.require(
+        len(classes) == 2 and classes[0] != classes[1],
+        f"classes must be two different digits, got {classes!r}",
+    )
     chosen = np.empty(len(y), dtype=np.int64)
     for digit, label in zip(classes, (1.0, -1.0)):
-        of_class, wanted = (np.flatnonzero(images.labels == digit), np.flatnonzero(y == label))
-        if len(wanted) > len(of_class):
-            present = ", ".join(map(str, np.unique(images.labels)))
-            raise ValueError(
-                f"classes={classes!r}: {len(wanted)} images of the digit {digit!r} asked for, "
-                f"{len(of_class)} there (digits there: {present})"
-            )
+        of_class, wanted = np.flatnonzero(images.labels == digit), np.flatnonzero(y == label)
+        validate.require(
+            len(wanted) <= len(of_class),
+            f"classes={classes!r}: {len(wanted)} images of the digit {digit!r} asked for, "
+            f"{len(of_class)} there (digits there: {', '.join(map(str, np.unique(images.labels)))})",
+        )
         chosen[wanted] = rng.choice(of_class, size=len(wanted), replace=False)
     return images.pixels[chosen]
 
@@ -196,14 +188,14 @@ def sample_images(s, images, classes, rng, n=None):
     validate.instance("images", images, Images)
     validate.generator("rng", rng)
     n = s.N if n is None else validate.integer("n", n, 1)
-    if s.d <= PIXELS:
-        raise ValueError(f"d must be > {PIXELS}, as noise lives on the coordinates off the image, got {s.d}")
+    validate.require(
+        s.d > PIXELS, f"d must be > {PIXELS}, as noise lives on the coordinates off the image, got {s.d}"
+    )
     validate.fits_memory("n", n, n * s.M * s.d)
     y = sample_labels(s, rng, n)
     pixels = draw_images(images, tuple(classes), y, rng)
     norms = np.linalg.norm(pixels, axis=1)
-    if not norms.all():
-        raise ValueError("images must have no image without ink: it cannot be scaled to norm ||mu||")
+    validate.require(norms.all(), "images must have no image without ink: it cannot be scaled to norm ||mu||")
     X = np.zeros((n, s.M, s.d))
     X[:, 0, :PIXELS] = pixels * (s.mu_norm / norms)[:, None]
     X[:, 1:, PIXELS:] = s.noise_norm / np.sqrt(s.d - PIXELS) * rng.standard_normal((n, s.M - 1, s.d - PIXELS))

@@ -47,14 +47,11 @@ class Phases(NamedTuple):
         token = "the signal" if self.winner == SIGNAL else self.winner
         if not np.isfinite(self.leaves):
             return f"attention stays near 1/M until the end, step {self.end}"
-        settled = (
-            f"has settled at step {self.settles:.0f}"
-            if np.isfinite(self.settles)
-            else "has not settled by then"
-        )
+        settled = f"has settled at step {self.settles:.0f}"
         return (
-            f"attention turns to {token} from step {self.leaves:.0f} on and {settled}; the end is step"
-            f" {self.end}"
+            f"attention turns to {token} from step {self.leaves:.0f} on and "
+            f"{settled if np.isfinite(self.settles) else 'has not settled by then'}; "
+            f"the end is step {self.end}"
         )
 
 
@@ -90,11 +87,15 @@ def find_phases(steps, S_ss, S_s2, S_2s, S_22, M):
     steps, *rows = (
         validate.array(name, value, "R", sizes) for name, value in zip(names, (steps, S_ss, S_s2, S_2s, S_22))
     )
-    if (np.diff(steps) <= 0).any() or steps[0] < 0:
-        raise ValueError(f"steps must be >= 0 and increase, got {validate.shown(steps.tolist())}")
+    validate.require(
+        (np.diff(steps) > 0).all() and steps[0] >= 0,
+        f"steps must be >= 0 and increase, got {validate.shown(steps.tolist())}",
+    )
     for name, row in zip(names[1:], rows):
-        if row.min() < 0 or row.max() > 1 + 1e-9:
-            raise ValueError(f"{name} must hold attention, from 0 to 1, got {row.min():g} to {row.max():g}")
+        validate.require(
+            row.min() >= 0 and row.max() <= 1 + 1e-9,
+            f"{name} must hold attention, from 0 to 1, got {row.min():g} to {row.max():g}",
+        )
     S_ss, S_s2, S_2s, S_22 = rows
     winner, pair = (SIGNAL, (S_ss, S_2s)) if S_ss[-1] >= S_s2[-1] else (NOISE, (S_s2, S_22))
     come = concentration(pair, M)  # (2,R)

@@ -35,18 +35,20 @@ def published_setting(
     """
     validate.choice("figure", figure, tuple(FIGURES))
     file, published_N, published_mu, sigma_p, values = FIGURES[figure]
-    if mu is not None and snr is not None:
-        raise ValueError(f"mu and snr exclude each other, as SNR follows ||mu||: got mu={mu!r}, snr={snr!r}")
+    validate.require(
+        mu is None or snr is None,
+        f"mu and snr exclude each other, as SNR follows ||mu||: got mu={mu!r}, snr={snr!r}",
+    )
     where = {}
     if N is None:
         N, where["N"] = published_N, f"[A: {file}]"
     if mu is None and snr is None:
         mu, where["snr"] = published_mu, f"[A: {file}], from ||mu|| = {published_mu!r}"
     for name, value in (("N", N), ("mu", mu if snr is None else snr)):
-        if value is None:
-            raise ValueError(
-                f"{name} must be given for {figure}, which runs over N and ||mu||: {name} is missing"
-            )
+        validate.require(
+            value is not None,
+            f"{name} must be given for {figure}, which runs over N and ||mu||: {name} is missing",
+        )
     values = values if figure == "figure1" else {**DYNAMICS, "epsilon": 1e-300, **values}
     values = {"sigma_p": sigma_p, **COMMON, **values}
     if snr is None:

@@ -102,12 +102,15 @@ def verdict(local, claimed):
     return HOLDS if near.all() else UNDECIDED if near.any() else FAILS
 
 
+def steps_to(epsilon, run):
+    """The steps of a run; RuntimeError where it did not reach epsilon."""
+    validate.require(run.converged, f"epsilon={epsilon:g} was not reached in {run.steps} steps", RuntimeError)
+    return run.steps
+
+
 def time_in_limit(s):
     """T in the limit; RuntimeError where epsilon is not reached."""
-    run = train_in_limit(s)
-    if not run.converged:
-        raise RuntimeError(f"epsilon={s.epsilon:g} was not reached in {run.steps} steps")
-    return run.steps
+    return steps_to(s.epsilon, train_in_limit(s))
 
 
 def through_epsilon(regime):
@@ -152,9 +155,7 @@ def end_in_law(regime, N, epsilon, d_margin, seed):
     """The End of one draw in law, d `d_margin` times what its clause asks; of its arguments alone."""
     s = condition_setting(X[regime], N, epsilon, d_margin=d_margin)
     run = train_in_law(s, make_rng(seed, (0,)), progress=False)
-    if not run.converged:
-        raise RuntimeError(f"epsilon={epsilon:g} was not reached in {run.steps} steps")
-    return End(run.steps, run.test_loss(TEST_SAMPLES, make_rng(seed, (1,))))
+    return End(steps_to(epsilon, run), run.test_loss(TEST_SAMPLES, make_rng(seed, (1,))))
 
 
 def end_in_limit(regime, N, epsilon):

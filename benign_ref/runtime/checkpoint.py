@@ -36,9 +36,8 @@ class Checkpoint:
             try:
                 try_writing(self.path.parent)
             except OSError as error:
-                reason = error.strerror or error
                 raise OSError(
-                    error.errno, f"checkpoint {str(self.path)!r} cannot be written: {reason}"
+                    error.errno, f"checkpoint {str(self.path)!r} cannot be written: {error.strerror or error}"
                 ) from error
         self.next = time.monotonic() + LEAST_SECONDS
 
@@ -51,8 +50,11 @@ class Checkpoint:
             raise ValueError(
                 f"checkpoint {str(self.path)!r} is damaged, or no checkpoint; {LEFT_ALONE}"
             ) from error
-        other = f"is of another run; {LEFT_ALONE}\n{difference(stored, self.decides)}"
-        validate.require(stored == self.decides, f"checkpoint {str(self.path)!r} {other}")
+        validate.require(
+            stored == self.decides,
+            f"checkpoint {str(self.path)!r} is of another run; {LEFT_ALONE}\n"
+            f"{difference(stored, self.decides)}",
+        )
         return arrays
 
     def due(self):

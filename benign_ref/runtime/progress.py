@@ -82,9 +82,12 @@ def reporting(progress, name, what):
         finally:
             line.clear()
     else:
-        allowed = "None, True, False or a function of (done, total, value)"
-        got = validate.shown(progress)
-        validate.require(callable(progress), f"progress must be {allowed}, got {got}", TypeError)
+        validate.require(
+            callable(progress),
+            "progress must be None, True, False or a function of (done, total, value), "
+            f"got {validate.shown(progress)}",
+            TypeError,
+        )
         yield lambda done, total, value, left=None: progress(done, total, value)
 
 

@@ -25,12 +25,15 @@ REPLACE_TRIES = 20  # a twentieth of a second apart: on Windows a file that some
 
 def checked_path(name, value):
     """`value`, a path given as str or Path, as a Path. TypeError or ValueError otherwise."""
-    kind = f"got {value!r:.60} of type {type(value).__name__}"
     validate.require(
-        isinstance(value, (str, Path)), f"{name} must be a path (str or Path), {kind}", TypeError
+        isinstance(value, (str, Path)),
+        f"{name} must be a path (str or Path), got {value!r:.60} of type {type(value).__name__}",
+        TypeError,
     )
-    good = str(value).strip() and "\0" not in str(value)
-    validate.require(good, f"{name} must be a path, not empty and without zero bytes, got {str(value)!r}")
+    validate.require(
+        str(value).strip() and "\0" not in str(value),
+        f"{name} must be a path, not empty and without zero bytes, got {str(value)!r}",
+    )
     return Path(value)
 
 
@@ -83,8 +86,10 @@ def read_sealed(path):
     read.
     """
     seal, _, content = path.read_bytes().partition(b"\n")
-    fits = hashlib.sha256(content).hexdigest().encode() == seal
-    validate.require(fits, f"{str(path)!r} is damaged, or not such a file: its digest does not fit")
+    validate.require(
+        hashlib.sha256(content).hexdigest().encode() == seal,
+        f"{str(path)!r} is damaged, or not such a file: its digest does not fit",
+    )
     return content
 
 
@@ -137,8 +142,10 @@ class Store:
         self.key = digest(settings)
         with self._named(NOTHING_YET):
             for path in (self.folder, self.cells):
-                free = path.is_dir() or not path.exists()
-                validate.require(free, f"store must be a folder, got {str(path)!r}, which is a file")
+                validate.require(
+                    path.is_dir() or not path.exists(),
+                    f"store must be a folder, got {str(path)!r}, which is a file",
+                )
             self.cells.mkdir(parents=True, exist_ok=True)
             self._claim(json.loads(json.dumps(settings)))
 
@@ -153,8 +160,9 @@ class Store:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or error
-            raise OSError(error.errno, f"store {str(self.folder)!r} {what}: {reason}") from error
+            raise OSError(
+                error.errno, f"store {str(self.folder)!r} {what}: {error.strerror or error}"
+            ) from error
 
     def _claim(self, settings):
         """Put the settings there if none are; then the ones that are there must be the same. Where two other
@@ -167,10 +175,16 @@ class Store:
             stored = json.loads(path.read_bytes())
         except (ValueError, RecursionError):
             stored = None
-        other = "its settings.json is damaged, or it is not a store; use another folder"
-        validate.require(isinstance(stored, dict), f"store {str(self.folder)!r}: {other}")
-        other = f"is of another computation; use another folder\n{difference(stored, settings)}"
-        validate.require(stored == settings, f"store {str(self.folder)!r} {other}")
+        validate.require(
+            isinstance(stored, dict),
+            f"store {str(self.folder)!r}: its settings.json is damaged, or it is not a store; "
+            "use another folder",
+        )
+        validate.require(
+            stored == settings,
+            f"store {str(self.folder)!r} is of another computation; use another folder\n"
+            f"{difference(stored, settings)}",
+        )
 
     def read(self, name):
         """(record, None): what was written under `name`; (None, None): nothing there; (None, complaint):

@@ -206,8 +206,11 @@ class _Crew:
         validate.require(code != UNGUARDED, NO_GUARD, SystemExit)
         if not worker.ready:
             self.failed_starts += 1
-            gone = f"{STARTS} worker processes in a row ended before they were ready (exit code {code})"
-            validate.require(self.failed_starts < STARTS, gone, RuntimeError)
+            validate.require(
+                self.failed_starts < STARTS,
+                f"{STARTS} worker processes in a row ended before they were ready (exit code {code})",
+                RuntimeError,
+            )
             return self.waiting.appendleft(task)
         died = f"a worker process died (exit code {code}) while computing {task}"
         if task in self.tried:
