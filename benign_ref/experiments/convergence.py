@@ -22,11 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import validate
-from ..api import train
+from .. import api, validate
 from ..derived.limit_run import train_in_limit
-from ..engines.proof_space import ProofSpace
-from ..engines.records import descend
+from ..engines import proof_space, records
 from ..paper.data import init_parameters, make_rng, sample_dataset
 from ..paper.model import logistic, logistic_slope
 from ..paper.setting import Setting
@@ -80,8 +78,10 @@ def base_setting(regime, N=8, epsilon=1e-3):
     where it is.
     """
     validate.choice("regime", regime, tuple(ORDERS))
-    eta = ETA_BY_M * M / LARGEST[regime] ** 2
-    s = Setting(N=N, M=M, d=4096, d_h=16, d_v=1, snr=SNRS[regime], eta=eta, epsilon=epsilon, max_steps=10**6)
+    s = Setting(
+        N=N, M=M, d=4096, d_h=16, d_v=1, snr=SNRS[regime], eta=ETA_BY_M * M / LARGEST[regime] ** 2,
+        epsilon=epsilon, max_steps=10**6,
+    )  # fmt: skip
     return s.replace(**{name: getattr(s, name) for name in ("sigma_p", "C_p", "sigma_h", "sigma_V")})
 
 
@@ -92,8 +92,9 @@ def moved(s, name, factor):
     validate.choice("name", name, tuple(ORDERS["benign"]))
     factor = validate.real("factor", factor)
     if name == "N":
-        if not (s.N * factor).is_integer():
-            raise ValueError(f"factor must leave N an integer, got {factor!r} at N={s.N}")
+        validate.require(
+            (s.N * factor).is_integer(), f"factor must leave N an integer, got {factor!r} at N={s.N}"
+        )
         return s.replace(N=int(s.N * factor))
     if name == "sigma_p^2 d":
         return s.replace(sigma_p=s.sigma_p * factor**0.5, snr=s.snr / factor**0.5)
@@ -111,7 +112,7 @@ def time_of(regime, name, factor, seed, *size):
     alone.
     """
     s = moved(base_setting(regime, *size), name, factor)
-    run = train(s, *drawn(s, seed), record_every=(s.max_steps,), progress=False)
+    run = api.train(s, *drawn(s, seed), record_every=(s.max_steps,), progress=False)
     S = run.records[-1].attention
     a = float(S[:, :, 0 if regime == "benign" else 1].mean())
     return Time(run.steps if run.converged else float("nan"), pair_mean(S, "ss"), pair_mean(S, "s2"), a)
@@ -144,11 +145,10 @@ def held_times(f, y, K, epsilons):
 
 def kernel_of(space, record, s):
     """K (N,N) of held attention, from a ProofSpace and the Record at which attention is held."""
-    G, tokens = space.G, space.index
-    u = np.zeros((s.N, len(G)))
-    for n in range(s.N):
-        u[n, tokens[n]] = record.attention[n].mean(axis=0)  # E_n^T a_n: a sample's tokens are different ones
-    return s.eta * s.w_O_norm**2 * u @ G @ u.T
+    u = np.zeros((s.N, len(space.G)))
+    # E_n^T a_n: a sample's tokens are different ones
+    np.put_along_axis(u, space.index, record.attention.mean(axis=1), axis=1)
+    return s.eta * s.w_O_norm**2 * u @ space.G @ u.T
 
 
 def half_decades(count):
@@ -174,24 +174,20 @@ def passages(regime, seed, count, *size):
     """
     s, epsilons = epsilon_setting(regime, *size), half_decades(count)
     data, theta = drawn(s, seed)
-    space, winner = ProofSpace.of(theta, data.X, data.y), "s" if regime == "benign" else "2"
+    space, winner = proof_space.ProofSpace.of(theta, data.X, data.y), "s" if regime == "benign" else "2"
     found, held, T = [], [], 0
     for i, epsilon in enumerate(epsilons):
-        _, steps, converged, records = descend(
+        _, steps, converged, (*_, last) = records.descend(
             space, eta=s.eta, epsilon=epsilon, max_steps=s.max_steps - T, record_every=(s.max_steps,)
         )
         T += steps
         if not converged:
             break
-        S = records[-1].attention
-        found.append(Passage(float(epsilon), T, *(pair_mean(S, row + winner) for row in "s2i")))
+        seen = (pair_mean(last.attention, row + winner) for row in "s2i")
+        found.append(Passage(float(epsilon), T, *seen))
         if i == HOLD_AT:
-            held = [
-                T + t
-                for t in held_times(
-                    records[-1].outputs, data.y, kernel_of(space, records[-1], s), epsilons[i:]
-                )
-            ]
+            K = kernel_of(space, last, s)
+            held = [T + t for t in held_times(last.outputs, data.y, K, epsilons[i:])]
     return found, held
 
 

@@ -75,20 +75,17 @@ class PhaseDiagram:
 
     def _ended(self, name):
         values = getattr(self, validate.choice("name", name, NUMBERS)).astype(float)
-        return np.where(self.not_ended, 0.0, values), np.count_nonzero(~self.not_ended, axis=2)
+        return np.ma.array(values, mask=self.not_ended)
 
     def mean(self, name="test_loss"):
         """Mean (S,n) over the seeds whose run converged; NaN where none did. name: one of NUMBERS."""
-        values, count = self._ended(name)
-        return np.where(count > 0, values.sum(axis=2) / np.maximum(count, 1), np.nan)
+        return self._ended(name).mean(axis=2).filled(np.nan)
 
     def spread(self, name="test_loss"):
         """Standard deviation (S,n) over the seeds whose run converged (divisor count - 1); NaN where fewer
         than two did.
         """
-        values, count = self._ended(name)
-        away = np.where(self.not_ended, 0.0, values - self.mean(name)[:, :, None])
-        return np.where(count > 1, np.sqrt((away**2).sum(axis=2) / np.maximum(count - 1, 1)), np.nan)
+        return self._ended(name).std(axis=2, ddof=1).filled(np.nan)
 
     def cells(self):
         """Rows (snr, N, seed, status, steps, train_loss, test_loss, error_rate) of plain Python values."""
@@ -110,8 +107,7 @@ class PhaseDiagram:
         """Everything but `computed` and `reused`, bit for bit, as an .npz archive without pickles. Raises as
         `to_csv`.
         """
-        archive = io.BytesIO()
-        arrays = {name: getattr(self, name) for name in ARRAYS}
+        archive, arrays = io.BytesIO(), {name: getattr(self, name) for name in ARRAYS}
         np.savez(archive, settings=np.array(json.dumps(self.settings)), **arrays)
         write_whole(checked_path("path", path), archive.getvalue())
 
@@ -129,17 +125,11 @@ class PhaseDiagram:
         except Exception as error:  # noqa: BLE001 - NumPy and zipfile raise ten kinds for foreign bytes
             raise ValueError(f"path={str(path)!r} holds no PhaseDiagram, or a damaged one: {error}") from None
         shape = tuple(len(arrays[name]) if arrays[name].ndim == 1 else -1 for name in AXES)
-        wrong = [
-            name
-            for name in ARRAYS
-            if arrays[name].dtype.kind != KINDS.get(name, "f")
-            or name not in AXES
-            and arrays[name].shape != shape
-        ]
-        if wrong:
-            raise ValueError(
-                f"path={str(path)!r} holds no PhaseDiagram: {wrong[0]} has the wrong type or not the shape "
-                f"{shape} of the axes"
+        for name, array in arrays.items():
+            validate.require(
+                array.dtype.kind == KINDS.get(name, "f") and (name in AXES or array.shape == shape),
+                f"path={str(path)!r} holds no PhaseDiagram: {name} has the wrong type or not the shape "
+                f"{shape} of the axes",
             )
         return cls(**arrays, settings=settings)
 

@@ -17,10 +17,7 @@ from ..derived.law import train_in_law
 from ..paper.data import make_rng
 from ..paper.setting import Setting
 
-LEVELS = {
-    "test_loss": 0.2,
-    "attention": 0.5,
-}  # what is looked for: the fall of the one, the rise of the other
+LEVELS = {"test_loss": 0.2, "attention": 0.5}  # looked for: the fall of the one, the rise of the other
 FACTOR = 1.12  # of x, in the search for a bracket
 TOLERANCE = 0.005  # of log x_c
 SAMPLES = 2000  # fresh samples behind a test loss that is reported; they differ little
@@ -96,15 +93,13 @@ def critical_x_of_draw(draw, quantity, start=2.2, tolerance=TOLERANCE):
     ValueError or TypeError for a bad argument.
     """
     level = LEVELS[validate.choice("quantity", quantity, tuple(LEVELS))]
-    start, tolerance = (log(validate.real("start", start)), validate.real("tolerance", tolerance))
+    start, tolerance = log(validate.real("start", start)), validate.real("tolerance", tolerance)
 
     def benign(u):
         run = run_of(draw, exp(u))
-        return (
-            loss_on_fresh_data(run, draw.seed, SEARCH_SAMPLES)[0] <= level
-            if quantity == "test_loss"
-            else attention(run) >= level
-        )
+        if quantity == "attention":
+            return attention(run) >= level
+        return loss_on_fresh_data(run, draw.seed, SEARCH_SAMPLES)[0] <= level
 
     at_start = benign(start)
     stride = -log(FACTOR) if at_start else log(FACTOR)
@@ -123,11 +118,10 @@ def critical_x_in_limit(draw, quantity):
     """The same x in the limit (boundary.py), whatever draw.d and draw.seed; nan where there is none between
     0.2 and 20.
     """
-    search = (
-        critical_x if validate.choice("quantity", quantity, tuple(LEVELS)) == "test_loss" else attention_x
-    )
+    level = LEVELS[validate.choice("quantity", quantity, tuple(LEVELS))]
+    search = critical_x if quantity == "test_loss" else attention_x
     try:
-        return search(draw.M, draw.N, level=LEVELS[quantity], tolerance=TOLERANCE / 5, base=base_of(draw))
+        return search(draw.M, draw.N, level=level, tolerance=TOLERANCE / 5, base=base_of(draw))
     except ValueError as error:
         if "bracket" not in str(error):
             raise
@@ -152,11 +146,9 @@ def summary(per_draw):
     """CriticalX of the x of single draws (k,); nan ones are left out, and counted out."""
     logs = np.log(np.asarray(per_draw, dtype=float))
     logs = logs[np.isfinite(logs)]
-    if not logs.size:
-        return CriticalX(float("nan"), float("nan"), float("nan"), 0)
-    x = exp(logs.mean())
+    x = exp(logs.mean()) if logs.size else float("nan")
     spread = float(np.std(logs, ddof=1)) if len(logs) > 1 else float("nan")
-    return CriticalX(x, x * spread / sqrt(len(logs)), spread, len(logs))
+    return CriticalX(x, x * spread / sqrt(len(logs) or 1), spread, len(logs))
 
 
 def measure(what, x, *draw):
