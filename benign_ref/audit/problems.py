@@ -8,7 +8,7 @@ and seed, small, and not by data.py.
 
     mixed       N 1-5, M 2-9, both labels where N > 1, tokens that stand in several samples and twice in one
     one class   N 1-5, M 2-9, all labels equal
-    wide        d_h > 64 and > 2T
+    wide        d_h > 64 and > 4T
     one token   N 1-5, M = 1
 """
 

@@ -8,14 +8,13 @@ vector of length d.
     R (.,p)         root of the Gram of the rest of W: Gamma = R^T R
 
 d enters only through degrees of freedom, because rotations change nothing (I6): each step of the argument
-stands beside the function that takes it. The result is equal in distribution to GD on a direct draw, at a
-cost of O(T^2 d_h) a step whatever d. w_O is fixed (GD's default): v alone matters. The start is Gaussian: no
-other has independent coordinates in every orthonormal basis.
+stands beside the function that takes it, the last in fresh.py. The result is equal in distribution to GD on a
+direct draw, at a cost of O(T^2 d_h) a step whatever d. w_O is fixed (GD's default): v alone matters. The
+start is Gaussian: no other has independent coordinates in every orthonormal basis.
 """
 
 import json
 from collections.abc import Callable
-from math import nan, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,19 +24,10 @@ from .. import validate
 from ..engines import long_run, records
 from ..engines.proof_space import ColumnSpace
 from ..paper.data import sample_labels
-from ..paper.model import logistic, softmax
 from ..paper.setting import Setting
 from ..runtime.checkpoint import Checkpoint
 from ..runtime.progress import reporting
-
-TOKENS_AT_ONCE = 2048  # fresh tokens held together; it bounds the memory a test takes
-
-
-def noise_levels(s, n):
-    """sigma_i (n(M-1),) of n samples: C_p sigma_p for the paper's token 2 of each, sigma_p for its tokens
-    3..M (D1).
-    """
-    return np.tile(s.sigma_p * np.array([s.C_p] + [1.0] * (s.M - 2)), n)
+from .fresh import LawModel, noise_levels
 
 
 def column_scales(s):
@@ -107,91 +97,6 @@ def token_places(y, M):
     return np.concatenate([np.where(y > 0, 0, 1)[:, None], noise], axis=1).astype(np.int64)
 
 
-# 4. Fresh data. A fresh noise token is sigma x, x ~ N(0, I), independent of all that: given W(t), its (q,k,V)
-# = sigma W(t)^T x is N(0, sigma^2 C), with C = U_n^T U_n + Gamma and U_n the rows of U(t) that noise sees:
-# those beyond the signals', or (full noise) all. Fresh signal tokens are the signals: rows ||mu|| U(t)[:2].
-# With C = root^T root a fresh token is sigma z root, z standard Gaussian. Only logits and values are wanted,
-# and root = [root_q | root_k | root_v] is upper triangular: q sees the first d_h coordinates of z alone, z_q.
-# So the logits
-#     <q_l, k_j> = sigma_l sigma_j z_q,l (root_q root_k^T) z_j
-# cost one product with a matrix of d_h rows, half of what q and k themselves would.
-
-
-class FreshNoise(NamedTuple):
-    """root (r,p), upper triangular, r <= p, with root^T root = C; logits (min(r,d_h),r) = root_q root_k^T."""
-
-    root: np.ndarray
-    logits: np.ndarray
-
-
-class LawModel(NamedTuple):
-    """A trained model as far as fresh data can see it. U (T,p): W(t) in the tokens' span; R: root of the
-    residual's Gram.
-    """
-
-    setting: Setting
-    U: np.ndarray
-    R: np.ndarray
-
-    def fresh_noise(self):
-        """What turns standard Gaussian coordinates into logits and values of fresh noise, a FreshNoise."""
-        h, seen = self.setting.d_h, self.U if self.setting.noise == "full" else self.U[2:]
-        root = np.linalg.qr(np.concatenate([seen, self.R]), mode="r")
-        return FreshNoise(root, root[:h, :h] @ root[:, h:-1].T)
-
-    def outputs(self, y, z, noise):
-        """M1: f (n,) of fresh samples with labels y (n,) whose noise tokens are sigma z root, z (n,M-1,r)."""
-        s, h = self.setting, self.setting.d_h
-        root_q, root_k, root_v = noise.root[:h, :h], noise.root[:, h:-1], noise.root[:, -1]
-        signal = s.mu_norm * self.U[np.where(y > 0, 0, 1)]  # (n,p), [q | k | V] of each sample's signal
-        q, k, V = signal[:, :h], signal[:, h:-1], signal[:, -1:]
-        x = z * noise_levels(s, 1)[:, None]  # (n,M-1,r)
-        x_q = np.ascontiguousarray(x[:, :, :h])
-        left = (x_q.reshape(-1, x_q.shape[2]) @ noise.logits).reshape(x.shape)  # one product for all samples
-        P = np.empty((len(y), s.M, s.M))
-        P[:, 0, 0] = np.einsum("nh,nh->n", q, k)
-        P[:, 0, 1:] = ((q @ root_k.T)[:, None] @ x.swapaxes(1, 2))[:, 0]
-        P[:, 1:, 0] = (x_q @ (k @ root_q.T)[:, :, None])[:, :, 0]
-        P[:, 1:, 1:] = left @ x.swapaxes(1, 2)
-        values = np.concatenate([V, x @ root_v], axis=1)  # (n,M)
-        return (softmax(P) @ values[:, :, None])[:, :, 0].mean(axis=1)
-
-    def sample_outputs(self, n, rng):
-        """Labels y (n,) and outputs f (n,) on n fresh samples of D1. Raises TypeError or ValueError for a bad
-        argument.
-        """
-        n, rng, s = validate.integer("n", n, 1), validate.generator("rng", rng), self.setting
-        noise, y = self.fresh_noise(), sample_labels(s, rng, n)
-        f, at_once = np.empty(n), max(1, TOKENS_AT_ONCE // s.M)
-        for first in range(0, n, at_once):
-            part = slice(first, first + at_once)
-            z = rng.standard_normal((len(y[part]), s.M - 1, len(noise.root)))
-            f[part] = self.outputs(y[part], z, noise)
-        return y, f
-
-    def test_loss(self, n, rng, return_se=False):
-        """L_D (M2): the mean logistic loss on n fresh samples, a float; with return_se=True (mean, its
-        standard error; nan for n=1).
-
-        Where labels are balanced the standard error leaves that out, and is a little too large.
-        """
-        return self._mean(logistic, n, rng, return_se)
-
-    def error_rate(self, n, rng, return_se=False):
-        """The 0-1 error: the fraction of n fresh samples with y f <= 0; with return_se=True as
-        `test_loss`.
-        """
-        return self._mean(lambda z: (z <= 0).astype(float), n, rng, return_se)
-
-    def _mean(self, value, n, rng, return_se):
-        return_se = validate.boolean("return_se", return_se)
-        y, f = self.sample_outputs(n, rng)
-        values = value(y * f)
-        if not return_se:
-            return float(values.mean())
-        return float(values.mean()), float(values.std(ddof=1) / sqrt(n)) if n > 1 else nan
-
-
 # 3. The run. GD moves W inside the span of the tokens only (paper/proof.py): U(t) = U(0) + A^T C(t), and the
 # residual stays. So a run sees A and U(0) alone: it starts from the rows [Q | K | V] = A U(0).
 
@@ -253,7 +158,7 @@ def checked_for_law(s):
         )
     p = 2 * s.d_h + 1
     name, size = ("T", s.T) if s.T > p else ("d_h", s.d_h)
-    validate.fits_memory(name, size, 3 * s.T**2 + 6 * s.T * p + 3 * p**2)
+    validate.fits_memory(name, size, 3 * s.T**2 + 6 * s.T * p + 4 * p**2)
     return s
 
 
@@ -287,7 +192,7 @@ def train_in_law(
     or s.max_steps. Returns a LawRun.
 
     Equal in distribution to `train` on `sample_dataset` and `init_parameters` with w_O fixed [D]; d may be
-    anything from T up to 2**53. When d_h > 2T the run itself uses 2T columns (paper/proof.py): the same to
+    anything from T up to 2**53. When d_h > 4T the run itself uses 2T columns (paper/proof.py): the same to
     rounding. record_every: as in `train`. observe(model), if given, is called at the recorded steps with the
     LawModel there, and its value kept. progress, checkpoint: as in `train`; the file keeps what was drawn,
     and `rng` must be as it was when the run was begun (the drawing leaves it as it did then). Raises

@@ -1,5 +1,7 @@
 """What a run costs in each engine, counted in multiplications of the products that grow with T, N M or d."""
 
+from .proof_space import columns_of_a_step
+
 ASSUMED_STEPS = 100  # [C]: how long a run takes is not known before it has run
 
 
@@ -9,7 +11,7 @@ def products(s, T, steps):
     Parameters: rows = X W and dW = X^T drows in each step. Proof: the Gram matrix (one half of it), the rows
     at the start and the parameters at the end once, G C in each step.
     """
-    width, narrow = 2 * s.d_h + 1, 2 * min(s.d_h, 2 * T) + 1
+    width, narrow = 2 * s.d_h + 1, 2 * columns_of_a_step(T, s.d_h) + 1
     return {
         "parameters": 2 * s.N * s.M * s.d * width * steps,
         "proof": T * T * s.d // 2 + 2 * T * s.d * width + T * T * narrow * steps,

@@ -24,6 +24,13 @@ def different_tokens(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows if len(first) == N * M else rows[first], np.array(index, dtype=np.int64).reshape(N, M)
 
 
+def columns_of_a_step(T: int, d_h: int) -> int:
+    """How many columns Q and K (T,d_h) have in a step: 2T when d_h > 4T. Between 2T and 4T, to find the
+    rotation costs more than it saves in 20 steps.
+    """
+    return 2 * T if d_h > 4 * T else d_h
+
+
 class ColumnSpace:
     """GD with w_O fixed from the columns W(0) = [W_Q | W_K | W_V w_O] (d,2d_h+1), which are all of theta that
     f sees, on tokens Z (T,d) and labels y (N,); token l of sample n is Z[index[n,l]].
@@ -32,7 +39,7 @@ class ColumnSpace:
     c] stand for: [Q | K] = [Q(0) | K(0)] + G [C_Q | C_K], V = V(0) + ||w_O||^2 G c. These are P2, P3 and P1,
     summed over the steps: a step adds -eta [BK | B^T Q | b] to C.
 
-    When d_h > 2T, Q and K are rotated into 2T columns: [Q; K]^T = O R with O (d_h,2T) orthonormal, and Q K^T,
+    When d_h > 4T, Q and K are rotated into 2T columns: [Q; K]^T = O R with O (d_h,2T) orthonormal, and Q K^T,
     G B K, G B^T Q only see products over these columns, so nothing changes but the last bits.
     """
 
@@ -42,7 +49,7 @@ class ColumnSpace:
         T, d_h = len(Z), W.shape[1] // 2
         self.Z, self.W, self.w_O_norm, self.index, self.y = Z, W, w_O_norm, index, y
         self.G, self.start, self.O = Z @ Z.T, Z @ W, None
-        if d_h > 2 * T:
+        if columns_of_a_step(T, d_h) < d_h:
             Q_and_K = np.concatenate([self.start[:, :d_h], self.start[:, d_h:-1]])
             self.O, R = np.linalg.qr(Q_and_K.T)  # (d_h,2T), (2T,2T)
             self.start = np.concatenate([R[:, :T].T, R[:, T:].T, self.start[:, -1:]], axis=1)
@@ -73,7 +80,9 @@ class ColumnSpace:
     def columns(self):
         """W(t) (d,2d_h+1), rebuilt exactly: W(0) + Z^T [C_Q | C_K | ||w_O||^2 c]."""
         C = np.concatenate([*self.coefficients(), self.w_O_norm**2 * self.C[:, -1:]], axis=1)
-        return self.W + (C.T @ self.Z).T  # in this order of its entries the product takes the least time
+        W = self.Z.T @ C
+        W += self.W
+        return W
 
     def parameters(self):
         """theta(t) with d_v = 1, which f cannot tell from one of any other d_v that has these columns."""

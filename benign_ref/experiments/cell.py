@@ -23,7 +23,8 @@ from ..paper.setting import Setting
 from .diagram import CONVERGED, DIVERGED, NOT_CONVERGED, CellResult
 
 # A source of samples: (s, rng, n, fresh) -> parts of them, each (y (n',), tokens Z (T,d), index (n',M)), the
-# samples being X[n,l] = Z[index[n,l]]. A training set (fresh=False) comes in one part.
+# samples being X[n,l] = Z[index[n,l]]. A training set (fresh=False) comes in one part; of fresh samples, a
+# part may be overwritten by the next.
 Source = Callable[[Setting, np.random.Generator, int, bool], Iterator[tuple[np.ndarray, ...]]]
 CHUNK = 32  # fresh samples that are in memory at a time
 
@@ -39,13 +40,20 @@ def streams(snr: float, N: int, seed: int) -> list[np.random.Generator]:
 
 def draw_D1(s: Setting, rng: np.random.Generator, n: int, fresh: bool) -> Iterator[tuple[np.ndarray, ...]]:
     """The Source of D1: the draws of `sample_dataset`, as the two signals and the noise tokens."""
-    labels = data.sample_labels(s, rng, n)
-    for start in range(0, n, CHUNK if fresh else n):
-        y = labels[start : start + CHUNK] if fresh else labels
-        Z = np.empty((2 + len(y) * (s.M - 1), s.d))
-        Z[:2] = data.signals(s)
+    labels, size = data.sample_labels(s, rng, n), min(n, CHUNK) if fresh else n
+    room = np.empty((2 + size * (s.M - 1), s.d))
+    room[:2] = data.signals(s)
+    for start in range(0, n, size):
+        y = labels[start : start + size]
+        Z = room[: 2 + len(y) * (s.M - 1)]
         data.sample_noise(s, rng, len(y), out=Z[2:].reshape(len(y), s.M - 1, s.d))
         yield y, Z, token_places(y, s.M)
+
+
+def draw_start(s: Setting, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """What `init_parameters` draws, as far as a run with w_O fixed sees it: W(0) (d,2d_h+1) and ||w_O||."""
+    theta = data.init_parameters(s, rng)
+    return side_by_side(theta), float(np.linalg.norm(theta.w_O))
 
 
 def run_on_draws(s: Setting, rngs: list[np.random.Generator], n_test: int, source: Source):
@@ -54,8 +62,7 @@ def run_on_draws(s: Setting, rngs: list[np.random.Generator], n_test: int, sourc
     """
     for_data, for_start, for_test = rngs
     ((y, Z, index),) = source(s, for_data, s.N, False)
-    theta = data.init_parameters(s, for_start)
-    space = ColumnSpace(Z, side_by_side(theta), float(np.linalg.norm(theta.w_O)), index, y)
+    space = ColumnSpace(Z, *draw_start(s, for_start), index, y)
     losses, steps, converged, _ = descend(
         space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, extra_steps=s.extra_steps
     )

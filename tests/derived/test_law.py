@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import benign_ref as br
-from benign_ref.derived import law
+from benign_ref.derived import fresh, law
 from benign_ref.derived.law import train_in_law
 from benign_ref.engines.records import descend
 from benign_ref.paper import model as model_of_rows
@@ -59,7 +59,7 @@ def real_draw(monkeypatch):
         {},
         dict(noise="full"),
         dict(d=11),
-        dict(d_h=30, extra_steps=3, epsilon=0.5, max_steps=40),
+        dict(d_h=50, extra_steps=3, epsilon=0.5, max_steps=40),
         dict(N=1, M=2, d_h=1),
         dict(snr=0.1, sigma_V=0.5),
     ],
@@ -88,34 +88,64 @@ def test_on_the_coordinates_of_a_real_draw_the_run_is_that_of_the_parameters(rea
 
 
 @pytest.mark.parametrize("noise", ["orthogonal", "full"])
-@pytest.mark.parametrize("N, M, d, d_h", [(2, 3, 12, 2), (3, 5, 40, 1), (1, 2, 3, 4), (1, 6, 30, 9)])
+@pytest.mark.parametrize(
+    "N, M, d, d_h",
+    [
+        (2, 3, 12, 2),
+        (3, 5, 40, 1),
+        (1, 2, 3, 4),
+        (1, 6, 30, 9),
+        (2, 7, 60, 5),
+        (2, 4, 19, 8),
+        (1, 5, 200, 150),
+    ],
+)
 def test_fresh_samples_are_the_model_on_rows_of_the_right_covariance(worst, noise, N, M, d, d_h):
     """C = W^T Pi W (or W^T W), to rounding; outputs, by logits alone, are those of the rows [q | k | V]."""
     s, rng = br.Setting(N=N, M=M, d=d, d_h=d_h, C_p=3.0, noise=noise), br.make_rng(7)
     p = 2 * d_h + 1
     U, R = rng.standard_normal((s.T, p)), rng.standard_normal((min(d - s.T, p), p))
     model, y = law.LawModel(s, U, R), rng.choice([-1.0, 1.0], 7)
-    fresh = model.fresh_noise()
-    seen = U if noise == "full" else U[2:]
-    assert worst(fresh.root.T @ fresh.root, seen.T @ seen + R.T @ R) < 1e-13
-    z = rng.standard_normal((7, M - 1, len(fresh.root)))
+    drawn = model.fresh_noise()
+    seen = np.concatenate([U if noise == "full" else U[2:], R])
+    under = s.mu_norm * seen[:, d_h:-1] @ U[:2, :d_h].T
+    columns = np.concatenate([seen[:, :d_h], seen[:, -1:], under, seen[:, d_h:-1]], axis=1)
+    assert worst(drawn.root.T @ drawn.root, columns.T @ columns) < 1e-13
+    a = len(drawn.B)
+    assert a == min(len(seen), d_h + 3)
+    x = rng.standard_normal((7, M - 1, a + drawn.beyond(M - 1)))
+    noise_tokens = np.array([whole(one[:, :a], one[:, a:], drawn.root, d_h) for one in x]) @ drawn.root
+    order = [*range(d_h), *range(d_h + 3, p + 2), d_h]  # q, k, V
     sigma = s.sigma_p * np.array([3.0] + [1.0] * (M - 2))
-    rows = np.concatenate([s.mu_norm * U[np.where(y > 0, 0, 1)][:, None], sigma[:, None] * z @ fresh.root], 1)
+    signals = s.mu_norm * U[np.where(y > 0, 0, 1)]
+    rows = np.concatenate([signals[:, None], sigma[:, None] * noise_tokens[:, :, order]], 1)
     S = model_of_rows.softmax(rows[:, :, :d_h] @ rows[:, :, d_h:-1].swapaxes(1, 2))
-    assert worst(model.outputs(y, z, fresh), (S @ rows[:, :, -1:]).mean(axis=(1, 2))) < 1e-12
+    assert worst(model.outputs(y, x, drawn), (S @ rows[:, :, -1:]).mean(axis=(1, 2))) < 1e-12
+
+
+def whole(z, g, root, d_h):
+    """Coordinates (M-1,r) of tokens of a sample: z, and beyond them those that g stands for: in as many
+    numbers themselves, or else those of least norm at which the queries give the logits L g, L by NumPy's
+    Cholesky.
+    """
+    beyond = root[z.shape[1] :, d_h + 3 :] @ root[: z.shape[1], :d_h].T  # (r-a,a)
+    if g.shape[1] == len(beyond):
+        return np.concatenate([z, g @ np.linalg.qr(beyond)[0].T], axis=1)
+    seen = z @ beyond.T  # (M-1,r-a)
+    return np.concatenate([z, g @ np.linalg.cholesky(seen @ seen.T).T @ np.linalg.pinv(seen).T], axis=1)
 
 
 def test_fresh_samples_in_pieces_are_those_drawn_one_by_one(monkeypatch):
     run = train_in_law(BASE.replace(max_steps=5), br.make_rng(0))
     whole = run.model.sample_outputs(101, br.make_rng(1))
-    monkeypatch.setattr(law, "TOKENS_AT_ONCE", 1)
+    monkeypatch.setattr(fresh, "TOKENS_AT_ONCE", 1)
     for one, other in zip(whole, run.model.sample_outputs(101, br.make_rng(1)), strict=True):
         assert np.allclose(one, other, rtol=1e-12)
     assert abs(whole[0].sum()) == 1 and whole[1].std() > 0.1
 
 
 def test_wide_queries_change_nothing_but_the_last_bits(worst):
-    """d_h = 60 > 2T = 28: the run in 28 columns against the uncompressed equations, on the same draw."""
+    """d_h = 60 > 4T = 56: the run in 28 columns against the uncompressed equations, on the same draw."""
     s = br.Setting(N=4, M=4, d=200, d_h=60, snr=4.0, sigma_V=0.3, max_steps=60)
     run, drawn = train_in_law(s, br.make_rng(0)), law.LawSpace(s, br.make_rng(0))
     assert drawn.rows.shape == (14, 2 * 28 + 1)

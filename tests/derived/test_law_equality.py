@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import benign_ref as br
-from benign_ref.derived import law
+from benign_ref.derived import fresh, law
 from benign_ref.derived.law import train_in_law
 
 LEVEL = 0.001  # of each two-sample test: the same for what must pass and for what must be rejected
@@ -216,8 +216,52 @@ WRONG = {  # what: (where, what it replaces)
 def test_a_wrong_law_is_rejected(direct, monkeypatch, name):
     where, change = WRONG[name]
     for attribute, value in change.items():
-        monkeypatch.setattr(law, attribute, value)
+        for module in (law, fresh):
+            if hasattr(module, attribute):
+                monkeypatch.setattr(module, attribute, value)
     assert told_apart(direct(where), law_runs(SETTINGS[where]))
+
+
+SHAPES = {  # (M, d_h): x' of a fresh token has d_h coordinates; itself is drawn, or M-1 numbers for it
+    "few coordinates": (6, 5),
+    "many coordinates": (4, 20),
+}
+
+
+def outputs_of_whole_tokens(model, n, rng):
+    """f of n fresh samples with y > 0, by rows [q | k | V] of tokens drawn whole."""
+    s, h = model.setting, model.setting.d_h
+    W = np.concatenate([model.U[2:], model.R])
+    rows = s.sigma_p * rng.standard_normal((n, s.M, len(W))) @ W
+    rows[:, 1] *= s.C_p
+    rows[:, 0] = s.mu_norm * model.U[0]
+    e = np.exp(rows[:, :, :h] @ rows[:, :, h:-1].swapaxes(1, 2))
+    return ((e / e.sum(axis=2, keepdims=True)) @ rows[:, :, -1:]).mean(axis=(1, 2))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_fresh_outputs_have_the_law_of_those_of_tokens_drawn_whole(monkeypatch, shape):
+    """At logits of order 1, between noise tokens; with the part of the keys that z does not see twice as
+    long, or left out, the same test rejects.
+    """
+    (M, d_h), n, rng = SHAPES[shape], 40_000, br.make_rng(9)
+    s = br.Setting(N=2, M=M, d=300, d_h=d_h, C_p=1.5, snr=0.1)
+    p = 2 * d_h + 1
+    U, R = (d_h**-0.25 / s.sigma_p / size**0.5 * rng.standard_normal((size, p)) for size in (s.T, p))
+    U[:, d_h:-1] = R[:, :d_h] = 0.0  # keys see of noise what queries do not
+    model = law.LawModel(s, U, R)
+    noise, direct = model.fresh_noise(), outputs_of_whole_tokens(model, n, rng)
+    assert noise.beyond(M - 1) == (d_h if shape == "few coordinates" else M - 1)
+
+    def told_apart(factor):
+        changed = noise._replace(B=factor * noise.B)
+        monkeypatch.setattr(law.LawModel, "fresh_noise", lambda self: changed)
+        y, f = model.sample_outputs(2 * n, rng)
+        one, other = direct - np.median(direct), f[y > 0] - np.median(direct)
+        found = ks_distance(one, other), ks_distance(np.abs(one), np.abs(other))
+        return max(found) > ks_critical(n, n, LEVEL)
+
+    assert not told_apart(1.0) and told_apart(2.0) and told_apart(0.0)
 
 
 def gram_statistics(grams):

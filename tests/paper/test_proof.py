@@ -104,7 +104,7 @@ def test_P4_how_every_logit_moves(one_step):
 )
 @pytest.mark.parametrize("train_w_O", [False, True])
 def test_any_token_set_and_any_width(problem, worst, kind, shape, train_w_O):
-    """Tokens that no data model made, T > d, d_h > 2T (columns rotated away): three steps of the proof engine
+    """Tokens that no data model made, T > d, d_h > 4T (columns rotated away): three steps of the proof engine
     against G1-G4.
     """
     theta, X, y = problem(scale=0.3, **shape)  # wide queries at scale 1 would saturate every softmax

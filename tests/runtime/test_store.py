@@ -26,8 +26,8 @@ def test_a_store_of_other_settings_is_refused_name_by_name(tmp_path, monkeypatch
         "  M: 3 in the store, 4 asked for",
         "  eta: 'derived: 0.3 * M / s**2' in the store, 0.5 asked for",
     ]
-    monkeypatch.setattr(resume, "MATHEMATICS", "3")
-    with pytest.raises(ValueError, match="MATHEMATICS: '2' in the store, '3' asked for"):
+    monkeypatch.setattr(resume, "MATHEMATICS", "4")
+    with pytest.raises(ValueError, match="MATHEMATICS: '3' in the store, '4' asked for"):
         phase_diagram([2.0], [2], store=tmp_path, executor=Inline(), **SMALL)
 
 

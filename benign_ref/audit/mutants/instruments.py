@@ -4,6 +4,7 @@ from .patches import Mutant
 
 SETTING, THEOREMS, PUBLISHED = "paper/setting.py", "paper/theorems.py", "experiments/published.py"
 DESCENT, RECORDS, API, LAW = "paper/descent.py", "engines/records.py", "api.py", "derived/law.py"
+FRESH = "derived/fresh.py"
 FITS = "experiments/fits.py"
 DIAGRAM, PHASES, LIMIT_RUN = "experiments/diagram.py", "experiments/phases.py", "derived/limit_run.py"
 CELL, BOUNDARY, DATA = "experiments/cell.py", "derived/boundary.py", "paper/data.py"
@@ -22,14 +23,19 @@ MUTANTS = [
          "a uniform number on +-w has standard deviation w/sqrt 3"),
         ("uniform start: w_O of norm w_O_norm", "entries(s.w_O_norm / sqrt(s.d_v), s.d_v)",
          "entries(s.w_O_norm, s.d_v)", "the mean square of ||w_O|| is d_v times that of an entry")),
-    *_list("LAW", LAW,
+    *_list("LAW", FRESH,
         ("fresh full noise projected", 'self.U if self.setting.noise == "full" else self.U[2:]', "self.U[2:]",
          "fresh noise='full' sees the signals' rows of U"),
-        ("training noise's overlap with the signals lost", 'if s.noise == "full":', "if False:",
-         "A has Gaussian entries along the signals"),
         ("fresh labels balanced though drawn", "noise, y = self.fresh_noise(), sample_labels(s, rng, n)",
          "noise, y = self.fresh_noise(), sample_labels(s.replace(balanced=True), rng, n)",
-         "balanced=False: each label is drawn")),
+         "balanced=False: each label is drawn"),
+        ("keys' own coordinates left out", "left @ z_T + L @ g_T", "left @ z_T",
+         "a key sees coordinates that the query does not"),
+        ("B without the keys' lengths", "qr(K_2 @ Q.T,", "qr(np.sign(K_2) @ Q.T,",
+         "B B^T = Q K_2^T K_2 Q^T")),
+    *_list("LAW", LAW,
+        ("training noise's overlap with the signals lost", 'if s.noise == "full":', "if False:",
+         "A has Gaussian entries along the signals")),
     *_list("S1", SETTING,
         ("C_p = 5 M", '"5 * sqrt(M)"', '"5 * M"', "C_p = 5 sqrt M"),
         ("eta without M", '"0.3 * M / s**2"', '"0.3 / s**2"', "f is a mean over M rows"),

@@ -18,13 +18,14 @@ DRAWS = 1200
 
 def settings(audited, problem):
     """Small Settings: noise projected or in all of d dimensions; d leaves more degrees of freedom to the
-    residual than columns, fewer, or (d = T) none. N 1-3, M 2-4, d_h 1-3; the labels drawn one by one in one.
+    residual than columns, fewer, or (d = T) none. N 1-3, M 2-4, d_h 1-5, and 3-5 in the first, where a fresh
+    key sees more than queries and signals do; the labels drawn one by one in one.
     """
     by_hand = dict(snr=1.5, sigma_p=0.4, C_p=2.0, sigma_h=0.4, sigma_V=0.8, w_O_norm=1.7, eta=0.1)
     rest = by_hand if problem.scale == GENERIC else dict(snr=3.0, w_O_norm=1.5)
     rng = problem.rng(0)
     for noise, free in (("orthogonal", 7), ("full", 1), ("orthogonal", 0)):
-        N, M, d_h = (int(rng.integers(*ends)) for ends in ((1, 4), (2, 5), (1, 4)))
+        N, M, d_h = (int(rng.integers(*ends)) for ends in ((1, 4), (2, 5), (3 if free == 7 else 1, 6)))
         d = 2 + N * (M - 1) + (free + 2 * d_h if free > 1 else free)
         sizes = dict(N=N, M=M, d=d, d_h=d_h, d_v=1, max_steps=2, epsilon=1e-12, balanced=free != 1)
         yield audited.setting.Setting(noise=noise, **sizes, **rest)
@@ -156,6 +157,17 @@ def check_run(audited, problem, k, s):
     yield from check_fresh(audited, problem, k, run.model, O, W_t)
 
 
+def whole(z, g, root, h):
+    """All coordinates (M-1,r) of a sample's noise tokens: z, and g along orthonormal vectors of the others,
+    made by Gram-Schmidt of what the queries z see of them, or (as many numbers as others) of what any could.
+    """
+    others = root[z.shape[1] :, h + 3 :] @ root[: z.shape[1], :h].T  # (r-a,a)
+    if g.shape[1] == len(others):
+        return np.concatenate([z, g @ np.linalg.qr(others)[0].T], axis=1)
+    basis, upper = np.linalg.qr(others @ z.T)  # (r-a,M-1), (M-1,M-1)
+    return np.concatenate([z, g @ (basis * np.sign(np.diag(upper))).T], axis=1)
+
+
 def check_fresh(audited, problem, k, model, O, W):
     """Outputs on fresh data: f drawn in law, and by the literal model on vectors of D1; the signals are O[0],
     O[1]. Under labels drawn one by one both occur.
@@ -163,20 +175,28 @@ def check_fresh(audited, problem, k, model, O, W):
     s, n, h = model.setting, 2000, model.setting.d_h
     seen = W if s.noise == "full" else W - O[:2].T @ (O[:2] @ W)  # of W, by fresh noise
     fresh, mu = model.fresh_noise(), s.snr * s.sigma_p * np.sqrt(s.d)
+    under = seen[:, h : 2 * h] @ (mu * O[:2] @ W[:, :h]).T  # the signals' queries
+    columns = np.concatenate([seen[:, :h], seen[:, -1:], under, seen[:, h : 2 * h]], axis=1)
     yield (
         "fresh noise: covariance W^T Pi W, or W^T W",
-        relative_residual(fresh.root.T @ fresh.root, seen.T @ seen),
+        relative_residual(fresh.root.T @ fresh.root, columns.T @ columns),
         EXACT,
     )
     ours, y = problem.rng(34, k), np.array([1.0, -1.0, 1.0])
-    z = ours.standard_normal((3, s.M - 1, len(fresh.root)))
+    a = len(fresh.B)
+    x = ours.standard_normal((3, s.M - 1, a + fresh.beyond(s.M - 1)))
+    tokens = np.array([whole(x_n[:, :a], x_n[:, a:], fresh.root, h) for x_n in x]) @ fresh.root
     signal = mu * (O[(y < 0).astype(int)] @ W)
-    rows = np.concatenate([signal[:, None], levels(s)[: s.M - 1, None] * (z @ fresh.root)], axis=1)
+    noise = levels(s)[: s.M - 1, None] * np.delete(tokens, [h, h + 1, h + 2], axis=2)
+    noise = np.concatenate([noise, levels(s)[: s.M - 1, None] * tokens[:, :, h : h + 1]], axis=2)
     one = np.eye(2 * h + 1)
-    own = literal.outputs((one[:, :h], one[:, h : 2 * h], one[:, -1:], np.ones(1)), rows)
+    own = literal.outputs(
+        (one[:, :h], one[:, h : 2 * h], one[:, -1:], np.ones(1)),
+        np.concatenate([signal[:, None], noise], axis=1),
+    )
     yield (
         "outputs: the literal model on rows [q | k | V]",
-        relative_residual(model.outputs(y, z, fresh), own),
+        relative_residual(model.outputs(y, x, fresh), own),
         EXACT,
     )
     labels, f = model.sample_outputs(n, audited.data.make_rng(problem.seed, (32, k)))
@@ -235,11 +255,11 @@ ROWS = [
             "derived/law.py:token_root",
             "derived/law.py:span_coordinates",
             "derived/law.py:residual_root",
-            "derived/law.py:LawModel.fresh_noise",
-            "derived/law.py:LawModel.outputs",
-            "derived/law.py:LawModel.sample_outputs",
-            "derived/law.py:LawModel.test_loss",
-            "derived/law.py:LawModel.error_rate",
+            "derived/fresh.py:LawModel.fresh_noise",
+            "derived/fresh.py:LawModel.outputs",
+            "derived/fresh.py:LawModel.sample_outputs",
+            "derived/fresh.py:LawModel.test_loss",
+            "derived/fresh.py:LawModel.error_rate",
         ),
         check_LAW,
         "Equality in law is checked by first and second moments of the drawn numbers and of their "

@@ -42,7 +42,7 @@ def spaces(audited, problem, train_w_O=False):
 
 
 def coordinates(space, width):
-    """Q, K (T,d_h), V (T,) of a space at its present point, copied; where d_h > 2T Q and K are rotated."""
+    """Q, K (T,d_h), V (T,) of a space at its present point, copied; where d_h > 4T Q and K are rotated."""
     rows, _ = space.tokens()
     d_h = rows.shape[1] // 2
     O = space.O if width != d_h else np.eye(d_h)

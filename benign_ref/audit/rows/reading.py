@@ -249,7 +249,7 @@ def check_E6(audited, problem):
 
 
 FITS, PHASES, LIMIT = "experiments/fits.py:", "experiments/phases.py:", "derived/limit.py:"
-DIAGRAM, LAW = "experiments/diagram.py:PhaseDiagram.", "derived/law.py:LawModel."
+DIAGRAM, LAW = "experiments/diagram.py:PhaseDiagram.", "derived/fresh.py:LawModel."
 FIT_CODE = tuple(FITS + name for name in ("crossing", "log_crossings", "crossing_of_rows", "row_crossings",
                                           "boundary_constant"))  # fmt: skip
 SPREADS = LAW + "test_loss", LAW + "error_rate", DIAGRAM + "mean", DIAGRAM + "spread"
