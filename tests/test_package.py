@@ -41,4 +41,4 @@ def test_a_kernel_that_no_folder_can_cache_still_compiles():
     space = {}
     # a function without a file has no folder to be cached in
     exec("def double(x):\n    return 2 * x\n", space)  # noqa: S102
-    assert kernels._cached(space["double"])(4) == 8
+    assert kernels.cached(space["double"])(4) == 8

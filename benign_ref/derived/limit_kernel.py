@@ -4,17 +4,23 @@ Rows are the k types s, 2, i (no i if m = 0); columns are s, 2, i and OTHER: a s
 i) otherwise than the other small tokens of its sample. A weight says how many tokens a column stands for, 0
 where there is none. The step is nowhere dense: the largest matrix is 3 x 4, and the 34 numbers are written
 over in place.
+
+As in engines/kernels.py, numba's cache on disk cannot be stale: these functions call nothing from other
+modules, constants are arguments or stand here, and the tuples of limit.py are taken apart by position, as the
+names of their fields are no part of what numba takes for their type.
 """
 
 from math import exp, fabs, isfinite, log1p, sqrt
 
 import numpy as np
-from numba import njit
+
+from ..engines.kernels import cached
 
 SIGNAL, TWO, SMALL, OTHER = 0, 1, 2, 3
+MEAN, BETWEEN, WITHIN = 0, 1, 2  # of limit.Blocks
 
 
-@njit
+@cached
 def row_weights(k, m):
     """(k,4): how many tokens of a column a token of a row's type sees. Rows s and 2: 1, 1, m, 0; row i: 1, 1,
     1, m-1.
@@ -29,27 +35,27 @@ def row_weights(k, m):
     return weight
 
 
-@njit
+@cached
 def logits(QK, n, m, P):
     """L2, entry by entry, into P (k,4), from the blocks of QK and with w = 1 - 1/n: P_ss = mean_ss, P_s2 =
     mean_s2/sqrt n, P_si = mean_si/sqrt(nm), and so in the first column; P_22 = mean_22/n + w between_22, P_2i
     = (mean_2i/n + w between_2i)/sqrt m, P_i2 alike; P_ii = (mean_ii/n + w between_ii)/m + within (1 - 1/m),
     P_ij = ... - within/m.
     """
-    k = len(QK.mean)
+    k = len(QK[MEAN])
     root_n, root_m = sqrt(n), sqrt(m)
     for j in range(k):
         for l in range(k):
-            P[j, l] = QK.mean[j, l] / (root_n if j > SIGNAL else 1.0) / (root_n if l > SIGNAL else 1.0)
+            P[j, l] = QK[MEAN][j, l] / (root_n if j > SIGNAL else 1.0) / (root_n if l > SIGNAL else 1.0)
             if n > 1 and j > SIGNAL and l > SIGNAL:
-                P[j, l] += (1 - 1 / n) * QK.between[j - 1, l - 1]
+                P[j, l] += (1 - 1 / n) * QK[BETWEEN][j - 1, l - 1]
             P[j, l] = P[j, l] / (root_m if j == SMALL else 1.0) / (root_m if l == SMALL else 1.0)
     if m > 1:
-        P[SMALL, OTHER] = P[SMALL, SMALL] - QK.within[0, 0] / m
-        P[SMALL, SMALL] += QK.within[0, 0] * (1 - 1 / m)
+        P[SMALL, OTHER] = P[SMALL, SMALL] - QK[WITHIN][0, 0] / m
+        P[SMALL, SMALL] += QK[WITHIN][0, 0] * (1 - 1 / m)
 
 
-@njit
+@cached
 def attend(P, weight, S):
     """M1: S[j,l], the attention of a token of type j on one token of column l; the sum of weight[j,l] S[j,l]
     over l is 1.
@@ -67,7 +73,7 @@ def attend(P, weight, S):
             S[j, l] /= total
 
 
-@njit
+@cached
 def output_and_coupling(S, V, weight, M, D):
     """M1, M3: with o_j = sum_l weight S V the output of a row of type j, returns f = (1/M) sum o over the M
     rows; D = (1/M) S (V - o), V and o both less the value V_top that the row attends to most: where S_top is
@@ -90,7 +96,7 @@ def output_and_coupling(S, V, weight, M, D):
     return f / M
 
 
-@njit
+@cached
 def coupling_blocks(D, g, n, m, mean, between, within):
     """L3, entry by entry: mean = g [n D_ss, sqrt n D_s2, sqrt(nm) D_si; ., D_22, sqrt m D_2i; ., ., D_ii +
     (m-1) D_ij], between = mean without its first row and column, within = g (D_ii - D_ij).
@@ -111,7 +117,7 @@ def coupling_blocks(D, g, n, m, mean, between, within):
         within[0, 0] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])
 
 
-@njit
+@cached
 def multiply(left, right, out):
     """out = left right, for square matrices of one size."""
     for i in range(len(out)):
@@ -122,7 +128,7 @@ def multiply(left, right, out):
             out[i, j] = total
 
 
-@njit
+@cached
 def move_block(QK, QQ, KK, B, G, eta, work):
     """L4 in one space, in place. With H = eta B, hence GH^T = (HG)^T and H^TG = (GH)^T, it reads
     QK - (GH KK + QQ HG) + GH QK^T HG,   QQ - (E + E^T) + GH KK (GH)^T,   KK - (F + F^T) + (HG)^T QQ HG
@@ -150,46 +156,48 @@ def move_block(QK, QQ, KK, B, G, eta, work):
             KK[i, j] += second_KK[i, j] - (F[i, j] + F[j, i])
 
 
-@njit
+@cached
 def move_values(S, weight, g, c, V):
     """L4 for the values, in place: V <- V - eta ||w_O||^2 Gb, b_j = (g/M) times the sum of S over the M rows,
     and n times that for V_s.
     """
+    M, m, n, G, eta, w_O_squared = c
     for l in range(len(V)):
         column = 0.0
         for j in range(len(V)):
             column += weight[SIGNAL, j] * S[j, l]
         if l == SMALL:  # of the m rows of small tokens one is the token's own
-            column += (c.m - 1) * (S[SMALL, OTHER] - S[SMALL, SMALL])
-        samples = c.n if l == SIGNAL else 1.0
-        V[l] -= c.eta * c.w_O_squared * c.G[l] * samples * g / c.M * column
+            column += (m - 1) * (S[SMALL, OTHER] - S[SMALL, SMALL])
+        samples = n if l == SIGNAL else 1.0
+        V[l] -= eta * w_O_squared * G[l] * samples * g / M * column
 
 
-@njit
+@cached
 def advance(state, c, epsilon, losses):
     """GD in place on limit.State: losses[t] is L_S before step t. Takes at most len(losses) - 1 steps, fewer
     at a loss <= epsilon or not finite; returns how many.
     """
     QK, QQ, KK, V = state
+    M, m, n, G, eta, _ = c
     k = len(V)
-    weight = row_weights(k, c.m)
+    weight = row_weights(k, m)
     P, S, D = np.zeros((k, 4)), np.empty((k, 4)), np.empty((k, 4))
     mean, between, within = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty((1, 1))
     work_mean, work_between = np.empty((12, k, k)), np.empty((12, k - 1, k - 1))
     work_within = np.empty((12, 1, 1))
     for t in range(len(losses)):
-        logits(QK, c.n, c.m, P)
+        logits(QK, n, m, P)
         attend(P, weight, S)
-        f = output_and_coupling(S, V, weight, c.M, D)
+        f = output_and_coupling(S, V, weight, M, D)
         e = exp(-fabs(f))  # <= 1
         losses[t] = log1p(e) + max(-f, 0.0)
         if losses[t] <= epsilon or not isfinite(losses[t]) or t == len(losses) - 1:
             return t
-        g = (-e if f >= 0 else -1.0) / (1 + e) / (2 * c.n)  # ell'(f)/N
-        coupling_blocks(D, g, c.n, c.m, mean, between, within)
+        g = (-e if f >= 0 else -1.0) / (1 + e) / (2 * n)  # ell'(f)/N
+        coupling_blocks(D, g, n, m, mean, between, within)
         move_values(S, weight, g, c, V)
-        move_block(QK.mean, QQ.mean, KK.mean, mean, c.G, c.eta, work_mean)
-        if c.n > 1:
-            move_block(QK.between, QQ.between, KK.between, between, c.G[TWO:], c.eta, work_between)
-        if c.m > 1:
-            move_block(QK.within, QQ.within, KK.within, within, c.G[SMALL:], c.eta, work_within)
+        move_block(QK[MEAN], QQ[MEAN], KK[MEAN], mean, G, eta, work_mean)
+        if n > 1:
+            move_block(QK[BETWEEN], QQ[BETWEEN], KK[BETWEEN], between, G[TWO:], eta, work_between)
+        if m > 1:
+            move_block(QK[WITHIN], QQ[WITHIN], KK[WITHIN], within, G[SMALL:], eta, work_within)

@@ -13,14 +13,17 @@ from math import exp, fabs, log1p, sqrt
 from numba import njit
 
 
-def _cached(function):
+def cached(function):
+    """`function` compiled, and kept on disk where a folder may be written. Only for what calls nothing from
+    other modules: numba does not see it when these change.
+    """
     try:
         return njit(cache=True)(function)
     except RuntimeError:  # no folder may be written, the package's or the user's: compile in each process
         return njit(function)
 
 
-@_cached
+@cached
 def gather(rows, tokens, q, k, c):
     """q[n,l,:], k[n,l,:], c[n,l] = the three parts of rows[tokens[n,l],:]."""
     N, M, d_h = q.shape
@@ -34,7 +37,7 @@ def gather(rows, tokens, q, k, c):
             c[n, l] = row[2 * d_h]
 
 
-@_cached
+@cached
 def scatter_add(dq, dk, dc, tokens, scale, drows):
     """The transpose of `gather`: drows[tokens[n,l],:] += scale [dq | dk | dc][n,l,:]."""
     N, M, d_h = dq.shape
@@ -48,7 +51,7 @@ def scatter_add(dq, dk, dc, tokens, scale, drows):
             row[2 * d_h] += scale * dc[n, l]
 
 
-@_cached
+@cached
 def subtract_largest(P):
     """P[n,l,:] -= its largest: softmax does not change, and e^P <= 1 (for range)."""
     N, M, _ = P.shape
@@ -61,7 +64,7 @@ def subtract_largest(P):
                 P[n, l, j] -= largest
 
 
-@_cached
+@cached
 def average(S, c, top, excess, f):
     """S holds e^P, the largest entry of each row being e^0 = 1, and becomes softmax(P); f is M1.
 
@@ -87,7 +90,7 @@ def average(S, c, top, excess, f):
         f[n] /= M
 
 
-@_cached
+@cached
 def lower_roots(C, rounding):
     """C (n,m,m), symmetric, positive semidefinite, becomes L, lower triangular, L L^T = C (Cholesky). Where
     L_ii^2 = C_ii - sum_{h<i} L_ih^2 is at most `rounding` times C_ii, column i of L is 0.
@@ -107,7 +110,7 @@ def lower_roots(C, rounding):
                 L[i, j], L[j, i] = 0.0, left * inverse
 
 
-@_cached
+@cached
 def couple(S, c, top, excess, f, y, D, dc):
     """L_S (M2), and its derivatives in the logits and in the values: D[n] = g_n D_n (M3), dc[n] = g_n a_n."""
     N, M, _ = S.shape

@@ -2,6 +2,12 @@
 tests also run with NUMBA_DISABLE_JIT=1.
 """
 
+import ast
+import builtins
+import math
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,6 +17,7 @@ from benign_ref.paper.gradients import coupling, mean_attention
 from benign_ref.paper.model import logistic, logistic_slope, softmax
 
 pytestmark = pytest.mark.plain
+PACKAGE = Path(kernels.__file__).parents[1]
 SIZES = [(3, 4, 5), (1, 1, 1), (2, 5, 3), (1, 9, 2), (2, 2, 7)]  # N, M, d_h
 
 
@@ -76,6 +83,36 @@ def test_the_loss_is_stable_at_outputs_of_a_thousand():
         assert attention.loss(rows, y) == (0.0 if value > 0 else 1000.0)
         attention.add_cotangents(drows)
         assert drows[0, 2] == (0.0 if value > 0 else -1.0)
+
+
+@pytest.mark.parametrize("file", ["engines/kernels.py", "derived/limit_kernel.py"])
+def test_what_is_compiled_and_kept_on_disk_calls_nothing_from_other_modules(file):
+    """Else numba would not see a change there, and an old kernel could answer. A tuple's field by its name is
+    such a thing too: to numba a named tuple is its class and its types, without the order of its names.
+    """
+    body = ast.parse((PACKAGE / file).read_text("utf-8")).body
+    kernels = [one for one in body if isinstance(one, ast.FunctionDef) and one.decorator_list]
+    numbers = [name.id for one in body if isinstance(one, ast.Assign) for name in ast.walk(one.targets[0])
+               if isinstance(name, ast.Name)]  # fmt: skip
+    known = {one.name for one in kernels} | {*numbers, *dir(builtins), *dir(math), "np", "cached"}
+    assert len(kernels) > 5
+    for kernel in kernels:
+        nodes = list(ast.walk(kernel))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        own = {node.arg for node in nodes if isinstance(node, ast.arg)}
+        own |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        fields = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr != "shape"]
+        assert {name.id for name in names} <= known | own, kernel.name
+        assert all(isinstance(one.value, ast.Name) and one.value.id == "np" for one in fields), kernel.name
+
+
+def test_only_these_files_keep_what_is_compiled():
+    keep = [
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        if re.search("(?m)^@cached$|cache=True", path.read_text("utf-8"))
+    ]
+    assert sorted(keep) == ["kernels.py", "limit_kernel.py"]
 
 
 def test_gather_and_scatter_are_each_other_s_transpose():
