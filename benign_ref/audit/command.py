@@ -223,12 +223,6 @@ def main_mutants(asked):
     return 1 if through or misfits else 0
 
 
-def main_mutate(asked):
-    """Changes by the syntax tree, each against the rows that name its module."""
-    check = lambda row, audited: run_row(row, audited, asked.seed, first_failure=True)  # noqa: E731
-    return mutate.main(asked, list(statements().values()), check)
-
-
 def main(argv=None):
     """Print or write the ledger; returns the exit status."""
     asked = arguments(argv)
@@ -237,7 +231,7 @@ def main(argv=None):
     if asked.exact:
         return exact.main(asked.only, asked.seed)
     if asked.mutate:
-        return main_mutate(asked)
+        return mutate.main(asked, {k: row for k, row in statements().items() if "measured" not in row.mark})
     begun = time.monotonic()
     entries = run(asked.only, asked.seed, numbers=asked.numbers)
     if asked.markdown:

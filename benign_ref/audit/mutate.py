@@ -1,39 +1,44 @@
 """python -m benign_ref audit --mutate K --seed S: wrong versions that nobody chose, and who rejects them.
 
 K changes by the syntax tree (mutants/syntax.py) are drawn over every module that holds mathematics. Each is
-applied to a copy of the package in memory, on which the exact identities and the rows that name the module
-run until one rejects it; then the tests of the module's folder run on a copy of the tree. What is left has
-survived: it is printed, with the reason where mutants/equivalents.py holds one why it is no wrong version.
+made in memory, in processes of its own: the exact identities and the rows run until one rejects it, on a copy
+of the package; then the tests, on the package itself. What is left has survived: it is printed, with the
+reason where mutants/equivalents.py holds one why it is no wrong version.
+
+Only a check that executes the changed function can reject it, so what each executes, and costs, is measured
+first, on the true code; then the cheapest are asked first, and of the tests those of the module's own file. A
+jitted function is tried as plain Python, by the tests that are marked `plain`. What a test does in processes
+that it starts is not seen, and rejects nothing.
 
 Results are kept: a change that was rejected is not tried again while its module stays the same, a survivor is
 tried again whenever any code or test is another.
 """
 
+import ast
 import hashlib
+import inspect
 import os
 import random
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-from contextlib import contextmanager
+from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
+from numba import config
+
 from ..runtime.store import Store
 from . import exact
+from .core import PACKAGE, run_row
 from .mutants import patches, syntax
 from .mutants.equivalents import EQUIVALENT
 
-FOLDERS = ("paper", "engines", "derived", "experiments", "checks", "vision")
-PLAIN = ("paper/model.py", "paper/gradients.py", "paper/proof.py", "paper/descent.py", "derived/limit.py",
-         "vision/transformer.py")  # fmt: skip
-COMPILED = ("engines/kernels.py", "derived/limit_kernel.py")
+MATHEMATICS = ("api.py", "checked.py", "paper", "engines", "derived", "experiments", "checks", "vision")
 NO_MATHEMATICS = ("cost.py",)  # how fast an engine is, by which one is chosen: no number depends on it
-TREE = patches.HERE.parent
-ROW_SECONDS = 120  # an endless loop is a finding, too
+HERE, TREE = patches.HERE, patches.HERE.parent
+ENDED = "a process that crashed, or did not end"
+LEAST = 10  # CPU seconds that any check may take: an endless loop is a finding, too
 
 
 class Trial(NamedTuple):
@@ -46,6 +51,11 @@ class Trial(NamedTuple):
     new: str
 
     @property
+    def source(self) -> str:
+        """The file with the change."""
+        return syntax.apply(patches.source_of(self.file), self.change)
+
+    @property
     def name(self) -> str:
         """What the result is kept under: the file as it is and the change."""
         text = f"{self.file}{patches.source_of(self.file)}{self.change}"
@@ -56,13 +66,35 @@ class Trial(NamedTuple):
         """Why it is equivalent, "" if nobody said so."""
         return EQUIVALENT.get((self.file, self.old, self.new), "")
 
+    @property
+    def function(self) -> ast.FunctionDef | None:
+        """The innermost function that holds the change; None: it stands in the module or in a class."""
+        nodes = ast.walk(ast.parse(patches.source_of(self.file)))
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+        found = [one for one in functions if one.lineno <= self.line <= (one.end_lineno or 0)]
+        return max(found, key=lambda one: one.lineno, default=None)
+
+    @property
+    def lines(self) -> range:
+        """The lines of that function, decorators included; all there are for None."""
+        if self.function is None:
+            return range(sys.maxsize)
+        first = min(node.lineno for node in (self.function, *self.function.decorator_list))
+        return range(first, (self.function.end_lineno or first) + 1)
+
+    @property
+    def jitted(self) -> bool:
+        """Whether numba may compile what is changed."""
+        function = self.function
+        return "njit" in patches.source_of(self.file) and (function is None or bool(function.decorator_list))
+
 
 def trials(count: int, seed: int) -> list[Trial]:
     """`count` different trials of all there are (all of them, if fewer), in the order drawn."""
     found = [
-        (str(path.relative_to(patches.HERE).as_posix()), change)
-        for folder in FOLDERS
-        for path in sorted((patches.HERE / folder).glob("*.py"))
+        (path.relative_to(HERE).as_posix(), change)
+        for name in MATHEMATICS
+        for path in sorted((HERE / name).glob("*.py")) or [HERE / name]
         if path.name not in NO_MATHEMATICS
         for change in syntax.changes(path.read_text(encoding="utf-8"))
     ]
@@ -70,127 +102,191 @@ def trials(count: int, seed: int) -> list[Trial]:
     return [Trial(file, change, *syntax.lines_of(patches.source_of(file), change)) for file, change in drawn]
 
 
-def rejected_by_rows(trial, rows, run_row):
-    """The identity or row that rejects a trial; "" if none. rows: known ones; run_row(row, audited) an
-    Entry.
-    """
-    source = patches.without_numba(syntax.apply(patches.source_of(trial.file), trial.change))
-    whole = patches.Mutant(trial.name, "", trial.file, patches.text_of(trial.file), source, "")
+def digest(paths) -> str:
+    """Of what stands in some files."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()[:24]
+
+
+def in_child(work, *arguments):
+    """The value of work(*arguments), computed in a fork of this process; ENDED if that was ended."""
+    fork = get_context("fork")
+    receive, send = fork.Pipe(duplex=False)
+    child = fork.Process(target=lambda: send.send(work(*arguments)))
+    child.start()
+    send.close()
     try:
-        with _at_most(ROW_SECONDS), patches.copy_of_package(whole) as audited:
-            for label in exact.CASES if trial.file in PLAIN else ():
-                own = (label[0] == "V") == trial.file.startswith("vision")
-                if own and exact.prove(label, 0, audited).verdict == exact.REJECTED:
-                    return f"{label}, exact"
-            for row in rows:
-                named = any(name.startswith(trial.file + ":") for name in row.code)
-                if named and "measured" not in row.mark and not run_row(row, audited).passed:
-                    return row.label
-    except Exception as error:  # noqa: BLE001 - a copy that cannot be imported, or does not end
-        return type(error).__name__
-    return ""
-
-
-@contextmanager
-def _at_most(seconds):
-    """TimeoutError after so many seconds, where the system has such a clock."""
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def stop(*_):
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
+        return receive.recv()
+    except EOFError:
+        child.join()
+        if child.exitcode > 0:
+            raise RuntimeError(f"{work.__name__} failed; its message is above") from None
+        return ENDED
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        child.join()
 
 
-class Tests:
-    """The tests of a folder, run on a copy of the tree. A first run on the true code tells how long they may
-    take, and which fail anyhow: those are left out.
+def allow(seconds):
+    """Let this process take a few times as many CPU seconds; then the system ends it."""
+    import resource
+
+    limit = int(time.process_time() + LEAST + 3 * seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def watched(work, *arguments):
+    """CPU seconds of work(*arguments), {file of the package: first lines of the functions it calls}, its
+    value.
     """
-
-    def __init__(self, tree: Path) -> None:
-        self._tree, self._known = tree, {}
-        for name in ("benign_ref", "tests", "figures"):
-            ignore = shutil.ignore_patterns("__pycache__", "reference", "gallery")
-            shutil.copytree(TREE / name, tree / name, ignore=ignore)
-        for name in ("run_all.py", "pyproject.toml", "setup.cfg", "README.md"):
-            shutil.copy(TREE / name, tree / name)
-
-    def rejects(self, trial: Trial) -> str:
-        """The first test that fails, "" if none does."""
-        folder = f"tests/{trial.file.split('/')[0]}"
-        if folder not in self._known:
-            begun = time.monotonic()
-            failing = self._run(folder, trial, 3600, [])
-            self._known[folder] = failing, time.monotonic() - begun
-            for name in failing:
-                print(f"left out, as it fails without any change: {name}", flush=True)
-        failing, seconds = self._known[folder]
-        source = patches.source_of(trial.file)
-        path = self._tree / "benign_ref" / trial.file
-        path.write_text(syntax.apply(source, trial.change), encoding="utf-8")
-        try:
-            options = ["-x", *(f"--deselect={name}" for name in failing)]
-            return next(iter(self._run(folder, trial, 60 + 4 * seconds, options)), "")
-        finally:
-            path.write_text(source, encoding="utf-8")
-
-    def _run(self, folder, trial, seconds, options):
-        """The names of the tests that fail; the module's own come first."""
-        stem, known = Path(trial.file).stem, (self._tree / folder).glob("test_*.py")
-        files = sorted(known, key=lambda path: (stem not in path.stem, path))
-        plain = {"NUMBA_DISABLE_JIT": "1"} if trial.file in COMPILED and options else {}
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", **plain}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *map(str, files)]
-        try:
-            done = subprocess.run(
-                command, cwd=self._tree, env=environment, capture_output=True, text=True, timeout=seconds
-            )
-        except subprocess.TimeoutExpired:
-            return ["tests that did not end"]
-        failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        if done.returncode and not failed:
-            return ["tests that could not be run"]
-        return [line.split(" ")[1] for line in failed]
+    codes, begun, lines = {}, time.process_time(), {}
+    sys.settrace(lambda frame, *_: codes.update({id(frame.f_code): frame.f_code}))
+    try:
+        value = work(*arguments)
+    finally:
+        sys.settrace(None)
+    for code in codes.values():
+        if code.co_filename.startswith(f"{HERE}{os.sep}") and code.co_flags & inspect.CO_OPTIMIZED:
+            file = Path(code.co_filename).relative_to(HERE).as_posix()
+            lines.setdefault(file, []).append(code.co_firstlineno)
+    return time.process_time() - begun, lines, value
 
 
-def everything() -> str:
-    """A digest of all code and tests, on which a survivor depends."""
-    files = [path for name in ("benign_ref", "tests") for path in sorted((TREE / name).rglob("*.py"))]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:24]
+class Failures:
+    """A pytest plugin: the names of the tests that fail, or of the file that cannot be read."""
+
+    def __init__(self):
+        self.names = []
+
+    def pytest_runtest_logreport(self, report):
+        """Note a failure."""
+        if report.failed:
+            self.names.append(report.nodeid)
+
+    pytest_collectreport = pytest_runtest_logreport
 
 
-def judge(trial, store, rows, run_row, tests, now):
-    """Who rejects a trial, "" if nobody; from the store where that is known."""
-    kept, _ = store.read(trial.name)
-    if kept and (kept["by"] or kept["now"] == now):
+def failing(file, plain, options=(), sources=None):
+    """The names of the tests of a file that fail, run in this process, which is a fork, on the package with
+    other `sources` of some files. plain: without numba.
+    """
+    import pytest
+
+    patches.forget(PACKAGE)
+    sys.meta_path.insert(0, patches.Copy(PACKAGE, sources or {}))
+    sys.dont_write_bytecode, config.DISABLE_JIT, failures = True, int(plain), Failures()
+    os.chdir(TREE)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    options = ["-q", "-p", "no:cacheprovider", *(["-m", "plain"] if plain else []), *options]
+    pytest.main([*options, file], plugins=[failures])
+    return failures.names
+
+
+def holds(label, audited, rows):
+    """Whether a row, or an identity in exact arithmetic (rows[label] is None), holds."""
+    if rows[label] is None:
+        return exact.prove(label.split(",")[0], 0, audited).verdict != exact.REJECTED
+    return run_row(rows[label], audited, first_failure=True).passed
+
+
+def rejected_by_rows(trial, labels, seconds, rows):
+    """The first of `labels` that rejects a trial, or what kept the copy from being imported; "" if none
+    does.
+    """
+    allow(seconds)
+    try:
+        with patches.copy_of_package(sources={trial.file: trial.source}) as audited:
+            return next((label for label in labels if not holds(label, audited, rows)), "")
+    except Exception as error:  # noqa: BLE001 - whatever the copy raises is a finding
+        return type(error).__name__
+
+
+def rejected_by_tests(trial, file, plain, known):
+    """The first test of a file that fails on a trial, "" if none does; known: what `watched` said of it."""
+    allow(known[0])
+    options = ["-x", *(f"--deselect={name}" for name in known[2])]
+    return next(iter(failing(file, plain, options, {trial.file: trial.source})), "")
+
+
+class Judge:
+    """Who rejects a trial. What is known is kept in the store; rows: {label: Row}."""
+
+    def __init__(self, store: Store, rows: dict) -> None:
+        self.store, self.rows = store, {f"{label}, exact": None for label in exact.CASES} | rows
+        code = [*HERE.rglob("*.py"), *(TREE / "tests").glob("*.py")]
+        tests = [path for name in MATHEMATICS for path in (TREE / "tests" / name).glob("test_*.py")]
+        self.now = digest(code + tests)
+        self.known_rows = self._kept(f"rows {digest(code)}", self._watch_rows)
+        self.known_tests = {}
+        for plain in (False, True):
+            self.known_tests[plain] = {
+                path.relative_to(TREE).as_posix(): self._kept(
+                    f"{path.stem} {plain} {digest([*code, path])}", in_child, watched, failing, path, plain
+                )
+                for path in tests
+            }
+
+    def _kept(self, name, work, *arguments):
+        """What the store holds under a name; if nothing, then work(*arguments) from now on."""
+        value, _ = self.store.read(name)
+        if value is None:
+            value = work(*arguments)
+            self.store.write(name, value)
+        return value
+
+    def _watch_rows(self):
+        with patches.copy_of_package() as audited:
+            return {label: watched(holds, label, audited, self.rows) for label in self.rows}
+
+    def __call__(self, trial: Trial) -> str:
+        """The label of the identity or row, or the name of the test; "" if none does."""
+        kept, _ = self.store.read(trial.name)
+        if not kept or not kept["by"] and kept["now"] != self.now:
+            kept = {"by": self._rows(trial) or self._tests(trial), "now": self.now}
+            self.store.write(trial.name, kept)
         return kept["by"]
-    by = rejected_by_rows(trial, rows, run_row) or tests.rejects(trial)
-    store.write(trial.name, {"by": by, "now": now})
-    return by
+
+    def _rows(self, trial):
+        labels = concerned(trial, self.known_rows)
+        seconds = sum(self.known_rows[label][0] for label in labels)
+        return in_child(rejected_by_rows, trial, labels, seconds, self.rows)
+
+    def _tests(self, trial):
+        known, stem = self.known_tests[trial.jitted], Path(trial.file).stem
+        for file in sorted(concerned(trial, known), key=lambda file: stem not in file):
+            by = in_child(rejected_by_tests, trial, file, trial.jitted, known[file])
+            if by:
+                return by if by != ENDED else f"{file}: {ENDED}"
+        return ""
 
 
-def main(asked, rows, run_row) -> int:
+def concerned(trial, known):
+    """The names of the checks that execute the changed function, the cheapest first."""
+    lines = trial.lines
+    names = [
+        name for name, (_, seen, _) in known.items() if any(at in lines for at in seen.get(trial.file, ()))
+    ]
+    return sorted(names, key=lambda name: known[name][0])
+
+
+def main(asked, rows: dict) -> int:
     """Try asked.mutate trials of asked.seed within asked.minutes; print, and write asked.table. Returns 1 if
-    one survives without a reason.
+    one survives without a reason, 2 where this cannot be done.
     """
-    drawn, end, now = trials(asked.mutate, asked.seed), time.monotonic() + 60 * asked.minutes, everything()
-    store, found = Store(asked.store, {"what": "mutants by the syntax tree"}), {}
-    with tempfile.TemporaryDirectory() as folder:
-        tests = Tests(Path(folder) / "tree")
-        for trial in drawn:
-            if time.monotonic() > end:
-                break
-            found[trial] = judge(trial, store, rows, run_row, tests, now)
-            by = found[trial] or trial.reason and f"equivalent: {trial.reason}" or "SURVIVES"
-            print(f"{trial.file}:{trial.line}: {trial.new}\n    {by}", flush=True)
+    if not (hasattr(os, "fork") and find_spec("pytest") and (TREE / "tests").is_dir()):
+        print("error: --mutate needs a system with fork, pytest, and the folder tests/", file=sys.stderr)
+        return 2
+    end, found = time.monotonic() + 60 * asked.minutes, {}
+    drawn, store = (
+        trials(asked.mutate, asked.seed),
+        Store(asked.store, {"what": "mutants by the syntax tree"}),
+    )
+    judge = Judge(store, rows)
+    for trial in drawn:
+        if time.monotonic() > end:
+            break
+        found[trial] = judge(trial)
+        by = found[trial] or trial.reason and f"equivalent: {trial.reason}" or "SURVIVES"
+        print(f"{trial.file}:{trial.line}: {trial.new}\n    {by}", flush=True)
     survivors = [trial for trial, by in found.items() if not by]
     open_ones = [trial for trial in survivors if not trial.reason]
     rejected, argued = len(found) - len(survivors), len(survivors) - len(open_ones)

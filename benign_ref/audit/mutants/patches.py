@@ -8,14 +8,17 @@ which is gone again at the end, and its kernels run as plain Python: the sizes a
 disk, keyed on the file, never sees a wrong kernel.
 """
 
-import importlib.abc
-import importlib.util
 import sys
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import SourceFileLoader
+from importlib.util import spec_from_file_location
 from pathlib import Path
 from typing import NamedTuple
+
+from numba import config
 
 from ..core import AuditedPackage
 
@@ -39,30 +42,15 @@ class Mutant(NamedTuple):
     block: str = ""
 
 
-def njit(function=None, **options):
-    """In the place of numba.njit in a copy: the function as it stands."""
-    return function if function is not None else njit
-
-
 @cache
 def source_of(file):
     """The source of a file of the package."""
     return (HERE / file).read_text(encoding="utf-8")
 
 
-def without_numba(source):
-    """A source with the import of njit pointing here."""
-    return source.replace("from numba import njit", f"from {__name__} import njit")
-
-
-def text_of(file):
-    """The source of a file of the package, as a copy has it."""
-    return without_numba(source_of(file))
-
-
 def patched(mutant):
     """The source of the mutant's file with its patch. ValueError if `old` is not there exactly once."""
-    source = text_of(mutant.file)
+    source = source_of(mutant.file)
     count = source.count(mutant.old)
     if count != 1:
         raise ValueError(
@@ -82,58 +70,48 @@ def misfits(mutants):
             yield str(error)
 
 
-@cache
-def code_of(file, source):
-    """The source of a file of the package, compiled under that file's path; kept, so that each text is
-    compiled once.
-    """
-    return compile(source, str(HERE / file), "exec")
-
-
-class Copy(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds and loads the modules of a copy of the package named COPY; `sources` maps a patched file to its
-    text.
+class Copy(MetaPathFinder):
+    """Finds the modules of the package under the name `package`; `sources` maps the files that differ from
+    those on disk to their text.
     """
 
-    def __init__(self, sources):
-        self.sources = sources
+    def __init__(self, package, sources):
+        self.package, self.sources = package, sources
 
     def find_spec(self, name, path=None, target=None):
         """The spec of a module of the copy, whose file is the package's own; None for any other name or a
         missing file.
         """
-        if name != COPY and not name.startswith(COPY + "."):
-            return None
-        parts = name.split(".")[1:]
+        package, *parts = name.split(".")
         file = HERE.joinpath(*parts)
-        file = file / "__init__.py" if not parts or file.is_dir() else file.with_suffix(".py")
-        if not file.exists():
+        file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+        if package != self.package or not file.exists():
             return None
-        spec = importlib.util.spec_from_loader(
-            name, self, origin=str(file), is_package=file.name == "__init__.py"
-        )
-        spec.has_location = True
-        return spec
+        text = self.sources.get(file.relative_to(HERE).as_posix())
+        return spec_from_file_location(name, file, loader=text and Patched(name, str(file), text))
 
-    def create_module(self, spec):
-        """None: Python makes the module as usual."""
-        return None
 
-    def exec_module(self, module):
-        """Run the module's source in it: the patched text if its file has one, else the text on disk."""
-        file = str(Path(module.__spec__.origin).relative_to(HERE))
-        text = self.sources.get(file) or text_of(file)
-        exec(code_of(file, text), module.__dict__)  # noqa: S102 - our own source
+class Patched(SourceFileLoader):
+    """Loads a module from `text`, as if that stood in its file."""
+
+    def __init__(self, name, path, text):
+        super().__init__(name, path)
+        self.text = text
+
+    def get_code(self, name):
+        """The text, compiled."""
+        return compile(self.text, self.path, "exec")
 
 
 @contextmanager
-def copy_of_package(*mutants):
-    """The AuditedPackage of a copy of the package with these mutants' patches (none: a true copy). It can be
-    used inside the `with` only.
+def copy_of_package(*mutants, sources=None):
+    """The AuditedPackage of a copy of the package with these mutants' patches (none: a true copy), or with
+    other `sources` of some files. It can be used inside the `with` only.
     """
-    finder = Copy({mutant.file: patched(mutant) for mutant in mutants if mutant.old})
-    forget()
+    finder = Copy(COPY, sources or {mutant.file: patched(mutant) for mutant in mutants if mutant.old})
+    forget(COPY)
     sys.meta_path.insert(0, finder)
+    jitted, config.DISABLE_JIT = config.DISABLE_JIT, 1
     try:
         audited = AuditedPackage(COPY)
         for mutant in mutants:
@@ -145,11 +123,12 @@ def copy_of_package(*mutants):
                 audited.gradients.gradients = audited.api.gradients_by_hand = wrong
         yield audited
     finally:
+        config.DISABLE_JIT = jitted
         sys.meta_path.remove(finder)
-        forget()
+        forget(COPY)
 
 
-def forget():
-    """Take every module of a copy out of sys.modules."""
-    for name in [name for name in sys.modules if name == COPY or name.startswith(COPY + ".")]:
+def forget(package):
+    """Take every module of a package out of sys.modules."""
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
         del sys.modules[name]

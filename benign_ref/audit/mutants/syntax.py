@@ -6,6 +6,7 @@ only checks arguments (calls of validate, `if` whose body raises).
 """
 
 import ast
+from itertools import accumulate
 from typing import NamedTuple
 
 OPERATORS = {
@@ -41,132 +42,108 @@ def lines_of(source: str, change: Change) -> tuple[int, str, str]:
     """The number of the changed line, the line, and what it became (several, joined, where a change spans
     them).
     """
-    raw, number = source.encode(), source.encode()[: change.start].count(b"\n")
-    last = raw[: change.stop].count(b"\n") + 1
-    old = source.split("\n")[number:last]
-    new = apply(source, change).split("\n")
-    new = new[number : len(new) - (len(source.split("\n")) - last)]
-    return number + 1, *(" ".join(line.strip() for line in lines) for lines in (old, new))
+    old, new = source.split("\n"), apply(source, change).split("\n")
+    first, last = (source.encode()[:end].count(b"\n") for end in (change.start, change.stop))
+    spans = old[first : last + 1], new[first : last + 1 + len(new) - len(old)]
+    return first + 1, *(" ".join(line.strip() for line in lines) for lines in spans)
 
 
 def changes(source: str) -> list[Change]:
     """Every Change of a module, in the order of its lines."""
-    finder = _Finder(source)
-    finder.visit(ast.parse(source))
-    return sorted(finder.found)
+    raw, found = source.encode(), []
+    starts = list(accumulate(map(len, raw.splitlines(keepends=True)), initial=0))
 
-
-class _Finder(ast.NodeVisitor):
-    """Collects changes in `found`."""
-
-    def __init__(self, source):
-        self.raw, self.found = source.encode(), []
-        self.starts = [0]
-        for line in self.raw.split(b"\n"):
-            self.starts.append(self.starts[-1] + len(line) + 1)
-
-    def span(self, node):
-        """Bytes at which a node starts and stops."""
+    def span(node):
         return (
-            self.starts[node.lineno - 1] + node.col_offset,
-            self.starts[node.end_lineno - 1] + node.end_col_offset,
+            starts[node.lineno - 1] + node.col_offset,
+            starts[node.end_lineno - 1] + node.end_col_offset,
         )
 
-    def text(self, node):
-        """The source of a node."""
-        start, stop = self.span(node)
-        return self.raw[start:stop].decode()
+    def text(node):
+        start, stop = span(node)
+        return raw[start:stop].decode()
 
-    def replace(self, node, new, kind):
-        """A change of a whole node."""
-        self.found.append(Change(*self.span(node), new, kind))
+    for node in computing(ast.parse(source)):
+        found += [Change(*span(changed), new, kind) for changed, new, kind in replaced(node, text)]
+        for left, operator, right, kind in operators(node):
+            old, *others = OPERATORS.get(type(operator), ("",))
+            start = raw.find(old.encode(), span(left)[1], span(right)[0])
+            found += [Change(start, start + len(old), new, kind) for new in others]
+    return sorted(found)
 
-    def replace_between(self, left, right, operator, kind):
-        """Changes of the operator that stands between two nodes."""
-        old, *others = OPERATORS.get(type(operator), ("",))
-        start = self.raw.find(old.encode(), self.span(left)[1], self.span(right)[0])
-        for new in others if start >= 0 else ():
-            self.found.append(Change(start, start + len(old), new, kind))
 
-    def visit_BinOp(self, node):
-        self.generic_visit(node)
-        left, right = self.text(node.left), self.text(node.right)
-        if isinstance(node.op, ast.MatMult) and left != right:  # w @ w turned round is w @ w
-            self.replace(node, f"(({right}) @ ({left}))", "operator")
-        self.replace_between(node.left, node.right, node.op, "operator")
+def computing(node):
+    """A node and all nodes below it that compute something."""
+    yield node
+    for child in parts(node):
+        yield from computing(child)
 
-    def visit_AugAssign(self, node):
-        self.generic_visit(node)
-        self.replace_between(node.target, node.value, node.op, "operator")
 
-    def visit_BoolOp(self, node):
-        self.generic_visit(node)
-        for left, right in zip(node.values, node.values[1:]):
-            self.replace_between(left, right, node.op, "branch")
+def parts(node):
+    """The nodes right below a node that compute something."""
+    match node:
+        case ast.Raise() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.Assert():
+            return []
+        case ast.If() if _refuses(node):
+            return node.orelse
+        case ast.Call() if _root(node.func) in WORDS:
+            return []
+        case ast.FunctionDef(name="__str__" | "__repr__" | "__reduce__"):
+            return []
+        case ast.FunctionDef():
+            return [*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body]
+        case ast.AnnAssign():
+            return [node.value] if node.value else []
+        case ast.keyword() if node.arg in PLUMBING:
+            return []
+    return ast.iter_child_nodes(node)
 
-    def visit_Compare(self, node):
-        self.generic_visit(node)
-        for left, operator, right in zip([node.left, *node.comparators], node.ops, node.comparators):
-            self.replace_between(left, right, operator, "comparison")
 
-    def visit_UnaryOp(self, node):
-        self.generic_visit(node)
-        if isinstance(node.op, (ast.USub, ast.Not)):
-            self.replace(node, f"({self.text(node.operand)})", "operator")
+def _refuses(node):
+    """Whether the body of an `if` does nothing but raise."""
+    return all(isinstance(line, ast.Raise) for line in node.body)
 
-    def visit_Constant(self, node):
-        if type(node.value) is int:
-            self.replace(node, f"{node.value + 1}", "constant")
-            self.replace(node, f"({node.value - 1})", "constant")
-        elif type(node.value) is float:
-            self.replace(node, f"{2 * node.value or 1.0!r}", "constant")
 
-    def visit_Attribute(self, node):
-        self.generic_visit(node)
-        if node.attr == "T":
-            self.replace(node, f"({self.text(node.value)})", "operator")
-        elif node.attr in EXTREMES:
-            self.replace(node, f"{self.text(node.value)}.{EXTREMES[node.attr]}", "operator")
+def _root(node):
+    """The name with which a dotted name begins."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return getattr(node, "id", "")
 
-    def visit_Name(self, node):
-        if node.id in EXTREMES and isinstance(node.ctx, ast.Load):
-            self.replace(node, EXTREMES[node.id], "operator")
 
-    def visit_IfExp(self, node):
-        self.generic_visit(node)
-        self.replace(node.test, f"(not ({self.text(node.test)}))", "branch")
+def replaced(node, text):
+    """(node, what it becomes, kind of the change) for a node, or its condition, as a whole."""
+    match node:
+        case ast.BinOp(left, ast.MatMult(), right) if text(left) != text(right):  # not of w @ w
+            yield node, f"(({text(right)}) @ ({text(left)}))", "operator"
+        case ast.UnaryOp(ast.USub() | ast.Not(), operand):
+            yield node, f"({text(operand)})", "operator"
+        case ast.Constant(bool()):
+            pass
+        case ast.Constant(int(value)):
+            yield node, f"{value + 1}", "constant"
+            yield node, f"({value - 1})", "constant"
+        case ast.Constant(float(value)):
+            yield node, f"{2 * value or 1.0!r}", "constant"
+        case ast.Attribute(value, "T"):
+            yield node, f"({text(value)})", "operator"
+        case ast.Attribute(value, name) if name in EXTREMES:
+            yield node, f"{text(value)}.{EXTREMES[name]}", "operator"
+        case ast.Name(name, ast.Load()) if name in EXTREMES:
+            yield node, EXTREMES[name], "operator"
+        case ast.IfExp(test):
+            yield test, f"(not ({text(test)}))", "branch"
+        case ast.If(test) if not _refuses(node):
+            yield test, f"not ({text(test)})", "branch"
 
-    def visit_If(self, node):
-        if not all(isinstance(line, ast.Raise) for line in node.body):
-            self.replace(node.test, f"not ({self.text(node.test)})", "branch")
-            self.generic_visit(node)
-        for line in node.orelse if all(isinstance(line, ast.Raise) for line in node.body) else ():
-            self.visit(line)
 
-    def visit_While(self, node):
-        self.generic_visit(node)
-
-    def visit_Call(self, node):
-        root = node.func
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        if not (isinstance(root, ast.Name) and root.id in WORDS):
-            self.generic_visit(node)
-
-    def visit_FunctionDef(self, node):
-        if node.name not in ("__str__", "__repr__", "__reduce__"):
-            for part in (*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body):
-                self.visit(part)
-
-    def visit_AnnAssign(self, node):
-        if node.value:
-            self.visit(node.value)
-
-    def visit_keyword(self, node):
-        if node.arg not in PLUMBING:
-            self.visit(node.value)
-
-    def _leave(self, node):
-        """Nothing in it is changed."""
-
-    visit_Raise = visit_JoinedStr = visit_Import = visit_ImportFrom = visit_Assert = _leave
+def operators(node):
+    """(left, operator, right, kind) for each operator that stands between two nodes."""
+    match node:
+        case ast.BinOp(left, operator, right) | ast.AugAssign(left, operator, right):
+            yield left, operator, right, "operator"
+        case ast.BoolOp(operator, values):
+            yield from ((left, operator, right, "branch") for left, right in zip(values, values[1:]))
+        case ast.Compare(first, known, others):
+            for left, operator, right in zip([first, *others], known, others):
+                yield left, operator, right, "comparison"
