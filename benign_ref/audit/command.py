@@ -231,7 +231,7 @@ def main(argv=None):
     if asked.exact:
         return exact.main(asked.only, asked.seed)
     if asked.mutate:
-        return mutate.main(asked, {k: row for k, row in statements().items() if "measured" not in row.mark})
+        return mutate.main(asked, statements().values())
     begun = time.monotonic()
     entries = run(asked.only, asked.seed, numbers=asked.numbers)
     if asked.markdown:

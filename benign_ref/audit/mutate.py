@@ -16,29 +16,43 @@ tried again whenever any code or test is another.
 
 import ast
 import hashlib
-import inspect
 import os
 import random
 import sys
 import time
+from collections import Counter
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from numba import config
-
 from ..runtime.store import Store
 from . import exact
-from .core import PACKAGE, run_row
+from .core import run_row
 from .mutants import patches, syntax
 from .mutants.equivalents import EQUIVALENT
+from .mutants.forks import allow, failing, in_child, watched
 
 MATHEMATICS = ("api.py", "checked.py", "paper", "engines", "derived", "experiments", "checks", "vision")
 NO_MATHEMATICS = ("cost.py",)  # how fast an engine is, by which one is chosen: no number depends on it
 HERE, TREE = patches.HERE, patches.HERE.parent
+KINDS = ("exact", "rows", "tests", "")  # of what rejects; "": nothing
 ENDED = "a process that crashed, or did not end"
-LEAST = 10  # CPU seconds that any check may take: an endless loop is a finding, too
+TABLE = """# Mutants by the syntax tree: the last run
+
+    {command}
+
+{summary}.
+
+| file | tried | by exact identities | by rows | by tests | not rejected |
+|---|---|---|---|---|---|
+{counts}
+
+## Not rejected
+
+| where | was | became | why it is equivalent |
+|---|---|---|---|
+{survivors}
+"""
 
 
 class Trial(NamedTuple):
@@ -66,27 +80,18 @@ class Trial(NamedTuple):
         """Why it is equivalent, "" if nobody said so."""
         return EQUIVALENT.get((self.file, self.old, self.new), "")
 
-    @property
-    def function(self) -> ast.FunctionDef | None:
-        """The innermost function that holds the change; None: it stands in the module or in a class."""
-        nodes = ast.walk(ast.parse(patches.source_of(self.file)))
-        functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
-        found = [one for one in functions if one.lineno <= self.line <= (one.end_lineno or 0)]
-        return max(found, key=lambda one: one.lineno, default=None)
-
-    @property
-    def lines(self) -> range:
-        """The lines of that function, decorators included; all there are for None."""
-        if self.function is None:
-            return range(sys.maxsize)
-        first = min(node.lineno for node in (self.function, *self.function.decorator_list))
-        return range(first, (self.function.end_lineno or first) + 1)
-
-    @property
-    def jitted(self) -> bool:
-        """Whether numba may compile what is changed."""
-        function = self.function
-        return "njit" in patches.source_of(self.file) and (function is None or bool(function.decorator_list))
+    def place(self) -> tuple[range, bool]:
+        """The lines of the innermost function that holds the change, decorators included (all there are if
+        none does), and whether numba may compile it.
+        """
+        source = patches.source_of(self.file)
+        lines, decorated = range(sys.maxsize), True
+        for node in ast.walk(ast.parse(source)):  # from the outside to the inside
+            if isinstance(node, ast.FunctionDef):
+                first = min(part.lineno for part in (node, *node.decorator_list))
+                if first <= self.line <= (node.end_lineno or 0):
+                    lines, decorated = range(first, node.end_lineno + 1), bool(node.decorator_list)
+        return lines, decorated and "njit" in source
 
 
 def trials(count: int, seed: int) -> list[Trial]:
@@ -102,131 +107,44 @@ def trials(count: int, seed: int) -> list[Trial]:
     return [Trial(file, change, *syntax.lines_of(patches.source_of(file), change)) for file, change in drawn]
 
 
-def digest(paths) -> str:
-    """Of what stands in some files."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()[:24]
-
-
-def in_child(work, *arguments):
-    """The value of work(*arguments), computed in a fork of this process; ENDED if that was ended."""
-    fork = get_context("fork")
-    receive, send = fork.Pipe(duplex=False)
-    child = fork.Process(target=lambda: send.send(work(*arguments)))
-    child.start()
-    send.close()
-    try:
-        return receive.recv()
-    except EOFError:
-        child.join()
-        if child.exitcode > 0:
-            raise RuntimeError(f"{work.__name__} failed; its message is above") from None
-        return ENDED
-    finally:
-        child.join()
-
-
-def allow(seconds):
-    """Let this process take a few times as many CPU seconds; then the system ends it."""
-    import resource
-
-    limit = int(time.process_time() + LEAST + 3 * seconds)
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
-def watched(work, *arguments):
-    """CPU seconds of work(*arguments), {file of the package: first lines of the functions it calls}, its
-    value.
-    """
-    codes, begun, lines = {}, time.process_time(), {}
-    sys.settrace(lambda frame, *_: codes.update({id(frame.f_code): frame.f_code}))
-    try:
-        value = work(*arguments)
-    finally:
-        sys.settrace(None)
-    for code in codes.values():
-        if code.co_filename.startswith(f"{HERE}{os.sep}") and code.co_flags & inspect.CO_OPTIMIZED:
-            file = Path(code.co_filename).relative_to(HERE).as_posix()
-            lines.setdefault(file, []).append(code.co_firstlineno)
-    return time.process_time() - begun, lines, value
-
-
-class Failures:
-    """A pytest plugin: the names of the tests that fail, or of the file that cannot be read."""
-
-    def __init__(self):
-        self.names = []
-
-    def pytest_runtest_logreport(self, report):
-        """Note a failure."""
-        if report.failed:
-            self.names.append(report.nodeid)
-
-    pytest_collectreport = pytest_runtest_logreport
-
-
-def failing(file, plain, options=(), sources=None):
-    """The names of the tests of a file that fail, run in this process, which is a fork, on the package with
-    other `sources` of some files. plain: without numba.
-    """
-    import pytest
-
-    patches.forget(PACKAGE)
-    sys.meta_path.insert(0, patches.Copy(PACKAGE, sources or {}))
-    sys.dont_write_bytecode, config.DISABLE_JIT, failures = True, int(plain), Failures()
-    os.chdir(TREE)
-    for stream in (1, 2):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-    options = ["-q", "-p", "no:cacheprovider", *(["-m", "plain"] if plain else []), *options]
-    pytest.main([*options, file], plugins=[failures])
-    return failures.names
-
-
-def holds(label, audited, rows):
-    """Whether a row, or an identity in exact arithmetic (rows[label] is None), holds."""
-    if rows[label] is None:
-        return exact.prove(label.split(",")[0], 0, audited).verdict != exact.REJECTED
-    return run_row(rows[label], audited, first_failure=True).passed
-
-
-def rejected_by_rows(trial, labels, seconds, rows):
-    """The first of `labels` that rejects a trial, or what kept the copy from being imported; "" if none
+def rejected_by_rows(trial, seconds, checks):
+    """The first of `checks` that rejects a trial, or what kept the copy from being imported; "" if none
     does.
     """
     allow(seconds)
     try:
         with patches.copy_of_package(sources={trial.file: trial.source}) as audited:
-            return next((label for label in labels if not holds(label, audited, rows)), "")
+            return next((label for label, holds in checks.items() if not holds(audited)), "")
     except Exception as error:  # noqa: BLE001 - whatever the copy raises is a finding
         return type(error).__name__
 
 
-def rejected_by_tests(trial, file, plain, known):
-    """The first test of a file that fails on a trial, "" if none does; known: what `watched` said of it."""
-    allow(known[0])
-    options = ["-x", *(f"--deselect={name}" for name in known[2])]
+def rejected_by_tests(trial, seconds, file, plain, failing_anyhow):
+    """The first test of a file that fails on a trial, "" if none does."""
+    allow(seconds)
+    options = ["-x", *(f"--deselect={name}" for name in failing_anyhow)]
     return next(iter(failing(file, plain, options, {trial.file: trial.source})), "")
 
 
 class Judge:
-    """Who rejects a trial. What is known is kept in the store; rows: {label: Row}."""
+    """Who rejects a trial. What is known is kept in the store; checks: {label: whether it holds, a function
+    of an AuditedPackage}.
+    """
 
-    def __init__(self, store: Store, rows: dict) -> None:
-        self.store, self.rows = store, {f"{label}, exact": None for label in exact.CASES} | rows
+    def __init__(self, store: Store, checks: dict) -> None:
+        self.store, self.checks = store, checks
         code = [*HERE.rglob("*.py"), *(TREE / "tests").glob("*.py")]
         tests = [path for name in MATHEMATICS for path in (TREE / "tests" / name).glob("test_*.py")]
         self.now = digest(code + tests)
-        self.known_rows = self._kept(f"rows {digest(code)}", self._watch_rows)
-        self.known_tests = {}
-        for plain in (False, True):
-            self.known_tests[plain] = {
-                path.relative_to(TREE).as_posix(): self._kept(
-                    f"{path.stem} {plain} {digest([*code, path])}", in_child, watched, failing, path, plain
-                )
-                for path in tests
-            }
+        self.known = {True: {}, False: {}, "rows": self._kept(f"rows {digest(code)}", self._watch_rows)}
+        for plain in (True, False):
+            for path in tests:
+                file = path.relative_to(TREE).as_posix()
+                name = f"{path.stem} {plain} {digest([*code, path])}"
+                self.known[plain][file] = self._kept(name, in_child, watched, failing, file, plain)
 
     def _kept(self, name, work, *arguments):
-        """What the store holds under a name; if nothing, then work(*arguments) from now on."""
+        """What the store holds under a name; if nothing, work(*arguments), which it holds from now on."""
         value, _ = self.store.read(name)
         if value is None:
             value = work(*arguments)
@@ -235,40 +153,56 @@ class Judge:
 
     def _watch_rows(self):
         with patches.copy_of_package() as audited:
-            return {label: watched(holds, label, audited, self.rows) for label in self.rows}
+            return {label: watched(holds, audited) for label, holds in self.checks.items()}
 
     def __call__(self, trial: Trial) -> str:
         """The label of the identity or row, or the name of the test; "" if none does."""
         kept, _ = self.store.read(trial.name)
         if not kept or not kept["by"] and kept["now"] != self.now:
-            kept = {"by": self._rows(trial) or self._tests(trial), "now": self.now}
+            kept = {"by": next(filter(None, self._findings(trial)), ""), "now": self.now}
             self.store.write(trial.name, kept)
         return kept["by"]
 
-    def _rows(self, trial):
-        labels = concerned(trial, self.known_rows)
-        seconds = sum(self.known_rows[label][0] for label in labels)
-        return in_child(rejected_by_rows, trial, labels, seconds, self.rows)
+    def _findings(self, trial):
+        """What the checks that execute the changed function say, one after the other."""
+        lines, plain = trial.place()
 
-    def _tests(self, trial):
-        known, stem = self.known_tests[trial.jitted], Path(trial.file).stem
-        for file in sorted(concerned(trial, known), key=lambda file: stem not in file):
-            by = in_child(rejected_by_tests, trial, file, trial.jitted, known[file])
-            if by:
-                return by if by != ENDED else f"{file}: {ENDED}"
-        return ""
+        def concerned(kind):
+            known = self.known[kind]
+            names = [
+                name
+                for name in known
+                if any(file == trial.file and at in lines for file, at in known[name][1])
+            ]
+            return {name: known[name] for name in sorted(names, key=lambda name: known[name][0])}
+
+        rows = concerned("rows")
+        seconds = sum(one[0] for one in rows.values())
+        by = in_child(rejected_by_rows, trial, seconds, {label: self.checks[label] for label in rows})
+        yield ENDED if by is None else by
+        tests = concerned(plain)
+        for file in sorted(tests, key=lambda file: Path(trial.file).stem not in file):
+            seconds, _, anyhow = tests[file]
+            by = in_child(rejected_by_tests, trial, seconds, file, plain, anyhow)
+            yield f"{file}: {ENDED}" if by is None else by
 
 
-def concerned(trial, known):
-    """The names of the checks that execute the changed function, the cheapest first."""
-    lines = trial.lines
-    names = [
-        name for name, (_, seen, _) in known.items() if any(at in lines for at in seen.get(trial.file, ()))
-    ]
-    return sorted(names, key=lambda name: known[name][0])
+def digest(paths) -> str:
+    """Of what stands in some files."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()[:24]
 
 
-def main(asked, rows: dict) -> int:
+def checks_of(rows) -> dict:
+    """{label: whether it holds, a function of an AuditedPackage} of the exact identities and of the rows that
+    measure nothing.
+    """
+    exactly = lambda label: lambda audited: exact.prove(label, 0, audited).verdict != exact.REJECTED  # noqa: E731
+    by_row = lambda row: lambda audited: run_row(row, audited, first_failure=True).passed  # noqa: E731
+    checks = {f"{label}, exact": exactly(label) for label in exact.CASES}
+    return checks | {row.label: by_row(row) for row in rows if "measured" not in row.mark}
+
+
+def main(asked, rows) -> int:
     """Try asked.mutate trials of asked.seed within asked.minutes; print, and write asked.table. Returns 1 if
     one survives without a reason, 2 where this cannot be done.
     """
@@ -276,58 +210,49 @@ def main(asked, rows: dict) -> int:
         print("error: --mutate needs a system with fork, pytest, and the folder tests/", file=sys.stderr)
         return 2
     end, found = time.monotonic() + 60 * asked.minutes, {}
-    drawn, store = (
-        trials(asked.mutate, asked.seed),
-        Store(asked.store, {"what": "mutants by the syntax tree"}),
-    )
-    judge = Judge(store, rows)
+    drawn = trials(asked.mutate, asked.seed)
+    judge = Judge(Store(asked.store, {"what": "mutants by the syntax tree"}), checks_of(rows))
     for trial in drawn:
         if time.monotonic() > end:
             break
         found[trial] = judge(trial)
         by = found[trial] or trial.reason and f"equivalent: {trial.reason}" or "SURVIVES"
         print(f"{trial.file}:{trial.line}: {trial.new}\n    {by}", flush=True)
-    survivors = [trial for trial, by in found.items() if not by]
-    open_ones = [trial for trial in survivors if not trial.reason]
-    rejected, argued = len(found) - len(survivors), len(survivors) - len(open_ones)
+    told = Counter(kind(by) or ("argued" if trial.reason else "open") for trial, by in found.items())
     summary = (
-        f"{len(found)} of {len(drawn)} mutants of seed {asked.seed} tried: {rejected} rejected, "
-        f"{argued} argued equivalent, {len(open_ones)} survive"
+        f"{len(found)} of {len(drawn)} mutants of seed {asked.seed} tried: "
+        f"{told['exact']} rejected by exact identities, {told['rows']} by rows, {told['tests']} by tests; "
+        f"{told['argued']} argued equivalent, {told['open']} survive"
     )
     print(summary)
     if asked.table:
-        Path(asked.table).write_text(table(summary, found), encoding="utf-8")
-    return 1 if open_ones else 0
+        command = f"python -m benign_ref audit --mutate {asked.mutate} --seed {asked.seed}"
+        Path(asked.table).write_text(table(command, summary, found), encoding="utf-8")
+    return 1 if told["open"] else 0
 
 
-def table(summary: str, found: dict[Trial, str]) -> str:
+def table(command: str, summary: str, found: dict[Trial, str]) -> str:
     """The run in Markdown: who rejected how many in each file, and every survivor."""
-    lines = ["# Mutants by the syntax tree: the last run", "", summary + ".", ""]
-    lines += [
-        "| file | tried | by exact identities | by rows | by tests | not rejected |",
-        "|---|---|---|---|---|---|",
+    told = Counter((trial.file, kind(by)) for trial, by in found.items())
+    counts = [
+        [file, *(sum(told[file, one] for one in kinds) for kinds in (KINDS, *([one] for one in KINDS)))]
+        for file in sorted({file for file, _ in told})
     ]
-    for file in sorted({trial.file for trial in found}):
-        own = [by for trial, by in found.items() if trial.file == file]
-        kinds = [sum(kind(by) == wanted for by in own) for wanted in ("exact", "rows", "tests", "")]
-        lines.append(f"| {file} | {len(own)} | {' | '.join(map(str, kinds))} |")
-    lines += [
-        "",
-        "## Not rejected",
-        "",
-        "| where | was | became | why it is equivalent |",
-        "|---|---|---|---|",
+    survivors = [
+        [f"{trial.file}:{trial.line}", f"`{trial.old}`", f"`{trial.new}`", trial.reason or "it is not: open"]
+        for trial in sorted(found)
+        if not found[trial]
     ]
-    for trial in sorted(trial for trial, by in found.items() if not by):
-        old, new = (text.replace("|", "\\|") for text in (trial.old, trial.new))
-        lines.append(
-            f"| {trial.file}:{trial.line} | `{old}` | `{new}` | {trial.reason or 'it is not: open'} |"
-        )
-    return "\n".join(lines) + "\n"
+    return TABLE.format(command=command, summary=summary, counts=_lines(counts), survivors=_lines(survivors))
+
+
+def _lines(cells):
+    rows = [[str(cell).replace("|", "\\|") for cell in row] for row in cells]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def kind(by: str) -> str:
-    """What rejected: "exact", "rows", "tests", or "" for nobody."""
+    """Which of KINDS rejected."""
     if by.endswith(", exact"):
         return "exact"
-    return "tests" if "test" in by else by and "rows"
+    return "tests" if by.startswith("tests/") else by and "rows"

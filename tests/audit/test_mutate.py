@@ -1,13 +1,15 @@
 """Changes by the syntax tree: what is changed and what is left alone; who rejects them; what is kept."""
 
 import ast
+import os
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from benign_ref.audit import mutate
-from benign_ref.audit.core import Entry
-from benign_ref.audit.mutants import patches, syntax
+from benign_ref.audit.mutants import forks, patches, syntax
+from benign_ref.checks import relative_residual
 
 SOURCE = '''"""A docstring with 1 + 2."""
 
@@ -58,7 +60,8 @@ def test_a_product_of_an_array_with_itself_is_not_swapped():
 def test_every_change_of_the_package_parses_and_is_another_program():
     drawn = mutate.trials(200, 3)
     assert drawn == mutate.trials(200, 3) and len(set(drawn)) == 200
-    assert {trial.file.split("/")[0] for trial in drawn} == set(mutate.FOLDERS)
+    assert {trial.file.split("/")[0] for trial in drawn} >= set(mutate.MATHEMATICS[2:])
+    assert {"api.py", "checked.py"} <= {trial.file for trial in mutate.trials(10**6, 0)}
     true = {trial.file: ast.dump(ast.parse(patches.source_of(trial.file))) for trial in drawn}
     for trial in drawn:
         source = patches.source_of(trial.file)
@@ -72,55 +75,100 @@ def trial_of(file, old, new):
     return mutate.Trial(file, change, *syntax.lines_of(patches.source_of(file), change))
 
 
-def test_exact_identities_then_rows_reject_and_an_endless_or_broken_copy_too():
-    nobody = lambda row, audited: pytest.fail("no row was to be asked")  # noqa: E731
+RESIDUAL = ("checks/residual.py", "np.abs(got - expected)", "np.abs(got + expected)")
+AT = [("checks/residual.py", relative_residual.__code__.co_firstlineno)]
+
+
+def judge_of(path, now="1", **checks):
+    """A Judge to whom the true code is known without any run of it."""
+    judge = object.__new__(mutate.Judge)
+    judge.store, judge.now, judge.checks = mutate.Store(path / "kept", {"what": "test"}), now, checks
+    known = [0.0, AT, []]
+    judge.known = {"rows": dict.fromkeys(checks, known), False: {}, True: {}}
+    return judge
+
+
+def test_exact_identities_then_rows_reject_and_a_broken_copy_too():
+    nobody = lambda audited: pytest.fail("no row was to be asked")  # noqa: E731
+    label = next(iter(mutate.exact.CASES))
+    checks = mutate.checks_of([SimpleNamespace(label="T1", mark="[measured]")])
+    assert set(checks) == {f"{label}, exact" for label in mutate.exact.CASES}
     coupling = trial_of("paper/gradients.py", "np.diag(phi) - np.outer", "np.diag(phi) + np.outer")
-    assert mutate.rejected_by_rows(coupling, [], nobody).endswith(", exact")
+    assert (
+        mutate.rejected_by_rows(coupling, 9, {"G1, exact": checks["G1, exact"], "GD": nobody}) == "G1, exact"
+    )
     broken = trial_of("derived/law.py", "import numpy as np", "import numpyy as np")
-    row = SimpleNamespace(label="LAW", mark="[D]", code=("derived/law.py:LawRun",))
-    asks = lambda row, audited: Entry(row, (), f"{audited.law}", 0.0)  # noqa: E731
-    assert mutate.rejected_by_rows(broken, [row], asks) == "ModuleNotFoundError"
+    asks = {"LAW": lambda audited: not audited.law}
+    assert mutate.rejected_by_rows(broken, 9, asks) == "ModuleNotFoundError"
     other = trial_of("derived/law.py", "import numpy as np", "import numpy as np, math")
-    assert mutate.rejected_by_rows(other, [row], asks) == "LAW"
-    holds = lambda row, audited: Entry(row, (), "", 0.0)  # noqa: E731
-    assert mutate.rejected_by_rows(other, [row], holds) == ""
-    measured = SimpleNamespace(label="T1", mark="[measured]", code=("derived/law.py:LawRun",))
-    assert mutate.rejected_by_rows(other, [measured], nobody) == ""
+    assert mutate.rejected_by_rows(other, 9, asks) == "LAW"
+    assert mutate.rejected_by_rows(other, 9, {label: bool}) == ""
+
+
+def test_a_fork_hands_over_its_value_and_one_that_does_not_end_is_ended():
+    def endless():
+        forks.allow(-3)  # one second is left
+        while True:
+            pass
+
+    assert forks.in_child(sum, [1, 2]) == 3 and forks.in_child(endless) is None
+    assert forks.in_child(os._exit, 0) is None
+    with pytest.raises(RuntimeError, match="int failed"):
+        forks.in_child(int, "one")
+
+
+def test_what_a_check_executes_is_seen_functions_only():
+    seconds, seen, value = forks.watched(relative_residual, 1.0, 2.0)
+    assert value == 0.5 and seconds >= 0 and AT[0] in seen
+    assert {file for file, _ in seen} <= {"checks/residual.py", "validate.py"}
+
+
+def test_a_change_is_placed_in_its_innermost_function_and_jitted_code_is_known():
+    lines, jitted = trial_of(*RESIDUAL).place()
+    assert not jitted and relative_residual.__code__.co_firstlineno in lines and len(lines) < 30
+    kernel = trial_of("engines/kernels.py", "row = rows[tokens[n, l]]", "row = rows[tokens[n, 0]]")
+    assert kernel.place()[1]
+    module = trial_of("checks/residual.py", "import numpy", "import numpy ")
+    assert 1 in module.place()[0] and 10**6 in module.place()[0]
 
 
 def test_results_are_kept_and_survivors_are_tried_again_when_anything_changed(tmp_path):
-    store = mutate.Store(tmp_path / "kept", {"what": "test"})
-    trial, asked = trial_of("checks/residual.py", "initial=0", "initial=1"), []
-    tests = SimpleNamespace(rejects=lambda trial: asked.append(trial) or answers.pop(0))
-    answers = ["", "", "test_residual.py::test_it"]
-    for now, expected, count in (
-        ("1", "", 1),
-        ("1", "", 1),
-        ("2", "", 2),
-        ("3", "test_residual.py::test_it", 3),
-        ("4", "test_residual.py::test_it", 3),
-    ):
-        assert mutate.judge(trial, store, [], None, tests, now) == expected and len(asked) == count
+    trial, answers = trial_of(*RESIDUAL), []
+    for now, holds in (("1", True), ("1", False), ("2", True), ("3", False), ("4", True)):
+        answers.append(judge_of(tmp_path, now, M1=lambda audited, holds=holds: holds)(trial))
+    assert answers == ["", "", "", "M1", "M1"]
 
 
-def test_the_tests_of_the_folder_run_on_a_copy_of_the_tree(tmp_path):
-    tests = mutate.Tests(tmp_path / "tree")
-    for path in (tmp_path / "tree" / "tests" / "checks").glob("test_*.py"):
-        if path.name != "test_residual.py":
-            path.unlink()
-    trial = trial_of("checks/residual.py", "np.abs(got - expected)", "np.abs(got + expected)")
-    assert "test_residual.py::" in tests.rejects(trial)
-    same = trial_of("checks/residual.py", "import math", "import math, os")
-    assert tests.rejects(same) == ""
+def test_only_checks_that_execute_the_function_are_asked_the_cheapest_first(tmp_path):
+    judge = judge_of(tmp_path, M1=bool, M2=bool, M3=bool)
+    first = relative_residual.__code__.co_firstlineno
+    at = [("checks/residual.py", first)]
+    judge.known["rows"] = {
+        "M1": [2.0, at, []],
+        "M2": [1.0, at, []],
+        "M3": [0.0, [("checks/residual.py", 1)], []],
+    }
+    judge.checks = {"M1": lambda audited: False, "M2": lambda audited: False, "M3": lambda audited: False}
+    assert judge(trial_of(*RESIDUAL)) == "M2"
+
+
+def test_the_tests_run_on_the_changed_package_in_memory(tmp_path):
+    judge, file = judge_of(tmp_path), "tests/checks/test_residual.py"
+    seconds, seen, failing = forks.in_child(forks.watched, forks.failing, file, False)
+    assert failing == [] and "checks/residual.py" in dict(seen)
+    judge.known[False] = {file: [seconds, seen, failing]}
+    assert f"{file}::" in judge(trial_of(*RESIDUAL))
+    assert judge(trial_of("checks/residual.py", "np.abs(got - expected)", "np.abs(expected - got)")) == ""
+    assert "benign_ref.checks.residual" in sys.modules and relative_residual(1.0, 2.0) == 0.5
 
 
 def test_the_table_counts_who_rejected_and_gives_every_survivor_its_reason(monkeypatch):
     one, two = (trial_of("checks/residual.py", "initial=0", f"initial={k}") for k in (1, 2))
     three = trial_of("paper/gradients.py", "np.diag(phi) - np.outer", "np.diag(phi) + np.outer")
     monkeypatch.setitem(mutate.EQUIVALENT, (one.file, one.old, one.new), "because | so")
-    text = mutate.table("3 tried", {one: "", two: "", three: "G1, exact"})
+    text = mutate.table("audit", "3 tried", {one: "", two: "", three: "G1, exact"})
     assert mutate.kind("tests/checks/test_exactly.py::test_it") == "tests" and mutate.kind("M1") == "rows"
-    assert "| checks/residual.py | 2 | 0 | 0 | 0 | 2 |" in text and "| because | so |" in text
+    assert "| checks/residual.py | 2 | 0 | 0 | 0 | 2 |" in text and "| because \\| so |" in text
     assert "it is not: open" in text and "| paper/gradients.py | 1 | 1 | 0 | 0 | 0 |" in text
 
 
