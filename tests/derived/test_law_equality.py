@@ -12,7 +12,7 @@ from benign_ref.derived import fresh, law
 from benign_ref.derived.law import train_in_law
 
 LEVEL = 0.001  # of each two-sample test: the same for what must pass and for what must be rejected
-RUNS, FRESH = 300, 150
+RUNS, FRESH = 200, 150
 SHAPE = dict(
     N=6, M=4, d_h=8, d_v=3, w_O_norm=1.3, eta=0.3, max_steps=2000
 )  # T = 20 = 2 + 6*3, and 2d_h+1 = 17
@@ -23,7 +23,7 @@ WEAK_START = dict(
     SHAPE, snr=3.0, C_p=2.0, sigma_h=0.3, sigma_V=0.8, epsilon=0.1
 )  # what was learned weighs, and the Gram matrix
 OVERLAP = dict(
-    SHAPE, snr=0.7, C_p=1.5, sigma_h=0.3, sigma_V=0.8, epsilon=0.1
+    SHAPE | {"eta": 0.9}, snr=0.7, C_p=1.5, sigma_h=0.3, sigma_V=0.8, epsilon=0.1
 )  # the small noise tokens are longer than the signals, and lie along them by 2 parts in d = 24
 SETTINGS = {
     "strong start, ample": br.Setting(**STRONG_START, d=64),

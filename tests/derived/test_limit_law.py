@@ -12,7 +12,7 @@ BASE = br.Setting(d=10**7, d_h=256, d_v=1)
 M, N = 8, 6
 
 
-def errors(x, seeds=1, samples=4000):
+def errors(x, seeds=1, samples=2000):
     """Relative errors of the limit's test loss and steps against law runs: arrays (seeds,) each."""
     s = setting_at(x, M, N, BASE)
     limit, found = br.train_in_limit(s), []
@@ -27,7 +27,7 @@ def errors(x, seeds=1, samples=4000):
     return np.array(found).T
 
 
-@pytest.mark.parametrize("x", [0.2, 0.6, 1.0, 1.4, 1.8, 2.6, 3.3, 4.5, 6.5, 10.0])
+@pytest.mark.parametrize("x", [0.2, 1.0, 1.8, 2.6, 4.5, 10.0])
 def test_test_loss_and_steps_agree_on_both_sides_of_the_step(x):
     """The step is at x = 2.15; each point is 0.3 and more away from it."""
     loss, steps = errors(

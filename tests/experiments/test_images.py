@@ -255,7 +255,7 @@ def test_fingerprint_tells_images_apart(folder):
 def test_benign_and_harmful_overfitting_on_images_of_0_and_1():
     mnist, losses = images.load(), {}
     for N_snr2 in (500, 5000):
-        s = br.Setting(N=20, M=16, d=images.PIXELS + 512, d_h=8, d_v=4, snr=(N_snr2 / 20) ** 0.5, C_p=20.0)
+        s = br.Setting(N=10, M=16, d=images.PIXELS + 256, d_h=8, d_v=4, snr=(N_snr2 / 10) ** 0.5, C_p=20.0)
         data = images.sample_images(s, mnist.training, (0, 1), br.make_rng(0, (0,)))
         run = br.train(s, data, br.init_parameters(s, br.make_rng(0, (1,))))
         test = images.sample_images(s, mnist.held_out, (0, 1), br.make_rng(0, (2,)), n=200)

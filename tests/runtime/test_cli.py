@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from grids import HERE
@@ -43,48 +44,75 @@ def begun(argv, **options):
     return subprocess.Popen([sys.executable, *argv], cwd=HERE.parent, text=True, **pipes, **options)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="on Windows a test cannot send Ctrl-C to one process alone")
-@pytest.mark.parametrize(
-    "name, seconds",
-    [("audit", 0.0), ("audit", 1.0), ("mutants", 2.5), ("derive", 2.0), ("run", 2.0)]
-    + [("figures", seconds) for seconds in (0.0, 0.6, 4.0)],
-)
-def test_ctrl_c_is_one_line_and_status_130(name, seconds, tmp_path):
-    more = ["--out", str(tmp_path)] if name in ("run", "figures") else []
+def interrupted(name, seconds, folder):
+    """Status and stderr of a command that is sent Ctrl-C after so many seconds; it runs until then."""
+    more = ["--out", str(folder)] if name in ("run", "figures") else []
     with begun(["-c", BEGIN, *COMMANDS[name], *more]) as process:
         assert process.stdout.readline() == "up\n"
         time.sleep(seconds)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    return process.returncode, said
+
+
+def with_pipe_closed(argv):
+    """Status and stderr of a command whose output nobody reads."""
+    with begun(["-m", "benign_ref", *argv]) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    return process.returncode, said
+
+
+def in_ascii(argv):
+    """Status, output and stderr of a command where the locale knows ASCII alone."""
+    with begun(["-m", "benign_ref", *argv], env=dict(os.environ, **ASCII)) as process:
+        printed, said = process.communicate(timeout=60)
+    return process.returncode, printed, said
+
+
+MOMENTS = [("audit", 0.0), ("audit", 1.0), ("mutants", 2.0), ("derive", 1.0), ("run", 1.5)]
+MOMENTS += [("figures", seconds) for seconds in (0.0, 0.6, 3.0)]
+UNREAD = {
+    name: name.split() for name in ("audit --only M1", "derive W_Q", "--help", "run --d 64 --epsilon 0.5")
+}
+READ = {name: name.split() for name in ("audit --only M1 M2", "derive W_Q")}
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """How each of these commands ends: futures, as they wait more than they compute."""
+    folder, asked = tmp_path_factory.mktemp("commands"), {}
+    with ThreadPoolExecutor(3) as pool:
+        for at in MOMENTS:
+            asked[at] = pool.submit(interrupted, *at, folder / str(len(asked)))
+        for name, argv in UNREAD.items():
+            out = ["--out", str(folder)] if "run" in argv else []
+            asked["unread", name] = pool.submit(with_pipe_closed, argv + out)
+        for name, argv in READ.items():
+            asked["ascii", name] = pool.submit(in_ascii, argv)
+        yield asked
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows a test cannot send Ctrl-C to one process alone")
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+def test_ctrl_c_is_one_line_and_status_130(ends, moment):
+    status, said = ends[moment].result()
+    assert status == 130, said
     lines = [line for line in said.splitlines() if "cells" not in line or "interrupted" in line]
     assert len(lines) == 1 and "interrupted" in lines[0], said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no status for a closed pipe")
-@pytest.mark.parametrize("argv", [["audit", "--only", "M1"], ["derive", "W_Q"], ["--help"]], ids=" ".join)
-def test_a_closed_pipe_is_a_quiet_end(argv):
-    with begun(["-m", "benign_ref", *argv]) as process:
-        process.stdout.close()
-        said = process.stderr.read()
-    assert process.returncode == 141 and not said
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_closed_pipe_is_a_quiet_end(ends, name):
+    assert ends["unread", name].result() == (141, "")
 
 
-def test_a_closed_pipe_is_a_quiet_end_of_run_too(tmp_path):
-    with begun(
-        ["-m", "benign_ref", "run", "--d", "64", "--epsilon", "0.5", "--out", str(tmp_path)]
-    ) as process:
-        process.stdout.close()
-        said = process.stderr.read()
-    assert process.returncode == 141 and not said
-
-
-@pytest.mark.parametrize("argv", [["audit", "--only", "M1", "M2"], ["derive", "W_Q"]], ids=" ".join)
-def test_an_ascii_locale_can_print_everything(argv):
-    with begun(["-m", "benign_ref", *argv], env=dict(os.environ, **ASCII)) as process:
-        printed, said = process.communicate(timeout=60)
-    assert process.returncode == 0 and printed and not said
+@pytest.mark.parametrize("name", READ)
+def test_an_ascii_locale_can_print_everything(ends, name):
+    status, printed, said = ends["ascii", name].result()
+    assert status == 0 and printed and not said
 
 
 def test_every_text_file_is_read_and_written_as_utf_8():
