@@ -26,7 +26,7 @@ from .diagram import CONVERGED, DIVERGED, NOT_CONVERGED, CellResult
 # samples being X[n,l] = Z[index[n,l]]. A training set (fresh=False) comes in one part; of fresh samples, a
 # part may be overwritten by the next.
 Source = Callable[[Setting, np.random.Generator, int, bool], Iterator[tuple[np.ndarray, ...]]]
-CHUNK = 32  # fresh samples that are in memory at a time
+CHUNK = 50  # fresh samples that are in memory at a time
 
 
 def streams(snr: float, N: int, seed: int) -> list[np.random.Generator]:

@@ -17,7 +17,7 @@ from benign_ref.runtime import resume
 
 
 @pytest.mark.parametrize("base", [BASE, BASE.replace(noise="full", init="uniform", extra_steps=3, d_h=60)])
-@pytest.mark.parametrize("N, n_test", [(3, 50), (4, 70), (1, 32)])
+@pytest.mark.parametrize("N, n_test", [(3, 50), (4, 70), (1, 51)])
 def test_a_cell_is_the_public_functions_on_spawned_streams(base, N, n_test):
     s = base.replace(snr=2.5, N=N)
     words = [0, N, *(int(w) for w in np.array([2.5]).view(np.uint32)[::-1])]  # the upper word first
