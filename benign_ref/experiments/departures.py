@@ -3,9 +3,9 @@ settings differ, varied alone, on real draws and in the limit.
 
 The boundary is where test loss crosses 0.2: of each draw the last fall, linear in log(N SNR^2), as for the
 authors' data. A draw is a row of cells whose N SNR^2 are powers of 1.05, between 0.75 and 1.35 times the
-limit's crossing (1.2 times where steps are small: there test loss has fallen well below by then); so rows of
-two departures share the cells' seeds where they share the place. Of a row no more is computed than from the
-right to its fall.
+limit's crossing (1.2 times where steps are small and N is 10 or more: a row is costly there, and test loss
+far below by then); so rows of two departures share the cells' seeds where they share the place. Of a row no
+more is computed than from the right to its fall.
 """
 
 from functools import lru_cache
@@ -21,7 +21,8 @@ from .fits import Crossing, crossing_from_right, limit_crossing
 from .published import published_setting
 
 LEVEL, N_TEST = 0.2, 100
-RATIO, LOWEST, HIGHEST, HIGHEST_IF_SLOW = 1.05, 0.75, 1.35, 1.2  # of the cells of a row, in N SNR^2
+RATIO, LOWEST, HIGHEST = 1.05, 0.75, 1.35  # of the cells of a row, in N SNR^2
+COSTLY_N, HIGHEST_IF_COSTLY = 10, 1.2
 MU_1 = 1.0  # any: SNR is set cell by cell
 
 
@@ -72,7 +73,7 @@ def computed(name: str, N: int) -> float:
 
 def places(name: str, N: int, every: int = 1) -> list[float]:
     """The SNR of the cells of a row, increasing; or each `every`-th."""
-    highest = HIGHEST_IF_SLOW if DEPARTURES[name].slow else HIGHEST
+    highest = HIGHEST_IF_COSTLY if DEPARTURES[name].slow and N >= COSTLY_N else HIGHEST
     first, last = np.log(computed(name, N) * np.array([LOWEST, highest])) / np.log(RATIO)
     return np.sqrt(RATIO ** np.arange(np.ceil(first), last, every) / N).tolist()
 

@@ -52,13 +52,13 @@ def test_the_factors_are_those_in_the_names():
 
 
 def test_rows_lie_about_the_limits_crossing_on_one_lattice():
-    for name, highest in (("published", 1.35), ("w_O", 1.35), ("C_p", 1.35), ("step", 1.2)):
-        middle, snrs = departures.computed(name, 4), np.array(departures.places(name, 4))
-        at = 4 * snrs**2
+    for name, N, highest in (("published", 4, 1.35), ("w_O", 10, 1.35), ("step", 4, 1.35), ("step", 10, 1.2)):
+        middle, snrs = departures.computed(name, N), np.array(departures.places(name, N))
+        at = N * snrs**2
         assert 0.75 * middle <= at[0] < 0.79 * middle and highest / 1.06 * middle < at[-1] < highest * middle
         powers = np.log(at) / np.log(departures.RATIO)
         assert np.allclose(powers, np.round(powers), atol=1e-9) and np.allclose(np.diff(powers), 1)
-        assert departures.places(name, 4, 3) == snrs[::3].tolist()
+        assert departures.places(name, N, 3) == snrs[::3].tolist()
     assert departures.places("published", 4) == departures.places("noise", 4)
 
 
