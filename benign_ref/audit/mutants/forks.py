@@ -4,6 +4,7 @@ import inspect
 import os
 import sys
 import time
+from cProfile import Profile
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -47,15 +48,11 @@ def watched(work, *arguments):
     """CPU seconds of work(*arguments), (file, first line) of each function of the package it calls, its
     value.
     """
-    codes, begun = {}, time.process_time()
-    sys.settrace(lambda frame, *_: codes.update({id(frame.f_code): frame.f_code}))
-    try:
-        value = work(*arguments)
-    finally:
-        sys.settrace(None)
+    profile, begun = Profile(builtins=False), time.process_time()
+    value = profile.runcall(work, *arguments)
     seen = [
         (Path(code.co_filename).relative_to(HERE).as_posix(), code.co_firstlineno)
-        for code in codes.values()
+        for code, *_ in profile.getstats()
         if code.co_filename.startswith(f"{HERE}{os.sep}") and code.co_flags & inspect.CO_OPTIMIZED
     ]
     return time.process_time() - begun, seen, value
