@@ -6,9 +6,9 @@ of the package; then the tests, on the package itself. What is left has survived
 reason where mutants/equivalents.py holds one why it is no wrong version.
 
 Only a check that executes the changed function can reject it, so what each executes, and costs, is measured
-first, on the true code; then the cheapest are asked first, and of the tests those of the module's own file. A
-jitted function is tried as plain Python, by the tests that are marked `plain`. What a test does in processes
-that it starts is not seen, and rejects nothing.
+once, on the true code. The cheapest rows are asked first, and of the tests in the module's folder those of
+its own file. A jitted function is tried as plain Python, by the tests that are marked `plain`. What a test
+does in processes that it starts is not seen, and rejects nothing.
 
 Results are kept: a change that was rejected is not tried again while its module stays the same, a survivor is
 tried again whenever any code or test is another.
@@ -119,8 +119,8 @@ def rejected_by_rows(trial, seconds, checks):
         return type(error).__name__
 
 
-def rejected_by_tests(trial, seconds, file, plain, failing_anyhow):
-    """The first test of a file that fails on a trial, "" if none does."""
+def rejected_by_tests(trial, file, plain, seconds, _, failing_anyhow):
+    """The first test of a file that fails on a trial, "" if none does; then what `watched` said of it."""
     allow(seconds)
     options = ["-x", *(f"--deselect={name}" for name in failing_anyhow)]
     return next(iter(failing(file, plain, options, {trial.file: trial.source})), "")
@@ -133,15 +133,10 @@ class Judge:
 
     def __init__(self, store: Store, checks: dict) -> None:
         self.store, self.checks = store, checks
-        code = [*HERE.rglob("*.py"), *(TREE / "tests").glob("*.py")]
-        tests = [path for name in MATHEMATICS for path in (TREE / "tests" / name).glob("test_*.py")]
-        self.now = digest(code + tests)
-        self.known = {True: {}, False: {}, "rows": self._kept(f"rows {digest(code)}", self._watch_rows)}
-        for plain in (True, False):
-            for path in tests:
-                file = path.relative_to(TREE).as_posix()
-                name = f"{path.stem} {plain} {digest([*code, path])}"
-                self.known[plain][file] = self._kept(name, in_child, watched, failing, file, plain)
+        self.code = [*HERE.rglob("*.py"), *(TREE / "tests").glob("*.py")]
+        self.tests = [path for name in MATHEMATICS for path in (TREE / "tests" / name).glob("test_*.py")]
+        self.now = digest(self.code + self.tests)
+        self.rows = self._kept(f"rows {digest(self.code)}", self._watch_rows)
 
     def _kept(self, name, work, *arguments):
         """What the store holds under a name; if nothing, work(*arguments), which it holds from now on."""
@@ -167,24 +162,25 @@ class Judge:
         """What the checks that execute the changed function say, one after the other."""
         lines, plain = trial.place()
 
-        def concerned(kind):
-            known = self.known[kind]
-            names = [
-                name
-                for name in known
-                if any(file == trial.file and at in lines for file, at in known[name][1])
-            ]
-            return {name: known[name] for name in sorted(names, key=lambda name: known[name][0])}
+        def executed(known):
+            return any(file == trial.file and at in lines for file, at in known[1])
 
-        rows = concerned("rows")
-        seconds = sum(one[0] for one in rows.values())
-        by = in_child(rejected_by_rows, trial, seconds, {label: self.checks[label] for label in rows})
+        rows = sorted(filter(lambda label: executed(self.rows[label]), self.rows), key=self.rows.get)
+        checks, seconds = (
+            {label: self.checks[label] for label in rows},
+            sum(self.rows[label][0] for label in rows),
+        )
+        by = in_child(rejected_by_rows, trial, seconds, checks)
         yield ENDED if by is None else by
-        tests = concerned(plain)
-        for file in sorted(tests, key=lambda file: Path(trial.file).stem not in file):
-            seconds, _, anyhow = tests[file]
-            by = in_child(rejected_by_tests, trial, seconds, file, plain, anyhow)
-            yield f"{file}: {ENDED}" if by is None else by
+        module = Path(trial.file)
+        for path in sorted(self.tests, key=lambda path: (module.stem not in path.stem, path)):
+            if path.parent.name == module.parent.name or module.parent == Path():
+                file = path.relative_to(TREE).as_posix()
+                name = f"{path.stem} {plain} {digest([*self.code, path])}"
+                known = self._kept(name, in_child, watched, failing, file, plain)
+                if executed(known):
+                    by = in_child(rejected_by_tests, trial, file, plain, *known)
+                    yield f"{file}: {ENDED}" if by is None else by
 
 
 def digest(paths) -> str:

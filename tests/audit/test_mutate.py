@@ -83,8 +83,7 @@ def judge_of(path, now="1", **checks):
     """A Judge to whom the true code is known without any run of it."""
     judge = object.__new__(mutate.Judge)
     judge.store, judge.now, judge.checks = mutate.Store(path / "kept", {"what": "test"}), now, checks
-    known = [0.0, AT, []]
-    judge.known = {"rows": dict.fromkeys(checks, known), False: {}, True: {}}
+    judge.code, judge.tests, judge.rows = [], [], dict.fromkeys(checks, [0.0, AT, []])
     return judge
 
 
@@ -143,7 +142,7 @@ def test_only_checks_that_execute_the_function_are_asked_the_cheapest_first(tmp_
     judge = judge_of(tmp_path, M1=bool, M2=bool, M3=bool)
     first = relative_residual.__code__.co_firstlineno
     at = [("checks/residual.py", first)]
-    judge.known["rows"] = {
+    judge.rows = {
         "M1": [2.0, at, []],
         "M2": [1.0, at, []],
         "M3": [0.0, [("checks/residual.py", 1)], []],
@@ -152,13 +151,13 @@ def test_only_checks_that_execute_the_function_are_asked_the_cheapest_first(tmp_
     assert judge(trial_of(*RESIDUAL)) == "M2"
 
 
-def test_the_tests_run_on_the_changed_package_in_memory(tmp_path):
+def test_the_tests_of_the_folder_that_execute_the_function_run_on_the_changed_package_in_memory(tmp_path):
     judge, file = judge_of(tmp_path), "tests/checks/test_residual.py"
-    seconds, seen, failing = forks.in_child(forks.watched, forks.failing, file, False)
-    assert failing == [] and "checks/residual.py" in dict(seen)
-    judge.known[False] = {file: [seconds, seen, failing]}
+    judge.tests = [mutate.TREE / file, mutate.TREE / "tests" / "paper" / "test_model.py"]
     assert f"{file}::" in judge(trial_of(*RESIDUAL))
     assert judge(trial_of("checks/residual.py", "np.abs(got - expected)", "np.abs(expected - got)")) == ""
+    (known,) = judge.store.cells.glob("test_*.json")  # of the one file of tests/checks
+    assert known.name.startswith("test_residual False") and str(AT[0][0]) in known.read_text(encoding="utf-8")
     assert "benign_ref.checks.residual" in sys.modules and relative_residual(1.0, 2.0) == 0.5
 
 

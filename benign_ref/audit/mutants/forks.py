@@ -79,7 +79,7 @@ def failing(file, plain, options=(), sources=None):
 
     forget(PACKAGE)
     sys.meta_path.insert(0, Copy(PACKAGE, sources or {}))
-    sys.dont_write_bytecode, config.DISABLE_JIT, failures = True, int(plain), _Failures()
+    config.DISABLE_JIT, failures = int(plain), _Failures()
     os.chdir(HERE.parent)
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
