@@ -25,13 +25,9 @@ def row_weights(k, m):
     """(k,4): how many tokens of a column a token of a row's type sees. Rows s and 2: 1, 1, m, 0; row i: 1, 1,
     1, m-1.
     """
-    weight = np.zeros((k, 4))
+    weight = np.ones((k, 4))
     for j in range(k):
-        weight[j, SIGNAL] = weight[j, TWO] = 1.0
-    if k > SMALL:
-        weight[SIGNAL, SMALL] = weight[TWO, SMALL] = m
-        weight[SMALL, SMALL] = 1.0
-        weight[SMALL, OTHER] = m - 1
+        weight[j, SMALL], weight[j, OTHER] = (1.0, m - 1.0) if j == SMALL else (float(m), 0.0)
     return weight
 
 

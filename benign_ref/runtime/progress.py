@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import validate
 
-SURVIVES = 0.25  # a task that takes longer than expected is expected to take this share more
+SURVIVES = 0.25  # a task that runs is expected to run on for this share of its time so far, at least
 CLEAR = "\r\x1b[2K"
 
 
@@ -134,10 +134,8 @@ class TimeLeft:
         # The first of those that wait are running; the k-th began when a worker was free, at end k - at_once
         running = waiting[:at_once]
         spent = now - np.array([self.ends[k - at_once] if k >= at_once else self.begun for k in running])
-        longer = spent > self._expected(running, known, self.taken[known])
-        learned = np.concatenate([self.taken[known], (1 + SURVIVES) * spent[longer]])  # these tell, too
-        ahead = self._expected(waiting, np.concatenate([known, running[longer]]), learned)
-        ahead[: len(running)] -= spent
+        ahead = self._expected(waiting, known, self.taken[known])
+        ahead[: len(running)] = np.maximum(ahead[: len(running)] - spent, SURVIVES * spent)
         slower = max(at_once * wall / (busy + spent.sum()), 1.0)  # what is lost between tasks
         return float(max(slower * ahead.sum() / at_once, ahead[: len(running)].max(initial=0)))
 
