@@ -19,7 +19,7 @@ from benign_ref.engines.parameter_space import ParameterSpace
 from benign_ref.engines.proof_space import ColumnSpace, ProofSpace
 from benign_ref.engines.records import descend
 from benign_ref.experiments import cell
-from benign_ref.paper.descent import ReferenceSpace, side_by_side
+from benign_ref.paper.descent import ReferenceSpace
 
 from . import speed_peers
 
@@ -135,9 +135,9 @@ def parts_once(s, seed):
     clock, rngs = time.process_time, cell.streams(s.snr, s.N, seed)
     marks = [clock()]
     ((y, Z, index),) = cell.draw_D1(s, rngs[0], s.N, False)
-    theta = br.init_parameters(s, rngs[1])
+    start = cell.draw_start(s, rngs[1])
     marks.append(clock())
-    space = ColumnSpace(Z, side_by_side(theta), float(np.linalg.norm(theta.w_O)), index, y)
+    space = ColumnSpace(Z, *start, index, y)
     marks.append(clock())
     limits = {name: getattr(s, name) for name in ("eta", "epsilon", "max_steps", "extra_steps")}
     _, taken, *_ = descend(space, **limits)

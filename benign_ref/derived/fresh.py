@@ -24,14 +24,13 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import validate
-from ..engines import kernels
 from ..paper.data import sample_labels
 from ..paper.model import logistic, softmax
 from ..paper.setting import Setting
 
 BLOCK = 128  # columns of a product with a triangular matrix that are taken together
 TOKENS_AT_ONCE = 1024  # fresh tokens held together; it bounds the memory a test takes
-ROUNDING = 1e-13  # a variance that is smaller, relative to what it was, is 0 but for rounding
+EPS, TINY = np.finfo(float).eps, np.finfo(float).tiny
 
 
 def noise_levels(s, n):
@@ -98,8 +97,9 @@ class LawModel(NamedTuple):
         left, seen = np.split((flat @ noise.linear).reshape(len(y), -1, a + 5), [a], axis=2)
         L = times_lower(flat, noise.B).reshape(len(y), s.M - 1, -1)
         if L.shape[2] > g_T.shape[1]:
-            L = L @ L.swapaxes(1, 2)
-            kernels.lower_roots(L, ROUNDING)
+            C = L @ L.swapaxes(1, 2)
+            C += np.eye(s.M - 1) * (s.M**2 * EPS * C + TINY)  # so that rounding leaves it positive definite
+            L = np.linalg.cholesky(C)
         P = np.empty((len(y), s.M, s.M))
         P[:, 0, 0] = np.einsum("ch,ch->c", q, k)[which]
         P[:, 0, 1:] = sigma.T * seen[n, :, 1 + which]

@@ -8,7 +8,7 @@ The products themselves are BLAS's (attention.py). These kernels call nothing fr
 every constant as an argument, so that numba's cache on disk can never be stale.
 """
 
-from math import exp, fabs, log1p, sqrt
+from math import exp, fabs, log1p
 
 from numba import njit
 
@@ -88,26 +88,6 @@ def average(S, c, top, excess, f):
             top[n, l], excess[n, l] = c_top, above
             f[n] += c_top + above
         f[n] /= M
-
-
-@cached
-def lower_roots(C, rounding):
-    """C (n,m,m), symmetric, positive semidefinite, becomes L, lower triangular, L L^T = C (Cholesky). Where
-    L_ii^2 = C_ii - sum_{h<i} L_ih^2 is at most `rounding` times C_ii, column i of L is 0.
-    """
-    n, m, _ = C.shape
-    for a in range(n):
-        L = C[a]
-        for i in range(m):
-            pivot, least = L[i, i], rounding * L[i, i]
-            for h in range(i):
-                pivot -= L[i, h] * L[i, h]
-            inverse = 1.0 / sqrt(pivot) if pivot > least else 0.0
-            for j in range(i, m):
-                left = L[j, i]
-                for h in range(i):
-                    left -= L[j, h] * L[i, h]
-                L[i, j], L[j, i] = 0.0, left * inverse
 
 
 @cached

@@ -32,7 +32,7 @@ from .. import api, validate
 from ..derived.law import train_in_law
 from ..derived.limit_run import train_in_limit
 from ..engines import attention, proof_space, records
-from ..paper import data, descent
+from ..paper import data
 from ..paper.model import logistic, logistic_slope
 from ..paper.setting import Setting
 from . import cell
@@ -184,9 +184,8 @@ def published_draw(regime, seed, record_every, n_test):
     s = published_setting(PUBLISHED[regime])
     for_data, for_start, for_test = cell.streams(s.snr, s.N, seed)
     ((y, Z, index),) = cell.draw_D1(s, for_data, s.N, False)
-    theta = data.init_parameters(s, for_start)
-    W = descent.side_by_side(theta)
-    space = proof_space.ColumnSpace(Z, W, float(np.linalg.norm(theta.w_O)), index, y)
+    W, w_O_norm = cell.draw_start(s, for_start)
+    space = proof_space.ColumnSpace(Z, W, w_O_norm, index, y)
     fresh = [(labels, X @ W, X @ Z.T, at) for labels, X, at in cell.draw_D1(s, for_test, n_test, True)]
 
     def test_loss(now):

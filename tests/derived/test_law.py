@@ -135,6 +135,23 @@ def whole(z, g, root, d_h):
     return np.concatenate([z, g @ np.linalg.cholesky(seen @ seen.T).T @ np.linalg.pinv(seen).T], axis=1)
 
 
+@pytest.mark.parametrize("rank, long", [(0, 0.0), (1, 1.0), (1, 1e-160), (1, 1e100), (3, 1.0)])
+def test_keys_that_fresh_queries_see_in_few_directions(worst, rank, long):
+    """The Gram matrix of what a sample's queries see is then singular; where it is 0 attention is uniform."""
+    s, rng = br.Setting(N=2, M=40, d=2000, d_h=100, C_p=3.0), br.make_rng(3)
+    U, R = np.zeros((s.T, 201)), rng.standard_normal((201, 201)) / 40
+    R[:, 100:-1] = long * (rng.standard_normal((201, rank)) @ rng.standard_normal((rank, 100)))
+    model = law.LawModel(s, U, R)
+    noise = model.fresh_noise()
+    assert noise.beyond(39) == 39 < noise.B.shape[1]
+    y, x = np.ones(50), rng.standard_normal((50, 39, len(noise.B) + 39))
+    f = model.outputs(y, x, noise)
+    assert np.isfinite(f).all() and f.std() > 0
+    if long < 1e-100:
+        values = x[:, :, : len(noise.B)] @ noise.linear[:, -5] * s.sigma_p * np.array([3.0] + [1.0] * 38)
+        assert worst(f, values.sum(axis=1) / 40) < 1e-12
+
+
 def test_fresh_samples_in_pieces_are_those_drawn_one_by_one(monkeypatch):
     run = train_in_law(BASE.replace(max_steps=5), br.make_rng(0))
     whole = run.model.sample_outputs(101, br.make_rng(1))

@@ -95,7 +95,7 @@ def test_what_is_compiled_and_kept_on_disk_calls_nothing_from_other_modules(file
     numbers = [name.id for one in body if isinstance(one, ast.Assign) for name in ast.walk(one.targets[0])
                if isinstance(name, ast.Name)]  # fmt: skip
     known = {one.name for one in kernels} | {*numbers, *dir(builtins), *dir(math), "np", "cached"}
-    assert len(kernels) > 5
+    assert len(kernels) >= 5
     for kernel in kernels:
         nodes = list(ast.walk(kernel))
         names = [node for node in nodes if isinstance(node, ast.Name)]
@@ -125,22 +125,6 @@ def test_gather_and_scatter_are_each_other_s_transpose():
     kernels.scatter_add(q, k, c, tokens, -0.3, total)
     np.add.at(expected, tokens, -0.3 * rows[tokens])
     assert np.allclose(total, expected, rtol=1e-14)
-
-
-def test_lower_roots_are_cholesky_s_and_exist_where_his_do_not(worst):
-    rng = np.random.default_rng(2)
-    x = rng.standard_normal((5, 4, 9))
-    C = x @ x.swapaxes(1, 2)
-    L = C.copy()
-    kernels.lower_roots(L, 1e-13)
-    assert worst(L, np.linalg.cholesky(C)) < 1e-13
-    x[:, 2] = 0.5 * x[:, 0] - x[:, 1]  # rank 3 of 4
-    C = x @ x.swapaxes(1, 2)
-    L = C.copy()
-    kernels.lower_roots(L, 1e-13)
-    assert worst(L @ L.swapaxes(1, 2), C) < 1e-13 and not L[:, :, 2].any() and not np.triu(L, 1).any()
-    kernels.lower_roots(zero := np.zeros((2, 3, 3)), 1e-13)
-    assert not zero.any()
 
 
 def test_the_kernels_between_the_products_do_what_they_say(worst):
