@@ -12,38 +12,34 @@ Theta = dict[str, np.ndarray]
 CHUNK = 500  # images whose activations are in memory at once, about 0.3 MB each
 
 
-def _theta(theta, complex_too=False):
-    """theta, each array checked by name: shape, finite, real or (complex_too) complex."""
-    validate.instance("theta", theta, dict)
-    if theta.keys() != SHAPES.keys():
-        wrong = sorted(theta.keys() ^ SHAPES.keys(), key=str)
-        raise ValueError(f"theta must hold the {len(SHAPES)} names of SHAPES; missing or unknown: {wrong}")
-    found = {}
-    for name, shape in SHAPES.items():
-        a, check = theta[name], partial(validate.array, f"theta[{name!r}]", shape=shape)
-        if complex_too and isinstance(a, np.ndarray) and a.dtype == np.complex128:
-            found[name] = check(a.real, sizes=dict(SIZES)) + 1j * check(a.imag, sizes=dict(SIZES))
-        else:
-            found[name] = check(a, sizes=dict(SIZES))
-    return found
+def _weights(name, value, complex_too):
+    check = partial(validate.array, f"theta[{name!r}]", shape=SHAPES[name])
+    if complex_too and isinstance(value, np.ndarray) and value.dtype == np.complex128:
+        return check(value.real, sizes=dict(SIZES)) + 1j * check(value.imag, sizes=dict(SIZES))
+    return check(value, sizes=dict(SIZES))
 
 
-def _images(images):
+def _checked(theta, images, complex_too=False):
+    """theta, each array checked by name: shape, finite, real or (complex_too) complex; and the images."""
+    wrong = sorted(validate.instance("theta", theta, dict).keys() ^ SHAPES.keys(), key=str)
+    names = f"theta must hold the {len(SHAPES)} names of SHAPES; missing or unknown: {wrong}"
+    validate.require(not wrong, names)
+    theta = {name: _weights(name, theta[name], complex_too) for name in SHAPES}
     images = validate.array("images", images, "B,rows,columns", {"rows": 28, "columns": 28})
-    if images.min() < 0 or images.max() > 1:
-        raise ValueError(f"images must be in 0..1, got {images.min():g} to {images.max():g}")
-    return images
+    low, high = images.min(), images.max()
+    validate.require(low >= 0 and high <= 1, f"images must be in 0..1, got {low:g} to {high:g}")
+    return theta, images
 
 
 def _labels(labels, B):
     labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers from 0 to 9, got dtype {labels.dtype}")
-    if labels.shape != (B,):
-        raise ValueError(f"labels must have shape (B,) with B={B}, one an image, got shape {labels.shape}")
-    if labels.min() < 0 or labels.max() > 9:
-        wrong = np.flatnonzero((labels < 0) | (labels > 9))[0]
-        raise ValueError(f"labels must be integers from 0 to 9, got {labels[wrong]} at index {wrong}")
+    digits = "labels must be integers from 0 to 9, got"
+    validate.require(labels.dtype.kind in "iu", f"{digits} dtype {labels.dtype}", TypeError)
+    shape = f"labels must have shape (B,) with B={B}, one an image, got shape {labels.shape}"
+    validate.require(labels.shape == (B,), shape)
+    wrong = np.flatnonzero((labels < 0) | (labels > 9))
+    if wrong.size:
+        raise ValueError(f"{digits} {labels[wrong[0]]} at index {wrong[0]}")
     return labels.astype(np.int64)
 
 
@@ -63,21 +59,20 @@ def forward(theta: Theta, images: np.ndarray) -> np.ndarray:
 
     Raises TypeError or ValueError naming the argument, its value and what is allowed; so do all below.
     """
-    theta, images = _theta(theta, complex_too=True), _images(images)
+    theta, images = _checked(theta, images, complex_too=True)
     return np.concatenate([transformer.network(theta, images[part])[0] for part, _ in _chunks(images)])
 
 
 def loss(theta: Theta, images: np.ndarray, labels: np.ndarray) -> float:
     """V8 [A]: the mean over images of -log softmax(logits)[label], labels (B,) integers 0 to 9."""
-    theta, images = _theta(theta, complex_too=True), _images(images)
-    labels = _labels(labels, len(images))
-    parts = _chunks(images)
-    return sum(share * transformer.objective(theta, images[k], labels[k])[0] for k, share in parts)
+    theta, images = _checked(theta, images, complex_too=True)
+    y, parts = _labels(labels, len(images)), _chunks(images)
+    return sum(share * transformer.objective(theta, images[part], y[part])[0] for part, share in parts)
 
 
 def gradients(theta: Theta, images: np.ndarray, labels: np.ndarray) -> Theta:
     """V8 [D]: the gradient of `loss` by hand, a dict of theta's names and shapes, float64."""
-    theta, images = _theta(theta), _images(images)
+    theta, images = _checked(theta, images)
     labels, total = _labels(labels, len(images)), dict.fromkeys(theta, 0.0)
     for part, share in _chunks(images):
         slopes = transformer.objective(theta, images[part], labels[part])[1]()
@@ -98,9 +93,8 @@ def train(
     mean training loss of each epoch, (epochs,). precision, of all arithmetic and of theta: "double" or
     "single".
     """
-    theta, images, rng = _theta(theta), _images(images), validate.generator("rng", rng)
-    labels = _labels(labels, len(images))
+    theta, images = _checked(theta, images)
+    labels, rng = _labels(labels, len(images)), validate.generator("rng", rng)
     epochs, batch = validate.integer("epochs", epochs, 1), validate.integer("batch", batch, 1)
-    precision = validate.choice("precision", precision, ("double", "single"))
-    dtype = np.float64 if precision == "double" else np.float32
-    return training.train(theta, images, labels, rng, epochs, batch, dtype)
+    dtype = validate.choice("precision", precision, ("double", "single"))  # both are names of NumPy's dtypes
+    return training.train(theta, images, labels, rng, epochs, batch, np.dtype(dtype))

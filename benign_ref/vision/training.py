@@ -34,12 +34,11 @@ def train(theta, images, labels, rng, epochs, batch, dtype):
     """
     theta = {name: a.astype(dtype) for name, a in theta.items()}
     m = v = {name: np.zeros_like(a) for name, a in theta.items()}
-    images, t, losses = images.astype(dtype), 0, np.zeros(epochs)
+    images, losses = images.astype(dtype), np.zeros(epochs)
     for epoch in range(epochs):
         parts = np.split(rng.permutation(len(images)), range(batch, len(images), batch))
-        for part in parts:
+        for t, part in enumerate(parts, 1 + epoch * len(parts)):
             L, back = objective(theta, images[part], labels[part])
-            t += 1
             theta, m, v = adam(theta, back(), m, v, t)
             losses[epoch] += L / len(parts)
     return theta, losses
