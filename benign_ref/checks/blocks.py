@@ -59,6 +59,11 @@ def claims(
     return claimed
 
 
+def copies(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same arrays, for a function that may write into them."""
+    return {name: a.copy() for name, a in arrays.items()}
+
+
 def refuse_rough(what: str, a: np.ndarray) -> None:
     """TypeError unless the array is in double precision, real or complex."""
     if a.dtype not in (np.float64, np.complex128):

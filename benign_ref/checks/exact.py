@@ -62,14 +62,12 @@ class Field:
         """An array of Numbers between -1 and 1."""
         return self.near(np.zeros(shape))
 
-    def near(self, array: np.ndarray) -> np.ndarray:
-        """Numbers drawn at random around an array: each between a half and one and a half of its entry, and
-        between -1 and 1 where the entry is 0.
+    def near(self, array: np.ndarray, spread: Fraction = Fraction(1, 2)) -> np.ndarray:
+        """Numbers drawn at random around an array: each within `spread` of its entry, relative, and between
+        -1 and 1 where the entry is 0.
         """
-        drawn = [
-            Number(self, Fraction(a) * (Fraction(1, 2) + u) if a else 2 * u - 1, Fraction(0), 1)
-            for a, u in ((float(a), self.fraction()) for a in np.ravel(array))
-        ]
+        entries = [(Fraction(float(a)), 2 * self.fraction() - 1) for a in np.ravel(array)]
+        drawn = [Number(self, a * (1 + spread * u) if a else u, Fraction(0), 1) for a, u in entries]
         return _array(drawn, np.shape(array))
 
     def moving(self, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

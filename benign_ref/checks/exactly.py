@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from .. import validate
-from .blocks import chosen_blocks, claims, split, unpack
+from .blocks import chosen_blocks, claims, copies, split, unpack
 from .exact import DRAWN_FROM, Field, Number, chance
+from .report import Report
 
 EXPLAINED = {
     "rejected": "the claimed gradient is not the derivative of f (if claimed and found agree to 12 digits: "
@@ -28,6 +29,7 @@ EXPLAINED = {
     "not decided": "unequal as drawn, equal to 40 digits with the true e^a, log a, tanh a, root: it needs "
     "e^(a+b) = e^a e^b or the like (a softmax shifted on one side only), which this cannot prove",
 }
+NEAR = Fraction(1, 2**40)  # how far from an entry it is drawn, relative
 _EQUAL_DIGITS = Fraction(1, 10**40)  # of 60 that a Field of true values has
 _REFUSED = (TypeError, AttributeError, ValueError, ArithmeticError)
 
@@ -48,41 +50,29 @@ class ExactBlock:
 
 
 @dataclass(frozen=True)
-class ExactCheck:
+class ExactCheck(Report):
     """What check_exactly found; prints as a table. `passed` (also its truth value) needs "residual 0" in
     every block.
     """
 
+    GOOD, EXPLAINED = "residual 0", EXPLAINED
     rows: tuple[ExactBlock, ...]
 
-    @property
-    def passed(self) -> bool:
-        """Whether there is a block, and the residual is 0 in every one."""
-        return bool(self.rows) and all(row.verdict == "residual 0" for row in self.rows)
-
-    def __bool__(self) -> bool:
-        return self.passed
-
     def __str__(self) -> str:
-        width = max(len("block"), *(len(row.block) for row in self.rows))
-        lines = [
-            "gradient in exact arithmetic, on fractions drawn around the point; no tolerance",
-            f"{'block':<{width}}  {'shape':<10}{'chance':>9}  {'where':<12}{'claimed':>14}{'found':>14}  "
-            "verdict",
-        ]
-        for row in self.rows:
-            shape = "x".join(map(str, row.shape)) or "number"
+        def cells(row: ExactBlock) -> str:
             numbers = f"{row.claimed:>14.6g}{row.found:>14.6g}" if row.where else f"{'':>28}"
-            place = f"{row.chance:>9.1e}  {row.where:<12}"
-            lines.append(f"{row.block:<{width}}  {shape:<10}{place}{numbers}  {row.verdict}")
-        if any(row.verdict == "residual 0" for row in self.rows):
-            lines.append(
-                "residual 0: equal as fractions; a wrong gradient is called so with a probability of at most "
-                f"its degree over 2^{DRAWN_FROM.bit_length() - 1}, the chance"
-            )
-        for verdict in dict.fromkeys(row.verdict for row in self.rows if row.verdict in EXPLAINED):
-            lines.append(f"{verdict}: {EXPLAINED[verdict]}")
-        return "\n".join(lines + ["passed" if self.passed else "NOT passed"])
+            return f"{row.chance:>9.1e}  {row.where:<12}{numbers}"
+
+        meaning = (
+            "residual 0: equal as fractions; a wrong gradient is called so with a probability of at most "
+            f"its degree over 2^{DRAWN_FROM.bit_length() - 1}, the chance"
+        )
+        return self._table(
+            "gradient in exact arithmetic, on fractions drawn around the point; no tolerance",
+            f"{'chance':>9}  {'where':<12}{'claimed':>14}{'found':>14}",
+            cells,
+            [meaning] * any(row.verdict == self.GOOD for row in self.rows),
+        )
 
 
 def check_exactly(
@@ -97,8 +87,8 @@ def check_exactly(
 
     f(point)     one number, from + - * /, powers, comparisons, abs, max, exp, log, log1p, tanh, sqrt
     grad(point)  the claimed derivatives, with the names and shapes of point
-    point        dict or NamedTuple of float64 arrays; each entry is drawn at random between a half and one
-                 and a half of its value (a zero between -1 and 1)
+    point        dict or NamedTuple of float64 arrays; each entry is drawn at random within 1e-12 of its own
+                 size, so that edges and kinks stay on their side (a zero between -1 and 1)
     blocks       names of the blocks to check; None: all
     seed         of what is drawn, an integer >= 0: the same seed, the same numbers
 
@@ -131,14 +121,14 @@ class _Route:
         field: Field,
     ) -> None:
         self.f, self.grad, self.pack, self.names, self.field = f, grad, pack, names, field
-        self.point = {name: field.near(a) for name, a in arrays.items()}
+        self.point = {name: field.near(a, NEAR) for name, a in arrays.items()}
         self.ways = {name: field.draw((a.size,)) for name, a in arrays.items()}
         self._claimed: dict[str, np.ndarray] | None = None
 
     def claimed(self, name: str) -> list:
         """The claimed block, as Numbers in a row."""
         if self._claimed is None:
-            wanted = _follow("grad", lambda: self.grad(self.pack(_copies(self.point))))
+            wanted = _follow("grad", lambda: self.grad(self.pack(copies(self.point))))
             self._claimed = claims(split("grad(point)", wanted)[1], self.point, self.names)
         entries = self._claimed[name].ravel()
         return _follow("grad", lambda: [_as_number(self.field, a) for a in entries])
@@ -147,7 +137,7 @@ class _Route:
         """(claimed, found): the slope of f along entries start to stop of the block's direction, as Numbers
         of value <grad, v> and of df/dv.
         """
-        at, v = _copies(self.point), self.ways[name][start:stop]
+        at, v = copies(self.point), self.ways[name][start:stop]
         block = at[name].ravel()
         block[start:stop] = [a.along(way.value) for a, way in zip(block[start:stop], v)]
         at[name] = block.reshape(self.point[name].shape)
@@ -187,10 +177,6 @@ def _follow(what: str, run: Callable[[], Any]) -> Any:
             "comparisons, abs, max, exp, log, log1p, tanh, sqrt; not np.logaddexp (take max(-z, 0) + "
             "log1p(exp(-abs(z))) for it), np.linalg, casts to float"
         ) from error
-
-
-def _copies(point: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: a.copy() for name, a in point.items()}
 
 
 def _as_number(field: Field, a: Any) -> Number:

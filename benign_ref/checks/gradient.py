@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from .. import validate
-from .blocks import chosen_blocks, claims, unpack
+from .blocks import chosen_blocks, claims, copies, unpack
 from .lines import ROUNDING, Line, value_of
+from .report import Report
 
 METHODS = ("complex_step", "central")
 TOLERANCE = {"complex_step": 1e-10, "central": 1e-5}
@@ -52,49 +53,37 @@ class BlockCheck:
 
 
 @dataclass(frozen=True)
-class GradientCheck:
+class GradientCheck(Report):
     """What check_gradient found; prints as a table. `passed` (also its truth value) needs the verdict
     "agrees" in every block.
     """
 
+    GOOD, EXPLAINED = "agrees", EXPLAINED
     method: str
     tolerance: float
     rows: tuple[BlockCheck, ...]
 
-    @property
-    def passed(self) -> bool:
-        """Whether there is a block, and the verdict of every block is "agrees"."""
-        return bool(self.rows) and all(row.verdict == "agrees" for row in self.rows)
-
-    def __bool__(self) -> bool:
-        return self.passed
-
     def __str__(self) -> str:
-        width = max(len("block"), *(len(row.block) for row in self.rows))
-        lines = [
-            f"gradient by {self.method.replace('_', ' ')}; errors relative to the block's largest entry, "
-            f"allowed {self.tolerance:g}"
-        ]
-        head = f"{'shape':<10}{'largest':>10}{'worst error':>13}  {'where':<12}{'claimed':>14}{'found':>14}"
-        lines.append(f"{'block':<{width}}  {head}  verdict")
-        for row in self.rows:
-            shape = "x".join(map(str, row.shape)) or "number"
-            sizes = f"{row.largest:>10.3g}{row.error:>13.2g}  {row.where:<12}"
-            numbers = f"{sizes}{row.claimed:>14.6g}{row.found:>14.6g}"
-            lines.append(f"{row.block:<{width}}  {shape:<10}{numbers}  {row.verdict}")
+        notes = []
         for row in self.rows:
             if row.unchecked:
-                lines.append(
+                notes.append(
                     f"{row.block}: {row.unchecked} entries are below {self.tolerance:g} of the largest: "
                     "whatever is claimed there, up to that size, is not checked"
                 )
             if row.hidden > self.tolerance:
-                lines.append(
-                    f"{row.block}: a term not holomorphic, below {row.hidden:.0e} of it, would not be seen"
-                )
-        for verdict in dict.fromkeys(row.verdict for row in self.rows if row.verdict != "agrees"):
-            lines.append(f"{verdict}: {EXPLAINED[verdict]}")
-        return "\n".join(lines + ["passed" if self.passed else "NOT passed"])
+                size = f"below {row.hidden:.0e} of it" if row.hidden < 1 else "whatever its size"
+                notes.append(f"{row.block}: a term not holomorphic, {size}, would not be seen")
+        return self._table(
+            f"gradient by {self.method.replace('_', ' ')}; errors relative to the block's largest entry, "
+            f"allowed {self.tolerance:g}",
+            f"{'largest':>10}{'worst error':>13}  {'where':<12}{'claimed':>14}{'found':>14}",
+            lambda row: (
+                f"{row.largest:>10.3g}{row.error:>13.2g}  {row.where:<12}"
+                f"{row.claimed:>14.6g}{row.found:>14.6g}"
+            ),
+            notes,
+        )
 
 
 def check_gradient(
@@ -135,11 +124,10 @@ def check_gradient(
     rng = np.random.default_rng(0) if rng is None else validate.generator("rng", rng)
     pack, arrays = unpack("point", point)
     names = chosen_blocks(arrays, blocks)
-    start = value_of(f, pack({name: a.copy() for name, a in arrays.items()}))
+    start = value_of(f, pack(copies(arrays)))
     if not np.isfinite(start):
         raise ValueError(f"f(point) must be finite, got {start}")
-    wanted = unpack("grad(point)", grad(pack({name: a.copy() for name, a in arrays.items()})))[1]
-    claimed = claims(wanted, arrays, names)
+    claimed = claims(unpack("grad(point)", grad(pack(copies(arrays))))[1], arrays, names)
     rows = []
     for name in names:
         shape = arrays[name].shape
@@ -147,7 +135,7 @@ def check_gradient(
         if directions is not None:
             ways = [_direction(rng, shape) for _ in range(directions)]
         line = lambda way, name=name: Line(f, pack, arrays, name, way)  # noqa: E731
-        rows.append(_check_block(line, name, claimed[name], ways, abs(start), method, rng, tolerance))
+        rows.append(_check_block(line, claimed[name], ways, abs(start), method, rng, tolerance))
     return GradientCheck(method, tolerance, tuple(rows))
 
 
@@ -163,7 +151,6 @@ def derivative(function: Callable[[np.ndarray], Any], x: Any) -> np.ndarray:
 
 def _check_block(
     line: Callable[[Any], Line],
-    name: str,
     claimed: np.ndarray,
     ways: Any,
     size: float,
@@ -172,54 +159,52 @@ def _check_block(
     tolerance: float,
 ) -> BlockCheck:
     """One BlockCheck, along each of `ways`: indices of entries, or directions; size: |f| at the point."""
-    wanted: list[float] = []
-    found: list[float] = []
-    rough: list[float] = []
     places: list[str] = []
+    table, hidden = [], 0.0
     for way in ways:
-        one = line(way)
-        value, error = (one.complex_step(), 0.0) if method == "complex_step" else one.differences()
-        entry = isinstance(way, tuple)
+        one, entry = line(way), isinstance(way, tuple)
         places.append(str(list(way)) if entry else f"direction {len(places) + 1}")
-        wanted.append(float(claimed[way] if entry else (claimed * way).sum()))
-        found.append(value)
-        rough.append(error)
-    pairs = np.array([wanted, found])
+        wanted = float(claimed[way] if entry else (claimed * way).sum())
+        step = one.complex_step() if method == "complex_step" else 0.0
+        table.append((wanted, *((step, 0.0, step, 0.0) if method == "complex_step" else one.differences())))
+    wanted, found, rough, nearest, jumps = np.array(table).T
     finite = bool(np.isfinite(claimed).all())
     largest = float(max(np.abs(claimed).max(), np.abs(found).max())) if finite else np.nan
-    error = np.abs(pairs[0] - pairs[1])  # absolute so far
+    error, allowed = np.abs(wanted - found), tolerance * largest
     worst = int(np.where(np.isfinite(error), error, np.inf).argmax())
-    relative = error[worst] / largest if largest > 0 else error[worst]
-    hidden = 0.0
     if method == "complex_step":
         v = _direction(rng, claimed.shape)
-        hidden = _refuse_unless_holomorphic(line(np.asarray(v / np.abs(v).max())), name, tolerance, found)
-    allowed = tolerance * largest
+        hidden = _refuse_unless_holomorphic(line(np.asarray(v / np.abs(v).max())), tolerance, found)
     if not finite:
         verdict = "not finite"
     elif largest == 0:
         verdict = "vacuous"
-    elif max(error.max(), max(rough)) <= allowed:
+    elif max(error.max(), rough.max()) <= allowed:
         verdict = "agrees"
     else:
-        rounding = ROUNDING * size / one.scale
-        differs = error > np.maximum(max(allowed, rounding), 10 * np.array(rough))
+        differs = error > np.maximum(max(allowed, ROUNDING * size / one.scale), 10 * rough)
+        differs &= np.abs(wanted - nearest) > 10 * jumps
         verdict = "differs" if differs.any() else "unresolved"
-    small = np.abs(pairs).max(axis=0)
+    small = np.maximum(np.abs(wanted), np.abs(found))
     unchecked = int(((small > 0) & (small <= allowed)).sum()) if entry else 0
-    where, numbers = places[worst], (wanted[worst], found[worst], verdict, unchecked, hidden)
-    return BlockCheck(name, claimed.shape, largest, float(relative), where, *numbers)
+    relative = float(error[worst] / largest if largest > 0 else error[worst])
+    numbers = float(wanted[worst]), float(found[worst]), verdict, unchecked, hidden
+    return BlockCheck(one.name, claimed.shape, largest, relative, places[worst], *numbers)
 
 
-def _refuse_unless_holomorphic(line: Line, name: str, tolerance: float, found: list[float]) -> float:
+def _refuse_unless_holomorphic(line: Line, tolerance: float, found: np.ndarray) -> float:
     """ValueError if the Cauchy-Riemann equations are seen to be violated along the line; else what could be
     hidden, relative to the largest derivative found.
     """
-    largest = max(np.abs(found))
+    largest = float(np.abs(found).max())
     seen, hidden = line.violation(tolerance * largest)
+    if line.jump() > largest / 10:
+        raise ValueError(
+            f"f has a kink at the point, in block {line.name!r}: no derivative; try another point"
+        )
     if not seen <= max(tolerance * largest, hidden / 2):
         raise ValueError(
-            f"f is not complex-safe: in block {name!r} it violates the Cauchy-Riemann equations by "
+            f"f is not complex-safe: in block {line.name!r} it violates the Cauchy-Riemann equations by "
             f"{seen:.2g}, its largest derivative being {largest:.2g}. Something in f drops or conjugates "
             "imaginary parts (.real, abs, np.vdot, a cast to float), or it has a kink at the point; mend f "
             "or use method='central'"

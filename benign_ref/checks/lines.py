@@ -7,12 +7,16 @@ with its conjugate, and the route gives f' - 2 Re df/dzbar. So it is wrong by ex
 equations are violated by, which can be seen at a finite step r, since the violation needs no small one:
     df/dzbar = (1/r) mean_k e^{i theta_k} f(x + r e^{i theta_k}) + O(r^7),  theta_k = 2 pi k/8,
 which is 0 for every power (z-x)^j, j = 0, ..., 6; as is the mean with e^{-i theta_k} less the complex step.
-What hides a violation is rounding over r, and f's own noise, which shows in the coefficients of e^{-2i theta}
-and e^{-3i theta} that a violation has not on small circles. So r is as large as the error that is asked for
-needs, and at first no larger than the block's scale; if that is not enough, circles widen as long as nothing
-is seen on them, since small weights leave f nearly linear. A circle around a pole, a kink or the edge of a
-domain shows a violation that is none, which a smaller one does not: circles shrink while something is seen,
-and the one counts on which what is seen or hidden is least.
+What hides a violation is rounding over r: of f, of the point, and f's own noise, which shows in the
+coefficients of e^{-2i theta} and e^{-3i theta}, that a violation has not on small circles, and in what f
+gives at x +- r as real and as complex numbers. Where rounding leaves the real part of f fewer than four
+values (a saturated f hardly moves), it would look like a violation, so nothing is seen there. So r is as
+large as the error that is asked for needs, and at first no larger than the block's scale; if that is not
+enough, circles widen as long as nothing is seen on them, since small weights leave f nearly linear. A circle
+around a pole, a kink or the edge of a domain shows a violation that is none, which a smaller one does not:
+circles shrink while something is seen, and one on which nothing is seen beyond what may hide counts before
+the others. A kink at the point itself shows in the complex steps a few units in the last place to either
+side of it.
 
 **Central differences.** d(h) = (f(x+h) - f(x-h))/2h = f' + h^2 f'''/6 + ..., so that e(h) = (16 d(h) -
 d(4h))/15 = f' + O(h^4). Steps run by factors of 4 from 256 times the block's scale (far ones too, since small
@@ -25,57 +29,75 @@ flat or straight; the least error counts.
 **Where no difference decides.** If the short steps do not move f at all and longer ones do, two explanations
 are left: f is rounded on the way, or there is a kink (max(a, 0) at a = -0.001). The far estimate is right in
 the first case, 0 in the second. So the two are the error of each other, unless ROUNDING |f| explains the
-standstill.
+standstill. If the shortest steps move f by more than its rounding explains, whatever their length, f is noisy
+there or as steep as a step: what they alone would allow is then not called wrong. And if the slopes ahead and
+behind differ however short the steps are (4 s(h) - s(4h) = 3 s(0) for the half of their difference), there is
+a kink at the point, and no derivative: the error is that.
 """
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .blocks import refuse_rough
 
+EPS = float(np.finfo(float).eps)
 COMPLEX_STEP = 1e-30  # its square is far below rounding of anything, itself far above underflow
-ROUNDING = 64 * np.finfo(float).eps  # of f, relative: a sum of n terms loses about sqrt(n) eps, here n = 4096
-NEAREST, FARTHEST = 4.0**-12, 4.0**5  # in units of a scale
+ROUNDING = 64 * EPS  # of f, relative: a sum of n terms loses about sqrt(n) eps, here n = 4096
+NEAREST, FARTHEST, SMALLEST = 4.0**-12, 4.0**5, 4.0**-24  # steps and circles, in units of a scale
+FROZEN = (0.0, np.inf)  # on a circle on which rounding holds f still nothing is seen, everything hidden
 CIRCLE = np.exp(2j * np.pi * np.arange(8) / 8)
 
 
+@dataclass
 class Line:
     """f along one line through the point, within one block: t -> f(point with the block at x + t v).
 
-    way: the index of one entry, or an array v of the block's shape. here: the block. scale: its largest
-    entry.
+    way: the index of one entry, or an array v of the block's shape.
     """
 
-    def __init__(
-        self,
-        f: Callable[[Any], Any],
-        pack: Callable[[dict[str, np.ndarray]], Any],
-        arrays: dict[str, np.ndarray],
-        name: str,
-        way: Any,
-    ) -> None:
-        self._f, self._pack, self._arrays, self._name, self._way = f, pack, arrays, name, way
-        self._here = arrays[name]
-        self.scale = float(np.abs(self._here).max() or max(np.abs(a).max() for a in arrays.values()) or 1.0)
+    f: Callable[[Any], Any]
+    pack: Callable[[dict[str, np.ndarray]], Any]
+    arrays: dict[str, np.ndarray]
+    name: str
+    way: Any
+
+    @cached_property
+    def scale(self) -> float:
+        """The block's largest entry; that of the point if the block is 0, and 1 if the point is."""
+        largest = {name: float(np.abs(a).max()) for name, a in self.arrays.items()}
+        return largest[self.name] or max(largest.values()) or 1.0
+
+    @cached_property
+    def reach(self) -> float:
+        """The scale, or how far the line goes until an entry has moved by its own size, if less."""
+        here = np.abs(self.arrays[self.name])
+        speed = np.abs(self.way) if isinstance(self.way, np.ndarray) else 1.0
+        here = here if isinstance(self.way, np.ndarray) else here[self.way]
+        own = np.divide(here, speed, where=speed > 0, out=np.zeros_like(here))
+        return min(self.scale, float(np.min(own, where=own > 0, initial=np.inf)))
 
     def at(self, t: complex) -> Any:
         """f at x + t v; if t is complex, every block is complex, so that f meets one type."""
-        moved = {name: a.astype(np.result_type(t, np.float64)) for name, a in self._arrays.items()}
-        if isinstance(self._way, np.ndarray):
-            moved[self._name] = np.asarray(self._here + t * self._way)
+        moved = {name: a.astype(np.result_type(t, np.float64)) for name, a in self.arrays.items()}
+        if isinstance(self.way, np.ndarray):
+            moved[self.name] = np.asarray(self.arrays[self.name] + t * self.way)
         else:
-            moved[self._name][self._way] += t
-        return value_of(self._f, self._pack(moved), complex_point=isinstance(t, complex))
+            moved[self.name][self.way] += t
+        return value_of(self.f, self.pack(moved), complex_point=isinstance(t, complex))
 
-    def complex_step(self) -> float:
-        """Im f(x + ih v)/h. ValueError if that is not finite."""
-        found = float(self.at(1j * COMPLEX_STEP).imag / COMPLEX_STEP)
+    def complex_step(self, t: float = 0.0) -> float:
+        """Im f(x + (t + ih) v)/h. ValueError if that is not finite."""
+        # a power of 2 changes no digit of the derivative; no entry moves by more than 1e-30 of its size
+        h = COMPLEX_STEP * 2.0 ** max(np.floor(np.log2(min(self.reach, 1.0))), -920)
+        found = float(self.at(t + 1j * h).imag / h)
         if not np.isfinite(found):
             raise ValueError(
-                f"f has no finite complex step in block {self._name!r} at this point, got {found}"
+                f"f has no finite complex step in block {self.name!r} at this point, got {found}"
             )
         return found
 
@@ -84,44 +106,56 @@ class Line:
         the complex step, and below what nothing would be seen. No more is asked for than `enough`.
         """
         step = self.complex_step()
-        r = first = min(self.scale, 2 * ROUNDING * abs(self.at(0.0)) / enough) if enough > 0 else self.scale
-        floor = 4 * np.finfo(float).eps * abs(self.at(0.0))  # what hides on a circle of radius 1
-        least = self._circle(r, step)
-        while max(least) > max(enough, 4 * floor / r) and r > NEAREST * self._reach():
+        floor = 4 * EPS * (abs(self.at(0.0)) + self.reach * abs(step))  # f and the point are rounded
+        something = lambda circle: circle[0] > max(enough, circle[1] / 2)  # noqa: E731
+        r = first = min(self.scale, 8 * floor / enough or self.scale) if enough > 0 else self.scale
+        least = circle = self._circle(r, step, floor)
+        while max(circle) > max(enough, 8 * floor / r) and circle != FROZEN and r > SMALLEST * self.reach:
             r /= 4
-            least = min(least, self._circle(r, step), key=max)
-        while r >= first and least[1] > enough and r < FARTHEST * self.scale:
+            circle = self._circle(r, step, floor)
+            least = min(least, circle, key=lambda one: (something(one), sum(one)))
+        r = first
+        while not something(least) and least[1] > enough and r < FARTHEST * self.scale:
             r *= 4
-            wider = self._circle(r, step)
-            if max(wider) >= max(least):
-                break
-            least = wider
+            wider = self._circle(r, step, floor)
+            least = least if something(wider) else min(least, wider, key=sum)
         return least
 
-    def _circle(self, r: float, step: float) -> tuple[float, float]:
-        """(seen, hidden) on the circle of radius r; infinite where f is not finite."""
+    def jump(self) -> float:
+        """By how much the slope differs 32 units in the last place to either side: a kink, if it is much."""
+        t = 32 * EPS * self.reach
+        return abs(self.complex_step(t) - self.complex_step(-t))
+
+    def _circle(self, r: float, step: float, floor: float) -> tuple[float, float]:
+        """(seen, hidden) on the circle of radius r; all infinite where f is not finite."""
         with np.errstate(all="ignore"):
             f = np.array([self.at(complex(r * turn)) for turn in CIRCLE])
             wanted = {1: 0.0, -1: r * step, 2: 0.0, 3: 0.0}
             back, first, *noise = (float(abs((CIRCLE**k * f).mean() - c)) / r for k, c in wanted.items())
-            hidden = 4 * np.finfo(float).eps * float(np.abs(f).max()) / r + 8 * max(noise)
-        seen = max(2 * back, first)
-        return (seen, hidden) if np.isfinite(seen + hidden) else (np.inf, np.inf)
+            as_real = max(abs(self.at(r) - f[0]), abs(self.at(-r) - f[4]))
+            hidden = max(floor, 16 * as_real, 4 * EPS * float(np.abs(f).max())) / r + 8 * max(noise)
+        if not np.isfinite(hidden + back):
+            return np.inf, np.inf
+        return (max(2 * back, first), hidden) if len(np.unique(f.real)) > 3 else FROZEN
 
-    def differences(self) -> tuple[float, float]:
-        """(derivative, error) by central differences; ValueError if f is finite at no two neighbouring
-        steps.
+    def differences(self) -> tuple[float, float, float, float]:
+        """(derivative, error) by central differences, and of the shortest step alone what it gives and
+        how far that may be off by jumps of f that are larger than its rounding. ValueError if f is finite at
+        no two neighbouring steps.
         """
-        h = self._steps()
+        ratio = FARTHEST * self.scale / (NEAREST * self.reach)
+        h = FARTHEST * self.scale * 4.0 ** -np.arange(min(np.ceil(np.log(ratio) / np.log(4)), 60) + 1)
         with np.errstate(all="ignore"):
             ahead, behind = np.array([(self.at(step), self.at(-step)) for step in h]).T
-            d, moved = (ahead - behind) / (2 * h), np.abs(ahead - behind)
+            d, moved, bend = (ahead - behind) / (2 * h), np.abs(ahead - behind), ahead + behind
+            bend = (bend - 2 * self.at(0.0)) / (2 * h)
             e, h = (16 * d[1:] - d[:-1]) / 15, h[1:]
             change = np.abs(np.diff(e))
             rounding = ROUNDING * abs(ahead[-1])
             still = moved[-1] == 0
             seen = moved[moved > 0][-1:] if still else (change * h[1:])[-2:]
-            error = np.maximum(np.append(change, np.inf), max([rounding, *seen]) / h)
+            noise = max([rounding, *seen]) / h
+            error = np.maximum(np.append(change, np.inf), noise)
             for j in range(len(h)):
                 error[j] = max(error[j], (np.abs(e[j] - e[j:]) - 10 * error[j:]).max())
             error[~np.isfinite(error)] = np.inf
@@ -129,26 +163,18 @@ class Line:
             if still:  # by rounding, or by a kink?
                 apart = np.abs(e[best] - e[best:])
                 error[best] = max(error[best], apart[apart > rounding / h[best:]].max(initial=0))
+            kink = abs(4 * bend[-1] - bend[-2]) / 3 - 10 * noise[-1]
+            error[best] = max(error[best], kink if kink > 0 else 0)
         if not np.isfinite(error[best]):
             raise ValueError(
-                f"f is not finite near the point in block {self._name!r}: no central difference exists"
+                f"f is not finite near the point in block {self.name!r}: no central difference exists"
             )
-        return float(e[best]), float(error[best])
-
-    def _steps(self) -> np.ndarray:
-        """Steps falling by factors of 4 from far to near."""
-        ratio = FARTHEST * self.scale / (NEAREST * self._reach())
-        return FARTHEST * self.scale * 4.0 ** -np.arange(min(np.ceil(np.log(ratio) / np.log(4)), 60) + 1)
-
-    def _reach(self) -> float:
-        """The scale, or how far the line goes until an entry that moves has moved by its own size, if
-        less.
-        """
-        dense = isinstance(self._way, np.ndarray)
-        reach = np.abs(self._here if dense else self._here[self._way])
-        if dense:
-            reach = np.divide(reach, np.abs(self._way), where=self._way != 0, out=np.zeros_like(reach))
-        return min(self.scale, float(np.min(reach, where=reach > 0, initial=np.inf)))
+        return (
+            float(e[best]),
+            float(error[best]),
+            float(e[-1]),
+            float(noise[-1]) * bool(not still and max(seen) > rounding),
+        )
 
 
 def value_of(f: Callable[[Any], Any], blocks: Any, complex_point: bool = False) -> Any:
