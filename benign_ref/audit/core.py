@@ -15,13 +15,29 @@ import numpy as np
 from ..checks import Vacuous, relative_residual
 from . import problems
 
-__all__ = ["AuditedPackage", "Entry", "Found", "Missing", "Row", "Vacuous", "relative_residual", "run_row"]
+__all__ = ["AuditedPackage", "Entry", "Found", "Missing", "Row", "Vacuous", "apart", "equal",
+           "relative_residual", "run_row", "worst"]  # fmt: skip
 PACKAGE = __name__.split(".")[0]
 HOLDS, FAILS = "holds", "FAILS"
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("paper", "engines", "derived", "experiments", "runtime", "vision")
 HOMES = {path.stem: f"{folder}.{path.stem}" for folder in FOLDERS for path in (ROOT / folder).glob("*.py")}
 HOMES |= {"api": "api", "checks": "checks.gradient", "invariants": "audit.invariants"}
+
+
+def equal(pairs, allowed):
+    """(route, residual, allowed) for each {route: (got, expected)}, by the relative residual."""
+    return [(route, relative_residual(*pair), allowed) for route, pair in pairs.items()]
+
+
+def worst(got, expected):
+    """The largest relative residual of two sequences of arrays, each relative to its own largest entry."""
+    return max(map(relative_residual, got, expected))
+
+
+def apart(got, expected):
+    """The largest |got / expected - 1|: each entry relative to itself; nan is not allowed."""
+    return float(np.max(np.abs(np.divide(got, expected) - 1)))
 
 
 class Missing(LookupError):

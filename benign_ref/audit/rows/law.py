@@ -2,21 +2,20 @@
 GD in d dimensions.
 """
 
-from contextlib import contextmanager
-
 import numpy as np
 
 from .. import literal
-from ..core import Row, relative_residual
+from ..core import Row, equal, relative_residual, worst
 from ..problems import GENERIC, MIXED, Problem
 from .data import DRAWN
 
 EXACT = 1e-9  # measured on 100 seeds: at most 3.4e-12
-ERRORS = 6.0  # standard errors of the difference of two samples; measured on 100 seeds: at most 4.5
+# standard errors of the difference of two samples, judged as in data.py; on 100 seeds: at most 4.5
+ERRORS = 6.0
 DRAWS = 1200
 
 
-def settings(audited, problem):
+def _settings(audited, problem):
     """Small Settings: noise projected or in all of d dimensions; d leaves more degrees of freedom to the
     residual than columns, fewer, or (d = T) none. N 1-3, M 2-4, d_h 1-5, and 3-5 in the first, where a fresh
     key sees more than queries and signals do; the labels drawn one by one in one.
@@ -31,7 +30,7 @@ def settings(audited, problem):
         yield audited.setting.Setting(noise=noise, **sizes, **rest)
 
 
-def differences(a, b):
+def _differences(a, b):
     """The largest difference of the means of two samples (n,...), and of their squares, in standard errors.
 
     Entries without spread must be equal.
@@ -48,116 +47,70 @@ def differences(a, b):
     return found
 
 
-def levels(s):
+def _levels(s):
     """sigma_i of the noise tokens of s.N samples, written out."""
     return np.array([s.sigma_p * (s.C_p if i == 0 else 1.0) for _ in range(s.N) for i in range(s.M - 1)])
 
 
-def direct(s, rng, count):
+def _grams(rows):
+    return rows @ rows.swapaxes(1, 2)
+
+
+def _direct(s, rng, count):
     """Tokens Z (count,T,d), signals along two axes, and W(0) = [W_Q | W_K | W_V w_O] (count,d,p): D1 and
     theta(0) as they stand.
     """
-    Z = np.zeros((count, s.T, s.d))
+    Z, seen = np.zeros((count, s.T, s.d)), 0 if s.noise == "full" else 2
     Z[:, 0, 0] = Z[:, 1, 1] = s.snr * s.sigma_p * np.sqrt(s.d)
-    seen = 0 if s.noise == "full" else 2
-    Z[:, 2:, seen:] = levels(s)[:, None] * rng.standard_normal((count, s.T - 2, s.d - seen))
+    Z[:, 2:, seen:] = _levels(s)[:, None] * rng.standard_normal((count, s.T - 2, s.d - seen))
     W = s.sigma_h * rng.standard_normal((count, s.d, 2 * s.d_h + 1))
-    w_O = np.full(4, s.w_O_norm / 2)
-    W[:, :, -1] = s.sigma_V * rng.standard_normal((count, s.d, 4)) @ w_O
+    W[:, :, -1] = s.sigma_V * rng.standard_normal((count, s.d, 4)) @ np.full(4, s.w_O_norm / 2)
     return Z, W
 
 
-def check_draws(audited, problem, k, s):
+def _draws(audited, problem, k, s):
     """Grams of the tokens, the start's coordinates in their span, and the Gram of the rest."""
-    law, ours, theirs = audited.law, problem.rng(30, k), audited.data.make_rng(problem.seed, (30, k))
-    Z, W = direct(s, ours, DRAWS)
+    theirs, drawn = audited.data.make_rng(problem.seed, (30, k)), f"noise {s.noise}, d - T = {s.d - s.T}"
+    Z, W = _direct(s, problem.rng(30, k), DRAWS)
     F = np.linalg.qr(Z.swapaxes(1, 2))[0]  # (.,d,T)
     F *= np.sign(np.einsum("ndt,ntd->nt", F, Z))[:, None, :]
-    U, rest = F.swapaxes(1, 2) @ W, W - F @ (F.swapaxes(1, 2) @ W)
-    roots = np.array([law.token_root(s, theirs) for _ in range(DRAWS)])
-    spans = np.array([law.span_coordinates(s, theirs) for _ in range(DRAWS)])
-    others = [law.residual_root(s, theirs) for _ in range(DRAWS)]
-    gram = np.einsum("nab,ncb->nac", roots, roots), Z @ Z.swapaxes(1, 2)
-    size = np.sqrt(np.einsum("naa->na", gram[1]).mean(axis=0))
-    drawn = f"noise {s.noise}, d - T = {s.d - s.T}"
-    yield (
-        f"Gram of the tokens, {drawn}: direct draws",
-        differences(*(G / np.outer(size, size) for G in gram)),
-        ERRORS,
+    U = F.swapaxes(1, 2) @ W
+    roots, spans, others = (
+        [draw(s, theirs) for _ in range(DRAWS)]
+        for draw in (audited.law.token_root, audited.law.span_coordinates, audited.law.residual_root)
     )
-    yield f"W(0) in their span, {drawn}: direct draws", differences(spans, U), ERRORS
+    size = np.sqrt(np.einsum("naa->na", _grams(Z)).mean(axis=0))
+    tokens = _differences(*(_grams(rows) / np.outer(size, size) for rows in (np.array(roots), Z)))
+    yield f"Gram of the tokens, {drawn}: direct draws", tokens, ERRORS
+    yield f"W(0) in their span, {drawn}: direct draws", _differences(np.array(spans), U), ERRORS
     if s.d > s.T:  # else there is nothing beyond the span
-        residual = np.array([R.T @ R for R in others]), rest.swapaxes(1, 2) @ rest
-        yield f"Gram of W(0) beyond it, {drawn}: direct draws", differences(*residual), ERRORS
+        beyond = _differences(*(_grams(rows.swapaxes(1, 2)) for rows in (np.array(others), W - F @ U)))
+        yield f"Gram of W(0) beyond it, {drawn}: direct draws", beyond, ERRORS
 
 
-def check_bartlett(audited, problem):
-    """Grams and determinants of Gaussian vectors."""
-    ours, theirs = problem.rng(35), audited.data.make_rng(problem.seed, (35,))
-    size = int(ours.integers(1, 5))
-    L = np.array([audited.law.bartlett(size, size + 1, theirs) for _ in range(DRAWS)])
-    x = ours.standard_normal((DRAWS, size, size + 1))
-    grams = L @ L.swapaxes(1, 2), x @ x.swapaxes(1, 2)
-    yield "bartlett: Grams of Gaussian vectors", differences(*grams), ERRORS
-    yield (
-        "bartlett: logarithms of determinants of Gaussian Grams",
-        differences(np.log(np.linalg.det(L) ** 2), np.log(np.linalg.det(grams[1]))),
-        ERRORS,
-    )
-
-
-@contextmanager
-def recorded(module, *names):
-    """A dict that receives what these functions of a module return while the `with` lasts."""
-    kept, returned = {name: getattr(module, name) for name in names}, {}
-    for name, function in kept.items():
-
-        def recording(*arguments, _name=name, _function=function):
-            returned.setdefault(_name, _function(*arguments))
-            return returned[_name]
-
-        setattr(module, name, recording)
-    try:
-        yield returned
-    finally:
-        for name, function in kept.items():
-            setattr(module, name, function)
-
-
-def check_run(audited, problem, k, s):
+def _run(audited, problem, k, s):
     """Two steps, against GD by complex step on explicit vectors with the same Grams; then fresh data, against
     explicit fresh vectors.
     """
-    with recorded(audited.law, "token_root", "span_coordinates", "residual_root", "sample_labels") as drawn:
-        run = audited.law.train_in_law(s, audited.data.make_rng(problem.seed, (31, k)))
-    A, U, R, y = (
-        drawn[name] for name in ("token_root", "span_coordinates", "residual_root", "sample_labels")
-    )
+    run = audited.law.train_in_law(s, audited.data.make_rng(problem.seed, (31, k)))
+    y, A, U, R = audited.law.draw(s, audited.data.make_rng(problem.seed, (31, k)))
     h, noise_of = s.d_h, lambda n: 2 + n * (s.M - 1)
     O = np.linalg.qr(problem.rng(31, k).standard_normal((s.d, s.d)))[0]  # rows: a basis, the span first
     Z, W = A @ O[: s.T], O[: s.T].T @ U + O[s.T : s.T + len(R)].T @ R
-    signals = Z[np.where(y > 0, 0, 1)]
-    X = np.array([[signals[n], *Z[noise_of(n) : noise_of(n + 1)]] for n in range(s.N)])
+    X = np.array([[Z[int(y[n] < 0)], *Z[noise_of(n) : noise_of(n + 1)]] for n in range(s.N)])
     w_O = np.array([s.w_O_norm])
     theta = (W[:, :h], W[:, h : 2 * h], W[:, -1:] / s.w_O_norm, w_O)
     vectors = Problem(problem.scale, problem.seed, theta, X, y, s.eta)
     losses, (W_Q, W_K, W_V, _) = vectors.path(2, False)
-    yield (
-        "train_in_law: falls of the loss, by complex step in d dimensions",
-        relative_residual(run.losses - run.losses[0], losses - losses[0]),
-        EXACT,
-    )
+    falls = run.losses - run.losses[0], losses - losses[0]
+    yield "train_in_law: falls of the loss, by complex step in d dimensions", relative_residual(*falls), EXACT
     W_t = np.concatenate([W_Q, W_K, W_V @ w_O[:, None]], axis=1)
-    got, wanted = run.model.U - U, O[: s.T] @ (W_t - W)
-    yield (
-        "train_in_law: movement of W, by complex step in d dimensions",
-        max(relative_residual(got[:, i], wanted[:, i]) for i in range(2 * h + 1)),
-        EXACT,
-    )
-    yield from check_fresh(audited, problem, k, run.model, O, W_t)
+    moved = worst((run.model.U - U).T, (O[: s.T] @ (W_t - W)).T)
+    yield "train_in_law: movement of W, by complex step in d dimensions", moved, EXACT
+    yield from _fresh(audited, problem, k, run.model, O, W_t)
 
 
-def whole(z, g, root, h):
+def _whole(z, g, root, h):
     """All coordinates (M-1,r) of a sample's noise tokens: z, and g along orthonormal vectors of the others,
     made by Gram-Schmidt of what the queries z see of them, or (as many numbers as others) of what any could.
     """
@@ -168,77 +121,59 @@ def whole(z, g, root, h):
     return np.concatenate([z, g @ (basis * np.sign(np.diag(upper))).T], axis=1)
 
 
-def check_fresh(audited, problem, k, model, O, W):
+def _fresh(audited, problem, k, model, O, W):
     """Outputs on fresh data: f drawn in law, and by the literal model on vectors of D1; the signals are O[0],
     O[1]. Under labels drawn one by one both occur.
     """
-    s, n, h = model.setting, 2000, model.setting.d_h
-    seen = W if s.noise == "full" else W - O[:2].T @ (O[:2] @ W)  # of W, by fresh noise
-    fresh, mu = model.fresh_noise(), s.snr * s.sigma_p * np.sqrt(s.d)
-    under = seen[:, h : 2 * h] @ (mu * O[:2] @ W[:, :h]).T  # the signals' queries
-    columns = np.concatenate([seen[:, :h], seen[:, -1:], under, seen[:, h : 2 * h]], axis=1)
-    yield (
-        "fresh noise: covariance W^T Pi W, or W^T W",
-        relative_residual(fresh.root.T @ fresh.root, columns.T @ columns),
-        EXACT,
-    )
-    ours, y = problem.rng(34, k), np.array([1.0, -1.0, 1.0])
-    a = len(fresh.B)
+    s, n, h, ours = model.setting, 2000, model.setting.d_h, problem.rng(34, k)
+    rng = lambda number: audited.data.make_rng(problem.seed, (number, k))  # noqa: E731
+    fresh, levels = model.fresh_noise(), _levels(s)[: s.M - 1, None]
+    signals = s.snr * s.sigma_p * np.sqrt(s.d) * O[:2]  # (2,d)
+    off = lambda noise: noise if s.noise == "full" else noise - (noise @ O[:2].T) @ O[:2]  # noqa: E731
+    seen = off(W.T)  # of W, by fresh noise: (p,d)
+    q_of_signals = signals @ W[:, :h]
+    columns = np.concatenate([seen[:h], seen[-1:], q_of_signals @ seen[h:-1], seen[h:-1]])  # as root has them
+    a, y = len(fresh.B), np.array([1.0, -1.0, 1.0])
     x = ours.standard_normal((3, s.M - 1, a + fresh.beyond(s.M - 1)))
-    tokens = np.array([whole(x_n[:, :a], x_n[:, a:], fresh.root, h) for x_n in x]) @ fresh.root
-    signal = mu * (O[(y < 0).astype(int)] @ W)
-    noise = levels(s)[: s.M - 1, None] * np.delete(tokens, [h, h + 1, h + 2], axis=2)
-    noise = np.concatenate([noise, levels(s)[: s.M - 1, None] * tokens[:, :, h : h + 1]], axis=2)
-    one = np.eye(2 * h + 1)
-    own = literal.outputs(
-        (one[:, :h], one[:, h : 2 * h], one[:, -1:], np.ones(1)),
-        np.concatenate([signal[:, None], noise], axis=1),
-    )
-    yield (
-        "outputs: the literal model on rows [q | k | V]",
-        relative_residual(model.outputs(y, x, fresh), own),
-        EXACT,
-    )
-    labels, f = model.sample_outputs(n, audited.data.make_rng(problem.seed, (32, k)))
+    tokens = np.array([_whole(x_n[:, :a], x_n[:, a:], fresh.root, h) for x_n in x]) @ fresh.root
+    noise = levels * tokens[:, :, [*range(h), *range(h + 3, 2 * h + 3), h]]  # q, k, V
+    rows = np.concatenate([(signals[(y < 0).astype(int)] @ W)[:, None], noise], axis=1)
+    by_model = lambda W, X: literal.outputs((W[:, :h], W[:, h:-1], W[:, -1:], np.ones(1)), X)  # noqa: E731
+    yield from equal({
+        "fresh noise: covariance W^T Pi W, or W^T W": (fresh.root.T @ fresh.root, columns @ columns.T),
+        "outputs: the literal model on rows [q | k | V]": (
+            model.outputs(y, x, fresh), by_model(np.eye(2 * h + 1), rows)),
+    }, EXACT)  # fmt: skip
+    labels, f = model.sample_outputs(n, rng(32))
     y = ours.choice([-1.0, 1.0], n)
-    noise = ours.standard_normal((n, s.M - 1, s.d)) * levels(s)[: s.M - 1, None]
-    if s.noise == "orthogonal":
-        noise -= (noise @ O[:2].T) @ O[:2]
-    X = np.concatenate([mu * O[(y < 0).astype(int)][:, None], noise], axis=1)
-    own = literal.outputs((W[:, :h], W[:, h : 2 * h], W[:, -1:], np.ones(1)), X)
-    yield (
-        "sample_outputs: direct draws, by label",
-        max(differences(f[labels == sign], own[y == sign]) for sign in (-1.0, 1.0)),
-        ERRORS,
-    )
-    pairs, drawn = audited.data.make_rng(problem.seed, (36, k)), 4 * (not s.balanced)
+    noise = off(ours.standard_normal((n, s.M - 1, s.d)) * levels)
+    own = by_model(W, np.concatenate([signals[(y < 0).astype(int)][:, None], noise], axis=1))
+    by_label = max(_differences(f[labels == sign], own[y == sign]) for sign in (-1.0, 1.0))
+    yield "sample_outputs: direct draws, by label", by_label, ERRORS
+    pairs, drawn = rng(36), 4 * (not s.balanced)
     squares = np.array([model.sample_outputs(2, pairs)[0].sum() ** 2 for _ in range(100)])
-    yield (
-        f"fresh labels of two, balanced {s.balanced}: squared sums",
-        abs(squares.mean() - drawn / 2) / (np.sqrt(drawn / 100) if drawn else 1),
-        ERRORS * (drawn > 0),
-    )
-    rngs = [audited.data.make_rng(problem.seed, (33, k)) for _ in range(3)]
-    labels, f = model.sample_outputs(400, rngs[0])
-    loss = np.log(1 + np.exp(-labels * f)).mean() - np.log(2)
-    yield (
-        "test_loss - log 2: mean over the outputs",
-        relative_residual(model.test_loss(400, rngs[1]) - np.log(2), loss),
-        EXACT,
-    )
-    yield (
-        "error_rate: mean over the outputs",
-        abs(model.error_rate(400, rngs[2]) - (labels * f <= 0).mean()),
-        EXACT,
-    )
+    error = abs(squares.mean() - drawn / 2) / (np.sqrt(drawn / 100) if drawn else 1)
+    yield f"fresh labels of two, balanced {s.balanced}: squared sums", error, ERRORS * (drawn > 0)
+    labels, f = model.sample_outputs(400, rng(33))
+    got, own = model.test_loss(400, rng(33)), np.log(1 + np.exp(-labels * f)).mean()
+    fall = relative_residual(got - np.log(2), own - np.log(2))
+    yield "test_loss - log 2: mean over the outputs", fall, EXACT
+    error = abs(model.error_rate(400, rng(33)) - (labels * f <= 0).mean())
+    yield "error_rate: mean over the outputs", error, EXACT
 
 
-def check_LAW(audited, problem):
-    """For each Setting the draws, then the run and the fresh data."""
-    yield from check_bartlett(audited, problem)
-    for k, s in enumerate(settings(audited, problem)):
-        yield from check_draws(audited, problem, k, s)
-        yield from check_run(audited, problem, k, s)
+def _LAW(audited, problem):
+    """Grams and determinants of Gaussian vectors; for each Setting the draws, the run and the fresh data."""
+    ours, theirs = problem.rng(35), audited.data.make_rng(problem.seed, (35,))
+    size = int(ours.integers(1, 5))
+    roots = np.array([audited.law.bartlett(size, size + 1, theirs) for _ in range(DRAWS)])
+    grams = _grams(roots), _grams(ours.standard_normal((DRAWS, size, size + 1)))
+    yield "bartlett: Grams of Gaussian vectors", _differences(*grams), ERRORS
+    logs = np.log(np.linalg.det(roots) ** 2), np.log(np.linalg.det(grams[1]))
+    yield "bartlett: logarithms of determinants of Gaussian Grams", _differences(*logs), ERRORS
+    for k, s in enumerate(_settings(audited, problem)):
+        yield from _draws(audited, problem, k, s)
+        yield from _run(audited, problem, k, s)
 
 
 ROWS = [
@@ -251,6 +186,7 @@ ROWS = [
         "[D]",
         (
             "derived/law.py:train_in_law",
+            "derived/law.py:draw",
             "derived/law.py:bartlett",
             "derived/law.py:token_root",
             "derived/law.py:span_coordinates",
@@ -261,7 +197,7 @@ ROWS = [
             "derived/fresh.py:LawModel.test_loss",
             "derived/fresh.py:LawModel.error_rate",
         ),
-        check_LAW,
+        _LAW,
         "Equality in law is checked by first and second moments of the drawn numbers and of their "
         "squares, 1200 draws a side.",
         scales=DRAWN,

@@ -3,74 +3,82 @@ tokens on which gradient descent is the limit.
 """
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from ..problems import Problem
 
 
-class Class:
-    """One class written out: n samples of the signal, token 2 and m small ones; all its 1 + n + nm tokens."""
+class Class(NamedTuple):
+    """One class written out: n samples of the signal, token 2 and m small ones; all its 1 + n + nm tokens.
+    k kinds of token, M tokens a sample, T in all, of sample i those of `samples[i]`.
+    """
 
-    def __init__(self, n, m):
-        self.n, self.m, self.M, self.T = n, m, m + 2, 1 + n + n * m
-        self.samples = [[0, *range(1 + i * (m + 1), 1 + (i + 1) * (m + 1))] for i in range(n)]
+    n: int
+    m: int
+    M = property(lambda self: self.m + 2)
+    T = property(lambda self: 1 + self.n * (self.m + 1))
+    k = property(lambda self: 3 if self.m else 2)
+
+    @property
+    def samples(self):
+        """The tokens of each sample."""
+        step = self.m + 1
+        return [[0, *range(1 + i * step, 1 + (i + 1) * step)] for i in range(self.n)]
 
     def basis(self):
         """Orthonormal columns over the tokens: mean (T,k), between (T,(k-1)(n-1)), within (T,n(m-1))."""
-        n, m, k = self.n, self.m, 3 if self.m else 2
-        mean, between = np.zeros((self.T, k)), np.zeros((self.T, (k - 1) * (n - 1)))
+        n, m = self.n, self.m
+        mean, between = np.zeros((self.T, self.k)), np.zeros((self.T, (self.k - 1) * (n - 1)))
         within = np.zeros((self.T, n * max(m - 1, 0)))
         mean[0, 0] = 1
         for i, (_, two, *small) in enumerate(self.samples):
-            mean[two, 1] = n**-0.5
-            between[two, : n - 1] = differences(n)[i]
-            if m:
-                mean[small, 2] = (n * m) ** -0.5
-                between[small, n - 1 :] = differences(n)[i] / m**0.5
+            for kind, tokens in enumerate(([two], small)[: self.k - 1]):
+                mean[tokens, 1 + kind] = (n * len(tokens)) ** -0.5
+                columns = slice(kind * (n - 1), (kind + 1) * (n - 1))
+                between[tokens, columns] = _differences(n)[i] / len(tokens) ** 0.5
             if m > 1:
-                within[small, i * (m - 1) : (i + 1) * (m - 1)] = differences(m)
+                within[small, i * (m - 1) : (i + 1) * (m - 1)] = _differences(m)
         return mean, between, within
 
     def dense(self, blocks):
         """The (T,T) matrix of an operator from its blocks."""
-        n, m = self.n, self.m
-        parts = (
-            blocks.mean,
-            np.kron(blocks.between, np.eye(n - 1)),
-            np.kron(np.eye(n * max(m - 1, 0)), blocks.within),
-        )
+        copies = np.eye(self.n - 1), np.eye(self.n * max(self.m - 1, 0))
+        parts = blocks.mean, np.kron(blocks.between, copies[0]), np.kron(copies[1], blocks.within)
         return sum(base @ part @ base.T for base, part in zip(self.basis(), parts))
 
     def shapes(self):
         """The sizes of the blocks."""
-        k = 3 if self.m else 2
-        return k, k - 1 if self.n > 1 else 0, 1 if self.m > 1 else 0
+        return self.k, self.k - 1 if self.n > 1 else 0, 1 if self.m > 1 else 0
+
+    def pairs(self, names):
+        """Of names {name: (row, column) of the kernel's matrix by types}, those that the class has."""
+        return {name: at for name, at in names.items() if max(at) < self.M and at[0] < self.k}
 
     def constants(self, audited):
         """Constants of the class, ||w_O||^2 = 1.7."""
-        G = np.array([2.0, 1.5, 0.7])[: self.shapes()[0]]
-        return audited.limit.Constants(self.M, self.m, float(self.n), G, 0.3, 1.7)
+        return audited.limit.Constants(
+            self.M, self.m, float(self.n), np.array([2.0, 1.5, 0.7])[: self.k], 0.3, 1.7
+        )
 
     def by_types(self, rows):
         """A sample's (M,M) matrix that depends on types of tokens alone, from the kernel's rows (3,4)."""
         types = np.minimum(np.arange(self.M), 2)
         matrix = rows[np.ix_(types, types)]
-        small = np.ix_(types > 1, types > 1)
-        matrix[small] = np.where(np.eye(self.m) > 0, rows[2, 2], rows[2, 3])
+        matrix[2:, 2:] = np.where(np.eye(self.m) > 0, rows[2, 2], rows[2, 3])
         return matrix
 
     def summed(self, D, g):
         """B = sum_n g E_n^T D E_n over the class, (T,T), by loops."""
         B = np.zeros((self.T, self.T))
         for tokens in self.samples:
-            for l in range(self.M):
-                for j in range(self.M):
-                    B[tokens[l], tokens[j]] += g * D[l, j]
+            for l, j in np.ndindex(self.M, self.M):
+                B[tokens[l], tokens[j]] += g * D[l, j]
         return B
 
 
-def differences(size):
+def _differences(size):
     """Orthonormal columns whose sums are 0, (size, size-1)."""
     return np.linalg.qr(np.eye(size) - 1 / size)[0][:, : size - 1]
 

@@ -8,215 +8,177 @@ from types import SimpleNamespace
 import numpy as np
 
 from .. import literal
-from ..core import Row, relative_residual
+from ..core import Row, equal, relative_residual
 from .setting import ONCE
 
 EXACT = 1e-9
 
 
-def last_fall(x, values, level):
-    """x where values last fall through the level, and the x on either side, by a loop; or None."""
-    found = None
-    pairs = [(a, v) for a, v in zip(x, values) if np.isfinite(v)]
+def _last_fall(x, values, level):
+    """x where values last fall through the level, and the x on either side, by a loop; NaN if nowhere."""
+    found, pairs = (nan,) * 3, [(a, v) for a, v in zip(x, values) if np.isfinite(v)]
     for (a, v), (b, w) in zip(pairs, pairs[1:]):
         if v > level >= w:
             found = a + (b - a) * (v - level) / (v - w), a, b
     return found
 
 
-def diagram(rng):
+def _mean_and_error(values):
+    """The mean, the deviation with n - 1 and the mean's standard error of n > 1 numbers, by sums."""
+    n, mean = len(values), sum(values) / len(values)
+    spread = (sum((values - mean) ** 2) / (n - 1)) ** 0.5
+    return mean, spread, spread / n**0.5
+
+
+def _diagram(rng):
     """A made-up PhaseDiagram: losses fall, rise and fall again, some are unknown, some have no crossing."""
     snrs, Ns, seeds = rng.permutation(np.linspace(1, 12, 9)), [2, 5, 8], 4
     x = np.log(np.outer(snrs**2, Ns))[:, :, None] - 4 + 0.3 * rng.standard_normal((1, 3, seeds))
     loss = 0.3 - 0.15 * np.tanh(3 * x) + 0.1 * rng.standard_normal((9, 3, seeds))
-    loss[2, 1, :2], loss[:, 0, 3] = np.nan, 0.9
+    loss[2, 1, :2], loss[:, 0, 3] = nan, 0.9
     loss[np.argsort(snrs), 2, 1] = [0.9, 0.1, 0.8, 0.7, 0.2, 0.1, 0.1, 0.05, 0.05]
     return SimpleNamespace(snrs=snrs, Ns=Ns, test_loss=loss)
 
 
-def check_E1(audited, problem):
+def _E1(audited, problem):
     """Crossings, by a loop; their means over draws; the boundary constant as a geometric mean."""
-    fits, level = audited.fits, 0.3
-    result = diagram(problem.rng(80))
-    order, logs = np.argsort(result.snrs), np.full((3, 4, 3), nan)
-    for j, N in enumerate(result.Ns):
-        x = [np.log(N * result.snrs[i] ** 2) for i in order]
-        for k in range(4):
-            fall = last_fall(x, result.test_loss[order, j, k], level)
-            logs[j, k] = (nan,) * 3 if fall is None else fall
+    fits, level, result = audited.fits, 0.3, _diagram(problem.rng(80))
+    order = np.argsort(result.snrs)
+    axes = [np.log(N * result.snrs[order] ** 2) for N in result.Ns]
+    losses = result.test_loss[order].transpose(1, 2, 0)  # (3,4,9)
+    logs = np.array([[_last_fall(x, draw, level) for draw in of_N] for x, of_N in zip(axes, losses)])
     known, got = np.isfinite(logs), np.asarray(fits.log_crossings(result, level))
     yield "crossings: where there are none", float((np.isfinite(got) != known).sum()), 0.0
-    yield (
-        "crossings: the last fall, by a loop",
-        relative_residual(np.where(known, got, 0), np.where(known, logs, 0)),
-        EXACT,
-    )
+    residual = relative_residual(np.where(known, got, 0), np.where(known, logs, 0))
+    yield "crossings: the last fall, by a loop", residual, EXACT
     for row, found in zip(np.exp(logs[:, :, 0]), fits.row_crossings(result, level)):
         row = row[np.isfinite(row)]
-        mean = sum(row) / len(row)
-        error = (sum((row - mean) ** 2) / (len(row) - 1) / len(row)) ** 0.5
-        wanted = [mean, error, len(row), 4]
-        yield "crossings of an N: mean, standard error, how many", relative_residual(found[:4], wanted), EXACT
+        mean, _, error = _mean_and_error(row)
+        residual = relative_residual(found[:4], [mean, error, len(row), 4])
+        yield "crossings of an N: mean, standard error, how many", residual, EXACT
     c = fits.boundary_constant(result, level)
-    per_seed = [np.exp(np.mean([v for v in column if np.isfinite(v)])) for column in logs[:, :, 0].T]
-    mean = np.prod(per_seed) ** (1 / 4)
-    spread = (sum((np.array(per_seed) - sum(per_seed) / 4) ** 2) / 3) ** 0.5
-    ends = [np.exp(np.mean(logs[:, :, k][known[:, :, k]])) for k in (1, 2)]
-    yield (
-        "boundary constant: geometric means, spread, bracket",
-        relative_residual([float(c), c.spread, *c.bracket], [mean, spread, *ends]),
-        EXACT,
-    )
+    per_seed = np.array([np.exp(np.mean(column[np.isfinite(column)])) for column in logs[:, :, 0].T])
+    wanted = [np.prod(per_seed) ** (1 / 4), _mean_and_error(per_seed)[1]]
+    wanted += [np.exp(np.mean(logs[:, :, k][known[:, :, k]])) for k in (1, 2)]
+    residual = relative_residual([float(c), c.spread, *c.bracket], wanted)
+    yield "boundary constant: geometric means, spread, bracket", residual, EXACT
     yield "boundary constant: crossings counted", abs(c.rows - known[:, :, 0].sum()), 0.0
 
 
-def beyond(q, freedom):
+def _beyond(q, freedom):
     """P(|t| > q) of Student's t by Simpson's rule."""
     t = np.linspace(0, q, 20001)
     density = (1 + t**2 / freedom) ** (-(freedom + 1) / 2)
     density *= gamma((freedom + 1) / 2) / gamma(freedom / 2) / (freedom * np.pi) ** 0.5
-    return 1 - 2 * (t[1] / 3) * (
-        density[0] + density[-1] + 4 * density[1:-1:2].sum() + 2 * density[2:-1:2].sum()
-    )
+    inside = density[0] + density[-1] + 4 * density[1:-1:2].sum() + 2 * density[2:-1:2].sum()
+    return 1 - 2 * (t[1] / 3) * inside
 
 
-def check_E2(audited, problem):
+def _E2(audited, problem):
     """The fit by the normal equations; its interval holds 95% of Student's t."""
     rng = problem.rng(81)
     for n in (3, 4, 7, 33):
         x, noise = np.exp(rng.uniform(-2, 2, n)), rng.standard_normal(n)
-        y = 3.3 * x**-1.7 * np.exp(0.2 * noise)
-        fit, A = audited.fits.fit_power_law(x, y), np.column_stack([np.log(x), np.ones(n)])
-        (slope, offset), inverse = np.linalg.solve(A.T @ A, A.T @ np.log(y)), np.linalg.inv(A.T @ A)
+        y, A = 3.3 * x**-1.7 * np.exp(0.2 * noise), np.column_stack([np.log(x), np.ones(n)])
+        fit, inverse = audited.fits.fit_power_law(x, y), np.linalg.inv(A.T @ A)
+        slope, offset = np.linalg.solve(A.T @ A, A.T @ np.log(y))
         rest = np.log(y) - A @ [slope, offset]
         error = (rest @ rest / (n - 2) * inverse[0, 0]) ** 0.5
-        yield (
-            "power law: the normal equations",
-            relative_residual([fit.exponent, fit.prefactor], [slope, np.exp(offset)]),
-            EXACT,
-        )
+        residual = relative_residual([fit.exponent, fit.prefactor], [slope, np.exp(offset)])
+        yield "power law: the normal equations", residual, EXACT
         yield "power law: interval about the exponent", abs(fit.low + fit.high - 2 * slope) / error, 1e-6
-        chance = beyond((fit.high - slope) / error, n - 2)
+        chance = _beyond((fit.high - slope) / error, n - 2)
         yield f"power law, n = {n}: chance outside, - 0.05", abs(chance - 0.05), 1e-4
 
 
-def check_E3(audited, problem):
+def _E3(audited, problem):
     """Standard errors of L_D and of the 0-1 error in law, and the spread of a diagram, by sums."""
     s = audited.setting.Setting(N=2, M=3, d=40, d_h=2, d_v=1, snr=5.0, max_steps=3, epsilon=1e-9)
     rng = lambda k: audited.data.make_rng(problem.seed, (82, k))  # noqa: E731
     model, n = audited.law.train_in_law(s, rng(0)).model, 60
     y, f = model.sample_outputs(n, rng(1))
     for name, values in (("test_loss", np.logaddexp(0, -y * f)), ("error_rate", (y * f <= 0) + 0.0)):
-        mean = sum(values) / n
-        error = (sum((values - mean) ** 2) / (n - 1) / n) ** 0.5
-        got = getattr(model, name)(n, rng(1), return_se=True)
-        yield (
-            f"{name}: mean and standard error",
-            float(max(abs(a - b) / max(abs(b), 1e-3) for a, b in zip(got, (mean, error)))),
-            1e-6,
-        )
-    ours = problem.rng(82)
-    loss, ended = (
-        ours.random((2, 2, 5)),
-        np.array([[[1, 1, 1, 0, 1], [0, 1, 0, 0, 0]], [[1] * 5, [0] * 5]]) > 0,
-    )
-    arrays = dict(
-        steps=np.ones(loss.shape, int), train_loss=loss, test_loss=loss, error_rate=loss, settings={}
-    )
-    status = np.where(ended, audited.diagram.CONVERGED, audited.diagram.DIVERGED)
-    axes = dict(snrs=np.arange(1.0, 3), Ns=np.arange(1, 3), seeds=np.arange(5))
-    result = audited.diagram.PhaseDiagram(**axes, status=status, **arrays)
-    kept = [[cell[known] for cell, known in zip(*row)] for row in zip(loss, ended)]
-    mean = np.array([[sum(v) / len(v) if len(v) else nan for v in row] for row in kept])
-    spread = np.array(
-        [
-            [(sum((v - sum(v) / len(v)) ** 2) / (len(v) - 1)) ** 0.5 if len(v) > 1 else nan for v in row]
-            for row in kept
-        ]
-    )
-    for name, got, wanted in (("mean", result.mean(), mean), ("spread", result.spread(), spread)):
-        unknown = (np.isnan(got) != np.isnan(wanted)).sum()
-        yield (
-            f"diagram: {name} of the runs that converged",
-            float(unknown) + np.nanmax(np.abs(got - wanted)),
-            EXACT,
-        )
+        (mean, _, error), got = _mean_and_error(values), getattr(model, name)(n, rng(1), return_se=True)
+        residual = max(abs(a - b) / max(abs(b), 1e-3) for a, b in zip(got, (mean, error)))
+        yield f"{name}: mean and standard error", float(residual), 1e-6
+    loss = problem.rng(82).random((2, 2, 5))
+    ended = np.array([[[1, 1, 1, 0, 1], [0, 1, 0, 0, 0]], [[1] * 5, [0] * 5]]) > 0
+    diagram = audited.diagram
+    result = diagram.PhaseDiagram(
+        snrs=np.arange(1.0, 3), Ns=np.arange(1, 3), seeds=np.arange(5), steps=np.ones(loss.shape, int),
+        status=np.where(ended, diagram.CONVERGED, diagram.DIVERGED), settings={},
+        **dict.fromkeys(("train_loss", "test_loss", "error_rate"), loss),
+    )  # fmt: skip
+    cells = [values[known] for values, known in zip(loss.reshape(4, 5), ended.reshape(4, 5))]
+    for name, got, wanted in (
+        ("mean", result.mean(), [sum(v) / len(v) if len(v) else nan for v in cells]),
+        ("spread", result.spread(), [_mean_and_error(v)[1] if len(v) > 1 else nan for v in cells]),
+    ):
+        unknown = (np.isnan(got).ravel() != np.isnan(wanted)).sum()
+        residual = float(unknown) + np.nanmax(np.abs(got.ravel() - wanted))
+        yield f"diagram: {name} of the runs that converged", residual, EXACT
 
 
-def for_good(steps, values, level):
+def _for_good(steps, values, level):
     """The last rise to the level, by a loop; NaN if there is none, the first step if all are above."""
-    for k in range(len(values) - 1, -1, -1):
-        if not values[k] >= level:
-            if k == len(values) - 1:
-                return nan
-            share = (level - values[k]) / (values[k + 1] - values[k])
-            return steps[k] + share * (steps[k + 1] - steps[k])
-    return steps[0]
+    k = next((k for k in range(len(values) - 1, -1, -1) if not values[k] >= level), None)
+    if k is None or k == len(values) - 1:
+        return steps[0] if k is None else nan
+    return steps[k] + (level - values[k]) / (values[k + 1] - values[k]) * (steps[k + 1] - steps[k])
 
 
-def rise(at, end, M, R):
-    """Attention (R,) that goes from 1/M to `end` about step number `at`."""
-    return 1 / M + (end - 1 / M) / (1 + np.exp((at - np.arange(R)) / 2))
-
-
-def check_E4(audited, problem):
+def _E4(audited, problem):
     """The rule of the phases on made-up attention that rises, falls and rises again, won by either token."""
     for k in range(6):
         rng = problem.rng(83, k)
-        M, R = int(rng.integers(2, 9)), 40
-        steps = np.cumsum(rng.integers(1, 9, R)).astype(float)
-        wave = 0.02 * np.sin(np.arange(R))
-        on_signal = [np.clip(rise(a, 0.99 if k % 2 else 0.02, M, R) + wave, 0, 1) for a in (12, 20)]
-        on_noise = [np.clip(rise(a, 0.02 if k % 2 else 0.99, M, R) + wave, 0, 1) for a in (15, 24)]
+        M, step = int(rng.integers(2, 9)), np.arange(40)
+        steps = np.cumsum(rng.integers(1, 9, 40)).astype(float)
+
+        def rows(end, *at, M=M, step=step):
+            """Attention that goes from 1/M to `end` about these steps, and waves."""
+            rise = [1 / M + (end - 1 / M) / (1 + np.exp((a - step) / 2)) for a in at]
+            return np.clip(np.array(rise) + 0.02 * np.sin(step), 0, 1)
+
+        on_signal, on_noise = rows(0.99 if k % 2 else 0.02, 12, 20), rows(0.02 if k % 2 else 0.99, 15, 24)
         if k % 3 == 0:  # both rows fall back once
-            for row in (*on_signal, *on_noise):
-                row[30] = 1 / M
+            on_signal[:, 30] = on_noise[:, 30] = 1 / M
         if k > 3:  # a row that does not come so far
-            on_signal[1] = on_noise[1] = np.full(R, 1 / M)
+            on_signal[1] = on_noise[1] = 1 / M
         got = audited.phases.find_phases(steps, on_signal[0], on_noise[0], on_signal[1], on_noise[1], M)
-        winner, pair = ("signal", on_signal) if on_signal[0][-1] >= on_noise[0][-1] else ("xi_2", on_noise)
-        come = [[(M * v - 1) / (M - 1) for v in row] for row in pair]
-        wanted = [
-            for_good(steps, [choose(two) for two in zip(*come)], level)
-            for choose, level in ((max, 0.1), (min, 0.9))
-        ]
-        wrong = (
-            (got.winner != winner) + (got.end != steps[-1]) + (np.isnan(got.settles) != np.isnan(wanted[1]))
-        )
+        winner, pair = ("signal", on_signal) if on_signal[0, -1] >= on_noise[0, -1] else ("xi_2", on_noise)
+        come = (M * pair - 1) / (M - 1)
+        leaves, settles = _for_good(steps, come.max(axis=0), 0.1), _for_good(steps, come.min(axis=0), 0.9)
+        wrong = (got.winner != winner) + (got.end != steps[-1]) + (np.isnan(got.settles) != np.isnan(settles))
         yield "phases: the winner, the end, what is not reached", float(wrong), 0.0
-        yield (
-            "phases: the last rise for good, by a loop",
-            max(abs(a - b) for a, b in zip((got.leaves, got.settles), wanted) if np.isfinite(b)),
-            1e-9 * steps[-1],
-        )
-        in_order = bool(0 < wanted[0] < wanted[1] < steps[-1])
+        late = np.nanmax(np.abs(np.subtract((got.leaves, got.settles), (leaves, settles))))
+        yield "phases: the last rise for good, by a loop", float(late), 1e-9 * steps[-1]
+        in_order = bool(0 < leaves < settles < steps[-1])
         yield "phases: all found, in order", float(got.found != in_order), 0.0
 
 
-def check_E5(audited, problem):
+def _E5(audited, problem):
     """Outputs that are exactly 0 are errors: on vectors, in law, in the limit, in cells of both kinds."""
     s = audited.setting.Setting(N=2, M=3, d=800, d_h=2, d_v=2, sigma_V=0.0, epsilon=10.0, snr=2.0)
     rng = lambda k: audited.data.make_rng(problem.seed, (84, k))  # noqa: E731
     data, theta = audited.data.sample_dataset(s, rng(0)), audited.data.init_parameters(s, rng(1))
-    zero = audited.api.error_rate(theta, data.X, data.y)
-    yield "public error_rate at f = 0, - 1", abs(zero - 1), 0.0
-    run = audited.law.train_in_law(s, rng(2))
-    yield "in law, at f = 0, - 1", abs(run.error_rate(9, rng(3)) - 1), 0.0
-    yield "in the limit, at f = 0, - 1", abs(audited.limit_run.train_in_limit(s).error_rate - 1), 0.0
-    options = dict(base=s, n_test=5)
-    for engine in ("proof", "law"):
-        cell = audited.cell.run_cell(2.0, 2, problem.seed % 1000, engine=engine, **options)
-        yield f"a cell, {engine}, at f = 0, - 1", abs(cell.error_rate - 1), 0.0
-    cell = audited.images.run_cell(0, 1, 2.0, 2, problem.seed % 1000, path=None, **options)
-    yield "a cell of digits at f = 0, - 1", abs(cell.error_rate - 1), 0.0
+    cell, options = (2.0, 2, problem.seed % 1000), dict(base=s, n_test=5)
+    for name, error_rate in {
+        "public error_rate": audited.api.error_rate(theta, data.X, data.y),
+        "in law,": audited.law.train_in_law(s, rng(2)).error_rate(9, rng(3)),
+        "in the limit,": audited.limit_run.train_in_limit(s).error_rate,
+        "a cell, proof,": audited.cell.run_cell(*cell, engine="proof", **options).error_rate,
+        "a cell, law,": audited.cell.run_cell(*cell, engine="law", **options).error_rate,
+        "a cell of digits": audited.images.run_cell(0, 1, *cell, path=None, **options).error_rate,
+    }.items():
+        yield f"{name} at f = 0, - 1", abs(error_rate - 1), 0.0
 
 
-def check_E6(audited, problem):
+def _E6(audited, problem):
     """Half a sample more in each class: logits and coupling by L2 and L3 as they are written, entry by entry;
     the limit's diagram at odd N by the plain form.
     """
-    limit, rng = audited.limit, problem.rng(85)
-    n, m = float(rng.integers(1, 5)) + 0.5, 3
+    limit, rng, m, g = audited.limit, problem.rng(85), 3, -0.4
+    n = float(rng.integers(1, 5)) + 0.5
     c, w = limit.Constants(m + 2, m, n, np.array([2.0, 1.5, 0.7]), 0.3, 1.7), 1 - 1 / n
     A, B, (I,) = rng.standard_normal((3, 3)), rng.standard_normal((2, 2)), rng.standard_normal(1)
     P = limit.sample_logits(limit.Blocks(A, B, np.array([[I]])), c)
@@ -226,26 +188,20 @@ def check_E6(audited, problem):
         (A[1, 2] / n + w * B[0, 1]) / m**0.5, A[2, 0] / (n * m) ** 0.5, (A[2, 1] / n + w * B[1, 0]) / m**0.5,
         own + I * (1 - 1 / m), own - I / m,
     ]  # fmt: skip
-    got = [P[l, j] for l in range(3) for j in range(3)] + [P[2, 3]]
-    yield f"n = {n}: logits by L2 as it is written", relative_residual(got, wanted), EXACT
-    D, g = literal.softmax(P), -0.4
-    blocks = limit.coupling_blocks(D, g, c)
+    D = literal.softmax(P)
     top = [n * D[0, 0], n**0.5 * D[0, 1], (n * m) ** 0.5 * D[0, 2], D[1, 1], m**0.5 * D[1, 2]]
-    yield (
-        f"n = {n}: coupling by L3 as it is written",
-        relative_residual([*blocks.mean[0], *blocks.mean[1, 1:]], g * np.array(top)),
-        EXACT,
-    )
+    mean = limit.coupling_blocks(D, g, c).mean
+    yield from equal({
+        f"n = {n}: logits by L2 as it is written": ([*P[:3, :3].ravel(), P[2, 3]], wanted),
+        f"n = {n}: coupling by L3 as it is written": ([*mean[0], *mean[1, 1:]], g * np.array(top)),
+    }, EXACT)  # fmt: skip
     base = audited.setting.Setting(M=4, d=100, d_h=7, d_v=1, snr=8.0, max_steps=30, epsilon=1e-9)
     for N in (3, 7, 4):
         got = audited.boundary.limit_diagram([6.0], [N], base=base)[0, 0]
         s = base.replace(N=N, snr=6.0)
         *_, ends = audited.limit_run.descend(s, N / 2, audited.limit_run.advance_numpy, iter(()))
-        yield (
-            f"limit_diagram, N = {N}: the plain form",
-            relative_residual(got - np.log(2), ends[-1].test_loss - np.log(2)),
-            EXACT,
-        )
+        residual = relative_residual(got - np.log(2), ends[-1].test_loss - np.log(2))
+        yield f"limit_diagram, N = {N}: the plain form", residual, EXACT
 
 
 FITS, PHASES, LIMIT = "experiments/fits.py:", "experiments/phases.py:", "derived/limit.py:"
@@ -261,10 +217,10 @@ CROSSING = "a crossing is the last fall through the level, linear in log(N SNR^2
 POWER = "log y = log a + b log x by least squares; b -+ t_(n-2) standard errors holds 95%"
 RULE = "II begins where max C rises to 0.1 for good, III where min C rises to 0.9, C = (M S - 1)/(M - 1)"
 ROWS = [
-    Row("E1", CROSSING, "the curve of Figure 1", "[C]", FIT_CODE, check_E1, "", *ONCE),
-    Row("E2", POWER, "exponents", "[D]", (FITS + "fit_power_law",), check_E2, "", *ONCE),
-    Row("E3", "of means: sqrt(sum (v - mean)^2/(n - 1)/n)", "errors", "[D]", SPREADS, check_E3, "", *ONCE),
-    Row("E4", RULE, "three phases", "[C]", PHASE_CODE, check_E4, "", *ONCE),
-    Row("E5", "a sample is an error if y f <= 0", "0-1 error", "[C]", ERROR_CODE, check_E5, "", *ONCE),
-    Row("E6", "N odd: n = N/2, L2 and L3 as they stand", "none", "[C]", ODD_CODE, check_E6, "", *ONCE),
+    Row("E1", CROSSING, "the curve of Figure 1", "[C]", FIT_CODE, _E1, "", *ONCE),
+    Row("E2", POWER, "exponents", "[D]", (FITS + "fit_power_law",), _E2, "", *ONCE),
+    Row("E3", "of means: sqrt(sum (v - mean)^2/(n - 1)/n)", "errors", "[D]", SPREADS, _E3, "", *ONCE),
+    Row("E4", RULE, "three phases", "[C]", PHASE_CODE, _E4, "", *ONCE),
+    Row("E5", "a sample is an error if y f <= 0", "0-1 error", "[C]", ERROR_CODE, _E5, "", *ONCE),
+    Row("E6", "N odd: n = N/2, L2 and L3 as they stand", "none", "[C]", ODD_CODE, _E6, "", *ONCE),
 ]  # fmt: skip

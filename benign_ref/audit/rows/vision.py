@@ -104,7 +104,7 @@ def _theta(shapes, sizes, problem):
 
 
 def _along(function, theta, claimed, rng):
-    """The relative_residual residual over the blocks of a claimed gradient, each along a random direction."""
+    """The relative residual over the blocks of a claimed gradient, each along a random direction."""
     found = []
     for name, block in claimed.items():
         v = rng.standard_normal(block.shape)
@@ -117,12 +117,12 @@ def _at_once(function, theta, claimed, rng):
     """The same along one direction in all blocks, in which each has a share."""
     v = {name: rng.standard_normal(dW.shape) / np.abs(dW).max() for name, dW in claimed.items()}
     slope = function({name: theta[name] + 1e-30j * v[name] for name in theta}).imag / 1e-30
-    found = abs(sum((claimed[name] * v[name]).sum() for name in v) - slope)
-    return found / sum(dW.size for dW in claimed.values()) ** 0.5
+    error = abs(sum((claimed[name] * v[name]).sum() for name in v) - slope)
+    return error / sum(dW.size for dW in claimed.values()) ** 0.5
 
 
-def check_whole(audited, problem):
-    """V8: a small network against the one written out; the public names at the published sizes."""
+def _V8(audited, problem):
+    """A small network against the one written out; the public names at the published sizes."""
     transformer, public, rng = audited.transformer, audited.public, problem.rng(8, 1)
     theta, images = _theta(transformer.SHAPES, SIZES, problem), rng.random((3, 4, 6))
     z, back = transformer.network(theta, images)
@@ -130,30 +130,30 @@ def check_whole(audited, problem):
     slope = _along(lambda at: (dz * _network(at, images)).sum(), theta, back(dz), rng)
     yield "network: the formulas written out", relative_residual(z, _network(theta, images)), EXACT
     yield "network: complex step of the formulas, from a random cotangent", slope, EXACT
-    theta = _theta(transformer.SHAPES, transformer.SIZES, problem)
-    images, labels = rng.random((2, 28, 28)), rng.integers(0, 10, 2)
-    L = -LITERAL["log_softmax"](public.forward(theta, images))[range(2), labels].mean()
-    claimed = public.gradients(theta, images, labels)
-    slope = _at_once(lambda at: public.loss(at, images, labels), theta, claimed, rng)
-    yield "public loss: of the public logits", relative_residual(public.loss(theta, images, labels), L), EXACT
+    theta, batch = _theta(transformer.SHAPES, transformer.SIZES, problem), rng.random((2, 28, 28))
+    labels = rng.integers(0, 10, 2)
+    L = -LITERAL["log_softmax"](public.forward(theta, batch))[range(2), labels].mean()
+    claimed = public.gradients(theta, batch, labels)
+    slope = _at_once(lambda at: public.loss(at, batch, labels), theta, claimed, rng)
+    yield "public loss: of the public logits", relative_residual(public.loss(theta, batch, labels), L), EXACT
     yield "public gradients: complex step of the public loss", slope, EXACT
 
 
-def check_adam(audited, problem):
-    """V9: four steps from given gradients, some of them tiny, against sums over all gradients so far."""
+def _V9(audited, problem):
+    """Four steps from given gradients, some of them tiny, against sums over all gradients so far."""
     rng = problem.rng(9)
     slopes = rng.standard_normal((4, 3, 2)) * 10.0 ** rng.integers(-9, 1, (3, 2))
     theta, m, v = ({"W": a} for a in (rng.standard_normal((3, 2)), np.zeros((3, 2)), np.zeros((3, 2))))
     for t in range(1, 5):
-        first = sum(0.1 * 0.9 ** (t - s) * slopes[s - 1] for s in range(1, t + 1)) / (1 - 0.9**t)
-        second = sum(0.001 * 0.999 ** (t - s) * slopes[s - 1] ** 2 for s in range(1, t + 1)) / (1 - 0.999**t)
+        first, second = (
+            sum((1 - beta) * beta ** (t - s) * slopes[s - 1] ** power for s in range(1, t + 1))
+            / (1 - beta**t)
+            for beta, power in ((0.9, 1), (0.999, 2))
+        )
         before = theta["W"]
         theta, m, v = audited.training.adam(theta, {"W": slopes[t - 1]}, m, v, t)
-        yield (
-            f"adam: step {t}",
-            relative_residual(before - theta["W"], 0.0005 * first / (second**0.5 + 1e-8)),
-            STEP,
-        )
+        wanted = 0.0005 * first / (second**0.5 + 1e-8)
+        yield f"adam: step {t}", relative_residual(before - theta["W"], wanted), STEP
 
 
 def _row(label, operation, statement):
@@ -186,7 +186,7 @@ ROWS = [
             "vision/public.py:loss",
             "vision/public.py:gradients",
         ),
-        check_whole,
+        _V8,
         scales=DRAWN,
         shapes=(MIXED,),
     ),
@@ -196,7 +196,7 @@ ROWS = [
         "Figure 2",
         "[A]",
         ("vision/training.py:adam",),
-        check_adam,
+        _V9,
         scales=DRAWN,
         shapes=(MIXED,),
     ),
