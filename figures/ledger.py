@@ -9,7 +9,7 @@ import numpy as np
 
 from benign_ref import audit
 from benign_ref.audit import page, render
-from benign_ref.audit.core import AuditedPackage
+from benign_ref.audit.core import AuditedPackage, Found
 from benign_ref.teach.notation import mathtext
 
 from .common import PAPER_RED, WIDTH, Result, plt, save
@@ -79,7 +79,7 @@ def make(options):
     title = audit.title(options.seed)
     texts = {"html": page.page(entries, AuditedPackage(), title), "md": render.markdown(entries, title)}
     texts["json"] = render.as_json(entries, AuditedPackage().version, options.seed) + "\n"
-    header = ["label", "statement", "paper", "mark", "route", "scale", "residual", "allowed", "verdict"]
+    header = ["label", "statement", "paper", "mark", *Found._fields, "verdict"]
     rows = [
         [row.label, row.statement, row.paper, row.mark, *one, "holds" if one.passed else "FAILS"]
         for entry in entries
