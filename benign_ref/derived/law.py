@@ -126,7 +126,7 @@ class LawSpace(ColumnSpace):
 
 class LawRun(NamedTuple):
     """A run of GD drawn in law. losses, steps, converged, records: as in api.Run. model: the LawModel at
-    the end.
+    the end. y (N,): the labels that were drawn.
     """
 
     losses: np.ndarray
@@ -134,6 +134,7 @@ class LawRun(NamedTuple):
     converged: bool
     records: list
     model: LawModel
+    y: np.ndarray
 
     def test_loss(self, n, rng, return_se=False):
         """LawModel.test_loss at the end of the run."""
@@ -147,15 +148,15 @@ class LawRun(NamedTuple):
 def checked_for_law(s):
     """The Setting; ValueError or TypeError for one that cannot be drawn in law."""
     validate.instance("s", s, Setting)
-    if s.init != "gaussian":
-        raise ValueError(
-            f"init must be 'gaussian' to draw in law, as only a Gaussian start has independent coordinates "
-            f'in every orthonormal basis, got {s.init!r}; use s.replace(init="gaussian") or br.train'
-        )
-    if s.T > s.d:
-        raise ValueError(
-            f"d must be at least T = 2 + N (M-1) = {s.T} to draw N={s.N}, M={s.M} in law, got d={s.d}"
-        )
+    validate.require(
+        s.init == "gaussian",
+        "init must be 'gaussian' to draw in law, as only a Gaussian start has independent coordinates "
+        f'in every orthonormal basis, got {s.init!r}; use s.replace(init="gaussian") or br.train',
+    )
+    validate.require(
+        s.T <= s.d,
+        f"d must be at least T = 2 + N (M-1) = {s.T} to draw N={s.N}, M={s.M} in law, got d={s.d}",
+    )
     p = 2 * s.d_h + 1
     name, size = ("T", s.T) if s.T > p else ("d_h", s.d_h)
     validate.fits_memory(name, size, 3 * s.T**2 + 6 * s.T * p + 4 * p**2)
@@ -213,4 +214,4 @@ def train_in_law(
         losses, steps, converged, kept = long_run.descend_at(
             space, s, report, record_every=record_every, observe=watch, checkpoint=checkpoint
         )
-    return LawRun(losses, steps, converged, kept, space.model())
+    return LawRun(losses, steps, converged, kept, space.model(), space.drawn[0])

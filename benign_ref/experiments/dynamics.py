@@ -23,7 +23,6 @@ and by the published protocol, all but the losses of the first training sample w
 All on the training data but test_loss.
 """
 
-from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -124,27 +123,12 @@ def quantities_of(record, y, loss):
     return found
 
 
-def labels_of(run, s):
-    """y (N,) of a converged run: L_S <= epsilon < log(2)/N puts every y_n f_n above 0, so that y_n is the
-    sign of f_n at the end.
-
-    Raises RuntimeError for a run that did not get so far.
-    """
-    validate.require(
-        run.losses[-1] < log(2) / s.N,
-        f"the run ended at step {run.steps} with loss {run.losses[-1]:g}, which does not tell its labels: "
-        "that needs less than log(2)/N",
-        RuntimeError,
-    )
-    return np.sign(run.records[-1].outputs)
-
-
 def trajectory(s, seed, *, per_decade=24, n_test=200):
     """One run of Setting s in law, as a Trajectory; a function of its arguments alone.
 
     The steps recorded are the same for every seed, `per_decade` on a logarithmic axis, and the last one. L_D
     is the mean over the same n_test fresh samples at each of them. Raises ValueError or TypeError for a bad
-    argument, RuntimeError if the run stops short of a loss below log(2)/N.
+    argument.
     """
     validate.instance("s", s, Setting)
     n_test = validate.integer("n_test", n_test, 1)
@@ -155,8 +139,7 @@ def trajectory(s, seed, *, per_decade=24, n_test=200):
 
     wanted = api.log_spaced_steps(s.max_steps, per_decade)
     run = train_in_law(s, data.make_rng(seed, (0,)), record_every=wanted, observe=observe, progress=False)
-    y = labels_of(run, s)
-    rows = [quantities_of(record, y, run.losses[record.step]) for record in run.records]
+    rows = [quantities_of(record, run.y, run.losses[record.step]) for record in run.records]
     quantities = {name: np.array([row[name] for row in rows]) for name in QUANTITIES}
     steps = np.array([record.step for record in run.records])
     return Trajectory.of(steps, quantities, [quantities[name] for name in OF_THE_RULE], s.M, run.converged)

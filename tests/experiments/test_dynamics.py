@@ -129,7 +129,7 @@ def test_values_of_the_signals_and_labels_are_those_of_the_draw():
     s = small("benign").replace(epsilon=0.01)
     run = br.train_in_law(s, br.make_rng(3, (0,)), record_every=10**6)
     y = sample_labels(s, br.make_rng(3, (0,)), s.N)  # the first thing that a run in law draws
-    assert dynamics.labels_of(run, s).tolist() == y.tolist()
+    assert run.y.tolist() == y.tolist()
     one = dynamics.trajectory(s, 3, per_decade=2, n_test=10)
     signal = run.records[-1].values[:, 0]
     assert one.quantities["V_plus"][-1] == pytest.approx(signal[y > 0][0], rel=1e-9)
@@ -141,9 +141,14 @@ def test_values_of_the_signals_and_labels_are_those_of_the_draw():
     )
 
 
-def test_a_run_that_stops_early_is_refused_as_it_does_not_tell_its_labels():
-    with pytest.raises(RuntimeError, match="does not tell its labels"):
-        dynamics.trajectory(small("benign").replace(max_steps=3), 0)
+def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one():
+    short, whole = (
+        dynamics.trajectory(small("benign").replace(max_steps=3), 0),
+        dynamics.trajectory(small("benign"), 0),
+    )
+    assert not short.converged and whole.converged and short.steps.tolist() == [0, 1, 2, 3]
+    for name in ("V_plus", "minus_V_minus", "slope_ratio", "P_ss"):
+        assert np.array_equal(short.quantities[name], whole.quantities[name][:4])
 
 
 def made_up(steps, **values):
