@@ -97,36 +97,18 @@ def more_draws_in_words(quick, result, found):
     """The sentence of the caption on the draws that were added."""
     own = len(result.seeds)
     added = [f"{c.draws - own} at N = {N}" for N, c in zip(result.Ns, found) if c.draws > own]
-    if quick:
-        return "No draws are added to these with --quick."
-    return MORE.format(
+    return "No draws are added to these with --quick." if quick else MORE.format(
         enough=more_draws.ENOUGH, draws=own, batch=more_draws.BATCH, most=more_draws.MOST,
         added=", ".join(added) or "none",
     )  # fmt: skip
 
 
-def draw_crossings(axes, result, found, computed):
-    """(d)."""
-    theirs = np.array([[N, *values] for N, values in authors.CROSSINGS.items()], dtype=float)
-    Ns = np.asarray(result.Ns, dtype=float)
-    means, errors = np.array([[c.mean, c.error] for c in found]).T
-    axes.plot([2, 20], [RED, RED], color=PAPER_RED, label="captioned [P]")
-    drawn = np.linspace(4, 20, 100)
-    axes.plot(
-        drawn,
-        [authors.red_curve_as_drawn(N) for N in drawn],
-        color=PAPER_RED,
-        linestyle=":",
-        label="as drawn [A]",
-    )
-    axes.errorbar(theirs[:, 0] - 0.15, theirs[:, 1], theirs[:, 2], fmt="s", markersize=3.5, color="C0",
-                  linewidth=1, label="authors' data [A]")  # fmt: skip
-    axes.errorbar(Ns + 0.15, means, errors, fmt="o", markersize=3.5, color="C1", linewidth=1, label="ours")
-    axes.plot(Ns, computed, color="black", linestyle="--", linewidth=1, marker="_", label="the limit")
-    axes.plot([2, 20], [2 * result.snrs.max() ** 2, 20 * result.snrs.max() ** 2], color="0.6", linewidth=0.8)
-    axes.set(xlabel="N", ylabel=r"$N\,\mathrm{SNR}^2$", ylim=(450, 1150), xlim=(1.2, 20.8), xticks=authors.NS)
-    axes.set_title(f"(d) where test loss crosses {LEVEL}")
-    axes.legend(loc="lower right", ncols=2)
+def draw_heat(axes, plane, values, title, red=True, **look):
+    """A panel of values (S,n) over SNR and N with its scale, and the captioned curve."""
+    axes.figure.colorbar(heat_map(axes, plane, values, **{"vmin": 0, "vmax": 0.8, **look}), ax=axes)
+    if red:
+        curve(axes, RED, color=PAPER_RED)
+    axes.set_title(title)
 
 
 def draw_cut(axes, result, found, computed):
@@ -139,48 +121,45 @@ def draw_cut(axes, result, found, computed):
         ([c.of_mean for c in found], {**WHITE, "linestyle": "--"}, "mean of our draws"),
         (computed, {"color": "black", "linestyle": ":", "linewidth": 1.8}, "the limit"),
     ):
-        axes.plot(
-            np.sqrt(np.asarray(values) / result.Ns),
-            result.Ns,
-            scalex=False,
-            scaley=False,
-            label=label,
-            **look,
-        )
+        snr = np.sqrt(np.asarray(values) / result.Ns)
+        axes.plot(snr, result.Ns, scalex=False, scaley=False, label=label, **look)
     axes.legend(loc="upper right", facecolor="0.7", frameon=True, edgecolor="none", framealpha=0.8)
     axes.set_title(f"(b) ours, cut at {LEVEL}")
 
 
-def draw_against(panels, figure, matrix, comparison, result):
-    """(e), (f)."""
-    plane = SimpleNamespace(
-        snrs=matrix.snrs, Ns=matrix.Ns, not_ended=np.zeros_like(matrix.test_loss, dtype=bool)
-    )
-    mesh = heat_map(panels[0], plane, matrix.test_loss.mean(axis=2), vmin=0, vmax=0.8)
-    curve(panels[0], RED, color=PAPER_RED)
-    panels[0].set_title("(e) the authors' matrix, mean of ten draws [A]")
-    figure.colorbar(mesh, ax=panels[0])
-    mesh = heat_map(panels[1], result, comparison.z, vmin=-4, vmax=4, cmap="RdBu")
-    panels[1].set_title(f"(f) z of every pair: rms {comparison.rms:.2f}")
-    figure.colorbar(mesh, ax=panels[1])
+def draw_crossings(axes, result, found, computed):
+    """(d)."""
+    Ns, drawn, ends = np.asarray(result.Ns, dtype=float), np.linspace(4, 20, 100), np.array([2.0, 20.0])
+    N, mean, error, _ = np.array([[N, *values] for N, values in authors.CROSSINGS.items()], dtype=float).T
+    dots = {"markersize": 3.5, "linewidth": 1}
+    axes.plot(ends, [RED, RED], color=PAPER_RED, label="captioned [P]")
+    red = [authors.red_curve_as_drawn(at) for at in drawn]
+    axes.plot(drawn, red, color=PAPER_RED, linestyle=":", label="as drawn [A]")
+    axes.errorbar(N - 0.15, mean, error, fmt="s", color="C0", label="authors' data [A]", **dots)
+    ours = [c.mean for c in found], [c.error for c in found]
+    axes.errorbar(Ns + 0.15, *ours, fmt="o", color="C1", label="ours", **dots)
+    axes.plot(Ns, computed, color="black", linestyle="--", linewidth=1, marker="_", label="the limit")
+    axes.plot(ends, ends * result.snrs.max() ** 2, color="0.6", linewidth=0.8)
+    axes.set(xlabel="N", ylabel=r"$N\,\mathrm{SNR}^2$", ylim=(450, 1150), xlim=(1.2, 20.8), xticks=authors.NS,
+             title=f"(d) where test loss crosses {LEVEL}")  # fmt: skip
+    axes.legend(loc="lower right", ncols=2)
 
 
 def draw(result, plane, found, computed, matrix, comparison):
     """The picture: four panels, six with the authors' matrix."""
     rows = 2 if matrix is None else 3
     figure, panels = plt.subplots(rows, 2, figsize=(WIDTH, 2.7 * rows))
-    mesh = heat_map(panels[0, 0], result, result.mean("test_loss"), vmin=0, vmax=0.8)
-    curve(panels[0, 0], RED, color=PAPER_RED)
-    panels[0, 0].set_title("(a) test loss, mean of our draws")
-    figure.colorbar(mesh, ax=panels[0, 0])
+    draw_heat(panels[0, 0], result, result.mean("test_loss"), "(a) test loss, mean of our draws")
     draw_cut(panels[0, 1], result, found, computed)
-    mesh = heat_map(panels[1, 0], plane, plane.mean, vmin=0, vmax=0.8)
-    curve(panels[1, 0], RED, color=PAPER_RED)
-    panels[1, 0].set_title("(c) test loss, computed from the limit")
-    figure.colorbar(mesh, ax=panels[1, 0])
+    draw_heat(panels[1, 0], plane, plane.mean, "(c) test loss, computed from the limit")
     draw_crossings(panels[1, 1], result, found, computed)
     if matrix is not None:
-        draw_against(panels[2], figure, matrix, comparison, result)
+        all_there = np.zeros_like(matrix.test_loss, dtype=bool)
+        theirs = SimpleNamespace(snrs=matrix.snrs, Ns=matrix.Ns, not_ended=all_there)
+        title = "(e) the authors' matrix, mean of ten draws [A]"
+        draw_heat(panels[2, 0], theirs, matrix.test_loss.mean(axis=2), title)
+        title = f"(f) z of every pair: rms {comparison.rms:.2f}"
+        draw_heat(panels[2, 1], result, comparison.z, title, red=False, vmin=-4, vmax=4, cmap="RdBu")
     for axes in panels.ravel()[[0, 1, 2, *range(4, 2 * rows)]]:
         axes.set(yticks=authors.NS[1::2], xlim=(0, 15.7), ylim=(1, 21))
     return figure
