@@ -5,6 +5,7 @@ import numpy as np
 from benign_ref.experiments import departures
 from benign_ref.experiments.departures import DEPARTURES, LEVEL, computed, setting_of
 from benign_ref.experiments.fits import crossing_of_rows
+from benign_ref.experiments.more_draws import N_TEST
 from benign_ref.runtime.resume import compute
 
 from .common import WIDTH, Result, log_axis, plt, save, settings_of
@@ -38,7 +39,7 @@ def measure(options):
     tasks = [(name, N, seed, every) for (name, N), chosen in seeds.items() for seed in chosen]
     tasks.sort(key=lambda task: (not DEPARTURES[task[0]].slow, -task[1]))  # the longest runs first
     settings = {name: str(setting_of(name, Ns[0])) for name in DEPARTURES}
-    rows = compute("departures", departures.row, tasks, options, "rows", n_test=departures.N_TEST, **settings)
+    rows = compute("departures", departures.row, tasks, options, "rows", n_test=N_TEST, **settings)
     return {
         (name, N): crossing_of_rows([rows[name, N, seed, every] for seed in chosen])
         for (name, N), chosen in seeds.items()

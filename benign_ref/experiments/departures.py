@@ -16,11 +16,11 @@ import numpy as np
 
 from .. import validate
 from ..paper.setting import Setting
-from .cell import run_cell
-from .fits import Crossing, crossing_from_right, limit_crossing
+from .authors import LEVEL
+from .fits import Crossing, limit_crossing
+from .more_draws import crossing_of_draw
 from .published import published_setting
 
-LEVEL, N_TEST = 0.2, 100
 RATIO, LOWEST, HIGHEST = 1.05, 0.75, 1.35  # of the cells of a row, in N SNR^2
 COSTLY_N, HIGHEST_IF_COSTLY = 10, 1.2
 MU_1 = 1.0  # any: SNR is set cell by cell
@@ -82,12 +82,7 @@ def row(name: str, N: int, seed: int, every: int = 1) -> float:
     """N SNR^2 where the row of one draw last falls through LEVEL, NaN if nowhere on it; a function of its
     arguments alone.
     """
-    s = setting_of(name, N)
-
-    def loss_at(snr):
-        return run_cell(snr, N, seed, base=s, engine="proof", n_test=N_TEST).test_loss
-
-    return crossing_from_right(N, places(name, N, every), loss_at, LEVEL)
+    return crossing_of_draw(setting_of(name, N), N, seed, places(name, N, every))
 
 
 def verdict(found: Crossing, base: Crossing) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..paper.setting import Setting
 from .authors import CROSSINGS, LEVEL, MUS, snr_of
 from .cell import run_cell
 from .fits import crossing_from_right, crossing_of_rows, log_crossings, row_crossings
@@ -21,15 +22,20 @@ N_TEST = 100
 ENOUGH, BATCH, MOST = 20.0, 10, 80
 
 
-def row(N: int, seed: int) -> float:
-    """N SNR^2 where the row of one draw last falls through 0.2 on the published plane, NaN if nowhere; a
-    function of its arguments alone.
+def crossing_of_draw(base: Setting, N: int, seed: int, snrs: list[float]) -> float:
+    """N SNR^2 where the cells of one draw at N, over increasing snrs, last fall through LEVEL, NaN if
+    nowhere; they are computed from the right, and no further than to the fall.
     """
 
     def loss_at(snr):
-        return run_cell(snr, N, seed, base=BASE, engine="proof", n_test=N_TEST).test_loss
+        return run_cell(snr, N, seed, base=base, engine="proof", n_test=N_TEST).test_loss
 
-    return crossing_from_right(N, [snr_of(float(mu)) for mu in MUS], loss_at, LEVEL)
+    return crossing_from_right(N, snrs, loss_at, LEVEL)
+
+
+def row(N: int, seed: int) -> float:
+    """That of a draw on the published plane; a function of its arguments alone."""
+    return crossing_of_draw(BASE, N, seed, [snr_of(float(mu)) for mu in MUS])
 
 
 def crossings(result, compute: Callable | None):

@@ -9,6 +9,7 @@ import benign_ref as br
 from benign_ref.experiments import departures
 from benign_ref.experiments.cell import run_cell
 from benign_ref.experiments.fits import Crossing, crossing
+from benign_ref.experiments.more_draws import N_TEST
 
 CHANGED = {
     "published": set(),
@@ -64,7 +65,7 @@ def test_rows_lie_about_the_limits_crossing_on_one_lattice():
 
 def test_a_row_is_the_last_fall_over_the_cells_of_its_setting():
     s, snrs = departures.setting_of("noise", 4), departures.places("noise", 4, 4)
-    cells = [run_cell(snr, 4, 3, base=s, engine="proof", n_test=departures.N_TEST) for snr in snrs]
+    cells = [run_cell(snr, 4, 3, base=s, engine="proof", n_test=N_TEST) for snr in snrs]
     fallen, *_ = crossing(np.log(4 * np.array(snrs) ** 2), np.array([c.test_loss for c in cells]), 0.2)
     assert np.isfinite(fallen) and departures.row("noise", 4, 3, 4) == np.exp(fallen)
     with pytest.raises(ValueError, match="^name must be one of 'published'"):
