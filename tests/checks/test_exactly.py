@@ -49,6 +49,7 @@ def test_the_numbers_obey_the_rules_of_arithmetic_and_of_derivatives():
     assert product.slope == 2 * y.value - 3 * x.value
     assert quotient.slope == (2 * y.value + 3 * x.value) / y.value**2
     assert (x**-3).slope == -3 * 2 / x.value**4 and (x**0).value == 1
+    assert x**-0.5 * x**0.5 == 1 and x**-0.5 != x**0.5
     assert (
         (1 - x).slope == -2
         and (2 / x).slope == -4 / x.value**2

@@ -65,6 +65,24 @@ def test_the_values_stay_on_their_side_of_the_boundary_and_below_the_longest_tok
             assert s.largest_norm <= convergence.LARGEST[regime]
 
 
+@pytest.mark.parametrize("regime", REGIMES)
+def test_the_values_go_through_the_base_in_increasing_steps_of_at_most_two(regime):
+    for name, factors in convergence.VALUES[regime].items():
+        steps = np.diff(np.log2(factors))
+        assert 1.0 in factors and factors[-1] / factors[0] >= 2.8, name
+        assert steps.min() > 0.2 and steps.max() <= 1, name
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_the_base_has_its_longest_token_at_the_step_that_the_longest_of_all_runs_allows(regime):
+    s = convergence.base_setting(regime)
+    moved = [convergence.moved(s, name, f) for name, fs in convergence.VALUES[regime].items() for f in fs]
+    longest = max(m.largest_norm for m in moved)
+    assert longest <= convergence.LARGEST[regime] < 1.01 * longest
+    assert 3 * 0.3 * s.M / s.eta == pytest.approx(convergence.LARGEST[regime] ** 2)
+    assert (s.M, s.d, s.d_h, s.N, s.snr) == (8, 4096, 16, 8, {"benign": 20.0, "harmful": 2.0}[regime])
+
+
 @pytest.mark.parametrize(
     "name, factor, message",
     [

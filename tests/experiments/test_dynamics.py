@@ -196,6 +196,10 @@ def test_settings_of_the_figures_are_as_stated_and_others_are_refused():
     assert (s.N, s.M, s.snr, s.epsilon, s.C_p) == (10, 16, 16.0, 1e-3, 20.0) and dynamics.setting_of(
         "harmful", "full"
     ).snr == 2.0
+    assert (s.d, s.d_h) == (1024, 64) and dynamics.setting_of("harmful", "quick").epsilon == 1e-2
+    for size in dynamics.SIZES:  # values are as wide as queries and keys, in one space
+        s = dynamics.setting_of("harmful", size)
+        assert s.d_v == s.d_h and s.d == 1024 and s.T < s.d
     for regime, size in (("mild", "full"), ("benign", "small")):
         with pytest.raises(ValueError, match="must be one of"):
             dynamics.setting_of(regime, size)

@@ -77,6 +77,8 @@ def test_the_condition_is_met_with_the_margin_asked_for(regime, x):
         s = theorem.condition_setting(x, 12, 0.03, margin=margin)
         assert np.allclose(theory.clauses(s), margin, rtol=1e-6)
         assert s.x == pytest.approx(x) and s.d == pytest.approx(margin * 144 * 64 / 0.03**2, rel=1e-6)
+    assert np.allclose(theory.clauses(theorem.base_setting(regime)), 10, rtol=1e-6)  # as the text says
+    assert s.max_steps == 10**8 and (s.M, s.d_h, s.C_p) == (4, 64, 10.0)
     assert theorem.condition_setting(x, 12, 0.03, d_margin=40).d == pytest.approx(40 / margin * s.d)
 
 

@@ -16,6 +16,12 @@ def test_defaults_are_the_stated_formulas():
     assert br.Setting(snr=50.0).largest_norm == 50  # beyond C_p the signal is the longest token
 
 
+def test_the_sizes_that_no_formula_gives_are_those_of_the_first_example():
+    values = br.Setting().values()
+    given = {"N": 20, "M": 16, "d": 1024, "d_h": 64, "d_v": 64, "snr": 8.0, "w_O_norm": 1.0, "epsilon": 0.01}
+    assert {name: values[name] for name in given} == given and values["extra_steps"] == 0
+
+
 def test_replace_derives_what_was_not_set_by_hand_and_keeps_what_was():
     s = br.Setting(snr=8.0, eta=0.5)
     assert s.replace(snr=40.0).eta == 0.5

@@ -14,4 +14,46 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "same = HOLDS if median <= MEDIAN else FAILS",
         "same = HOLDS if median < MEDIAN else FAILS",
     ): "a median of differences of measured losses is not exactly the bound, which is ours",
+    (
+        "engines/proof_space.py",
+        "self.U += np.outer(self.G @ move_b, self.w_O)",
+        "self.U += np.outer(((move_b) @ (self.G)), self.w_O)",
+    ): "G is a Gram matrix, so symmetric: both products are the same, up to the order of a sum",
+    (
+        "engines/proof_space.py",
+        "return 2 * T if d_h > 4 * T else d_h",
+        "return 2 * T if d_h >= 4 * T else d_h",
+    ): "at d_h = 4T the rotation into 2T columns changes nothing but time and the last bits",
+    (
+        "derived/fresh.py",
+        "BLOCK = 128  # columns of a product with a triangular matrix that are taken together",
+        "BLOCK = 129  # columns of a product with a triangular matrix that are taken together",
+    ): "the same product by other blocks of columns: only zeros are multiplied, or not",
+    (
+        "derived/fresh.py",
+        "BLOCK = 128  # columns of a product with a triangular matrix that are taken together",
+        "BLOCK = (127)  # columns of a product with a triangular matrix that are taken together",
+    ): "the same product by other blocks of columns: only zeros are multiplied, or not",
+    (
+        "derived/limit_kernel.py",
+        "P, S, D = np.zeros((k, 4)), np.empty((k, 4)), np.empty((k, 4))",
+        "P, S, D = np.zeros((k, 4)), np.empty((k, 4)), np.empty((k, 5))",
+    ): "D is room to work in; its columns are addressed by the four kinds of tokens, a fifth is never read",
+    (
+        "checks/exact.py",
+        "return Field(seed, 1 / max(Fraction(1), largest / 1000))",
+        "return Field(seed, 1 / max(Fraction(2), largest / 1000))",
+    ): "the unit is free, as long as arguments stay below 1000: E(a) = e^(a/2) is as true as e^a",
+    (
+        "engines/records.py",
+        "step, P, S, values, (S @ values[..., None])[..., 0].mean(axis=1), "
+        "observe(space) if observe else None",
+        "step, P, S, values, (S @ values[..., None])[..., (-1)].mean(axis=1), "
+        "observe(space) if observe else None",
+    ): "the last axis has one entry, which is its first and its last",
+    (
+        "derived/law.py",
+        "return np.concatenate([np.where(y > 0, 0, 1)[:, None], noise], axis=1).astype(np.int64)",
+        "return np.concatenate([np.where(y >= 0, 0, 1)[:, None], noise], axis=1).astype(np.int64)",
+    ): "labels are -1 and 1, never 0",
 }

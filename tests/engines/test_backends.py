@@ -1,0 +1,49 @@
+"""The backend that a caller names is the one that runs."""
+
+import numpy as np
+import pytest
+
+import benign_ref as br
+from benign_ref import api
+from benign_ref.engines import parameter_space
+from benign_ref.paper import model
+
+
+class Ran(Exception):
+    """Raised in the place of a backend's function."""
+
+
+def ran(*_):
+    raise Ran
+
+
+@pytest.mark.parametrize(
+    "backend, home, name",
+    [
+        ("numpy", model, "forward"),
+        ("numba", parameter_space, "forward_numba"),
+        ("numpy", api, "gradients_by_hand"),
+        ("numba", parameter_space, "gradients"),
+    ],
+)
+def test_the_backend_named_is_the_one_that_runs(problem, monkeypatch, backend, home, name):
+    theta, X, y = problem()
+    call = {"f": lambda one: br.forward(theta, X, one), "g": lambda one: br.gradients(theta, X, y, one)}[
+        name[0]
+    ]
+    other = {"numpy": "numba", "numba": "numpy"}[backend]
+    monkeypatch.setattr(home, name, ran)
+    call(other)  # does not come there
+    with pytest.raises(Ran):
+        call(backend)
+
+
+def test_loss_hands_its_backend_on_and_both_agree(problem, monkeypatch):
+    theta, X, y = problem()
+    slow, fast = (br.loss(theta, X, y, backend) for backend in ("numpy", "numba"))
+    assert np.isclose(slow, fast, rtol=1e-12, atol=0)
+    monkeypatch.setattr(parameter_space, "forward_numba", ran)
+    assert br.loss(theta, X, y) == slow  # "numpy" unless another is named
+    for call in (br.test_loss, br.error_rate):  # of many samples: the fast one
+        with pytest.raises(Ran):
+            call(theta, X, y)
