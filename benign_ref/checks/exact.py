@@ -41,7 +41,6 @@ import numpy as np
 
 DRAWN_FROM = 2**64  # how many fractions each number is drawn from
 _DIGITS = Context(prec=60, Emin=-(10**6), Emax=10**6)
-_CONSTANTS = (int, float, Fraction, np.integer, np.floating, np.bool_)
 
 
 class Field:
@@ -68,90 +67,71 @@ class Field:
         """
         entries = [(Fraction(float(a)), 2 * self.fraction() - 1) for a in np.ravel(array)]
         drawn = [Number(self, a * (1 + spread * u) if a else u, Fraction(0), 1) for a, u in entries]
-        return _array(drawn, np.shape(array))
+        return np.array(drawn, dtype=object).reshape(np.shape(array))
 
     def moving(self, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """An array of Numbers, moving along a drawn direction, and that direction: (moving, direction)."""
         ways = self.draw(array.shape)
-        pairs = zip(array.ravel(), ways.ravel())
-        return _array([a.along(way.value) for a, way in pairs], array.shape), ways
-
-    def constants(self, array: Any) -> np.ndarray:
-        """An array of numbers as Numbers, each with the value that it has."""
-        array = np.asarray(array)
-        return _array([self.number(a) for a in array.ravel()], array.shape)
+        moving = [a.along(way.value) for a, way in zip(array.ravel(), ways.ravel())]
+        return np.array(moving, dtype=object).reshape(array.shape), ways
 
     def number(self, a: Any) -> Any:
         """A number as Number; NotImplemented for an array or whatever else is no real number."""
         if isinstance(a, Number):
             return a
-        if not isinstance(a, _CONSTANTS):
+        if not isinstance(a, (int, float, Fraction, np.integer, np.floating, np.bool_)):
             return NotImplemented
-        if isinstance(a, (int, np.integer, np.bool_)):
-            a = int(a)
-        return Number(self, Fraction(float(a) if isinstance(a, np.floating) else a), Fraction(0), 0)
+        exact = a if isinstance(a, Fraction) else a.item() if isinstance(a, np.generic) else a
+        return Number(self, Fraction(exact), Fraction(0), 0)
 
     def look_up(self, function: str, a: Fraction) -> Fraction:
-        """What stands for `function` ("exp", "log", "tanh", "sqrt") of a > 0; for "log", a > 1."""
-        if (function, a) not in self._table:
+        """What stands for `function` ("exp", "log", "tanh", "sqrt") of a, by E(0) = 1, E(-a) = 1/E(a),
+        log 1 = 0, log(1/a) = -log a, tanh(-a) = -tanh a.
+        """
+        key = function, max(a, 1 / a) if function == "log" else abs(a)
+        if key[1] == (function == "log"):  # log 1, tanh 0, e^0
+            return Fraction(function == "exp")
+        if key not in self._table:
             drawn = self.fraction() + (function == "exp")  # e^a > 1
             if self._unit is not None:
-                drawn = Fraction(_true_value(function, a if function in ("log", "sqrt") else a * self._unit))
-            self._table[function, a] = drawn
-        return self._table[function, a]
+                drawn = _true_value(function, key[1] * (self._unit if function in ("exp", "tanh") else 1))
+            self._table[key] = drawn
+        one = self._table[key]
+        return one if key[1] == a else 1 / one if function == "exp" else -one
 
     def with_true_values(self, seed: int) -> "Field":
         """A Field of true values, whose unit makes the arguments seen here at most 1000."""
-        largest = max(
-            (a for function, a in self._table if function not in ("log", "sqrt")), default=Fraction(0)
-        )
-        return Field(seed, 1 / max(Fraction(1), largest / 1000))
+        seen = (a for function, a in self._table if function in ("exp", "tanh"))
+        return Field(seed, 1 / max(Fraction(1), max(seen, default=Fraction(0)) / 1000))
 
 
-def _true_value(function: str, argument: Fraction) -> Decimal:
-    """e^a, log a, tanh a or the root of a as Decimal."""
-    a = _DIGITS.divide(Decimal(argument.numerator), Decimal(argument.denominator))
-    if function == "sqrt":
-        return _DIGITS.sqrt(a)
-    if function == "log":
-        return _DIGITS.ln(a)
-    if function == "exp":
-        return _DIGITS.exp(a)
-    e = _DIGITS.exp(-2 * a)
-    return _DIGITS.divide(1 - e, 1 + e)
+def _true_value(function: str, a: Fraction) -> Fraction:
+    """e^a, log a, tanh a or the root of a > 0 to 60 digits."""
+    if function == "tanh":
+        e = _true_value("exp", 2 * a)
+        return (e - 1) / (e + 1)
+    digits = _DIGITS.divide(Decimal(a.numerator), Decimal(a.denominator))
+    return Fraction({"exp": _DIGITS.exp, "log": _DIGITS.ln, "sqrt": _DIGITS.sqrt}[function](digits))
 
 
-def _array(numbers: list, shape: tuple[int, ...]) -> np.ndarray:
-    """A list of Numbers as an array of objects."""
-    array = np.empty(len(numbers), dtype=object)
-    array[:] = numbers
-    return array.reshape(shape)
-
-
-def _binary(rule: Callable) -> tuple[Callable, Callable]:
-    """The method and its mirror image (a + b and b + a) of a rule on two Numbers."""
+def _rule(rule: Callable, turned: bool = False) -> Callable:
+    """The method of a rule on two Numbers; turned: of b + a for a + b."""
 
     def method(self: Any, other: Any) -> Any:
         other = self.field.number(other)
-        return other if other is NotImplemented else rule(self, other)
+        if other is NotImplemented:
+            return other
+        return rule(other, self) if turned else rule(self, other)
 
-    def mirrored(self: Any, other: Any) -> Any:
-        other = self.field.number(other)
-        return other if other is NotImplemented else rule(other, self)
-
-    return method, mirrored
+    return method
 
 
-def _compare(holds: Callable) -> Callable:
-    """A comparison of values."""
-    return _binary(lambda a, b: holds(a.value, b.value))[0]
+def _comparison(holds: Callable) -> Callable:
+    return _rule(lambda a, b: holds(a.value, b.value))
 
 
 class Number:
     """A value and its slope, as fractions; `degree` as the page says. Made by a Field."""
-
-    __slots__ = ("field", "value", "slope", "degree")
-    __hash__ = None  # type: ignore[assignment]  # equal values may have different slopes
 
     def __init__(self, field: Field, value: Fraction, slope: Fraction, degree: int) -> None:
         self.field, self.value, self.slope, self.degree = field, value, slope, degree
@@ -165,27 +145,24 @@ class Number:
         """The slope, as a Number that stands still."""
         return Number(self.field, self.slope, Fraction(0), 2 * self.degree)
 
-    __add__, __radd__ = _binary(
-        lambda a, b: Number(a.field, a.value + b.value, a.slope + b.slope, a.degree + b.degree)
-    )
-    __sub__, __rsub__ = _binary(
-        lambda a, b: Number(a.field, a.value - b.value, a.slope - b.slope, a.degree + b.degree)
-    )
-    __mul__, __rmul__ = _binary(
-        lambda a, b: Number(
-            a.field, a.value * b.value, a.slope * b.value + a.value * b.slope, a.degree + b.degree
-        )
-    )
-    __truediv__, __rtruediv__ = _binary(
-        lambda a, b: Number(
-            a.field,
-            a.value / b.value,
-            (a.slope - a.value / b.value * b.slope) / b.value,
-            a.degree + 2 * b.degree,
-        )
-    )
-    __lt__, __le__, __gt__ = _compare(operator.lt), _compare(operator.le), _compare(operator.gt)
-    __ge__, __eq__, __ne__ = _compare(operator.ge), _compare(operator.eq), _compare(operator.ne)
+    def _sum(self, b: Any) -> "Number":
+        return Number(self.field, self.value + b.value, self.slope + b.slope, self.degree + b.degree)
+
+    def _product(self, b: Any) -> "Number":
+        slope = self.slope * b.value + self.value * b.slope
+        return Number(self.field, self.value * b.value, slope, self.degree + b.degree)
+
+    def _quotient(self, b: Any) -> "Number":
+        value = self.value / b.value
+        return Number(self.field, value, (self.slope - value * b.slope) / b.value, self.degree + 2 * b.degree)
+
+    __add__, __radd__ = _rule(_sum), _rule(_sum, True)
+    __sub__, __rsub__ = _rule(lambda a, b: a._sum(-b)), _rule(lambda a, b: a._sum(-b), True)
+    __mul__, __rmul__ = _rule(_product), _rule(_product, True)
+    __truediv__, __rtruediv__ = _rule(_quotient), _rule(_quotient, True)
+    __lt__, __le__, __gt__ = (_comparison(holds) for holds in (operator.lt, operator.le, operator.gt))
+    __ge__, __eq__, __ne__ = (_comparison(holds) for holds in (operator.ge, operator.eq, operator.ne))
+    __hash__ = None  # type: ignore[assignment]  # equal values may have different slopes
 
     def __neg__(self) -> "Number":
         return Number(self.field, -self.value, -self.slope, self.degree)
@@ -211,40 +188,40 @@ class Number:
             power = power * self
         return power if exponent >= 0 else 1 / power
 
+    def _function(self, value: Fraction, slope: Fraction) -> "Number":
+        """A function that is not rational, by its value and its slope."""
+        return Number(self.field, value, slope, 1 + 2 * self.degree)
+
     def exp(self) -> "Number":
         """E(a): np.exp calls this, and so on below."""
-        a = abs(self.value)
-        E = self.field.look_up("exp", a) if a else Fraction(1)
-        E = E if self.value >= 0 else 1 / E
-        return Number(self.field, E, E * self.slope, 1 + 2 * self.degree)
+        E = self.field.look_up("exp", self.value)
+        return self._function(E, E * self.slope)
 
     def log(self) -> "Number":
-        """log a, with log(1/a) = -log a."""
-        a = self.value
-        if a <= 0:
-            raise ValueError(f"log of {float(a):g}")
-        up = self.field.look_up("log", max(a, 1 / a)) if a != 1 else Fraction(0)
-        return Number(self.field, up if a > 1 else -up, self.slope / a, 1 + 2 * self.degree)
+        """log a, for a > 0."""
+        if self.value <= 0:
+            raise ValueError(f"log of {float(self.value):g}")
+        return self._function(self.field.look_up("log", self.value), self.slope / self.value)
 
     def log1p(self) -> "Number":
         """log(1 + a)."""
         return (1 + self).log()
 
     def tanh(self) -> "Number":
-        """tanh a, with tanh(-a) = -tanh a."""
-        T = self.field.look_up("tanh", abs(self.value)) if self.value else Fraction(0)
-        T = T if self.value >= 0 else -T
-        return Number(self.field, T, (1 - T * T) * self.slope, 1 + 2 * self.degree)
+        """tanh a."""
+        T = self.field.look_up("tanh", self.value)
+        return self._function(T, (1 - T * T) * self.slope)
 
     def sqrt(self) -> "Number":
         """The root of a >= 0: exact of the square of a fraction, else R(a)."""
         if self.value < 0 or (self.value == 0 and self.slope != 0):
             raise ValueError(f"root of {float(self.value):g}")
         root = Fraction(math.isqrt(self.value.numerator), math.isqrt(self.value.denominator))
-        square = root * root == self.value
-        root = root if square else self.field.look_up("sqrt", self.value)
-        slope = self.slope / (2 * root) if root else self.slope
-        return Number(self.field, root, slope, 1 + 2 * self.degree if self.degree or not square else 0)
+        if root * root != self.value:
+            root = self.field.look_up("sqrt", self.value)
+        elif self.degree == 0:
+            return self.field.number(root)
+        return self._function(root, self.slope / (2 * root) if root else self.slope)
 
     def conjugate(self) -> "Number":
         """Itself, as Numbers are real; np.vdot asks for it."""

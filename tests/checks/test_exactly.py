@@ -174,6 +174,20 @@ def test_an_identity_that_needs_the_sum_rule_of_exponentials_is_not_decided_and_
     assert verdicts(wrong) == {"a": "rejected"}
 
 
+def test_so_is_one_that_needs_the_double_angle_of_tanh():
+    f = lambda p: np.tanh(p["a"]).sum()  # noqa: E731
+    point = {"a": np.array([0.3, -0.7])}
+    assert check_exactly(f, lambda p: {"a": 1 - np.tanh(p["a"]) ** 2}, point).passed
+
+    def halved(p):
+        t = np.tanh(p["a"] / 2)
+        return {"a": 1 - (2 * t / (1 + t * t)) ** 2}
+
+    assert verdicts(check_exactly(f, halved, point)) == {"a": "not decided"}
+    wrong = lambda p: {"a": halved(p)["a"] * (1 + 1e-15)}  # noqa: E731
+    assert verdicts(check_exactly(f, wrong, point)) == {"a": "rejected"}
+
+
 def test_kinks_are_decided_on_the_piece_where_the_point_lies():
     hinge = lambda p: np.maximum(p["a"], 0).sum() + abs(p["a"]).max()  # noqa: E731
 
@@ -282,6 +296,6 @@ def test_named_tuples_numbers_and_functions_that_scribble_are_taken():
 def test_the_public_name_and_the_helpers():
     assert br.checks.check_exactly is check_exactly
     field = Field(0)
-    a = field.constants([[1, 0.5], [2, 3]])
+    a = np.frompyfunc(field.number, 1, 1)([[1, 0.5], [2, 3]])
     assert first_difference(a, np.array([[1, 0.5], [2, 3]])) is None
     assert first_difference(a, np.array([[1, 0.5], [2.5, 4]])) == (1, 0) and first_difference(a, a[0]) == ()
