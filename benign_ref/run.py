@@ -25,7 +25,12 @@ from .runtime.store import digest, write_all
 LEVEL = 0.2  # the test loss of the paper's cut
 PER_DECADE = 12  # steps recorded on the logarithmic axis
 ON_THE_WAY = 200  # fresh samples behind a test loss on the way
-NO_FLAG = ("balanced",)
+ROWS = {"S_ss": (0, 0), "S_s2": (0, 1), "S_2s": (1, 0), "S_22": (1, 1)}  # the row that looks, what it sees
+KINDS = {  # the values of Setting that are flags, as argparse reads them
+    one.name: next(kind for kind in (int, float, str) if kind in (one.type, *get_args(one.type)))
+    for one in fields(Setting)
+    if one.init and one.name != "balanced"
+}
 
 
 class Outcome(NamedTuple):
@@ -49,36 +54,24 @@ def arguments(argv):
         description="Run gradient descent once and say what came of it. Every value of Setting by its name.",
         epilog="exit status: 0 done, 1 the run diverged or could not be written, 2 wrong arguments",
     )
-    for one in fields(Setting):
-        if one.init and one.name not in NO_FLAG:
-            kind = next(k for k in (int, float, str) if k in (one.type, *get_args(one.type)))
-            parser.add_argument(
-                f"--{one.name}", type=kind, metavar=one.name.upper(), help=f"Setting's {one.name}"
-            )
+    for name, kind in KINDS.items():
+        parser.add_argument(f"--{name}", type=kind, metavar=name.upper(), help=f"Setting's {name}")
     parser.add_argument("--unbalanced", action="store_true", help="draw each label, instead of half of each")
     parser.add_argument("--mu", type=float, help="||mu||, instead of --snr")
-    parser.add_argument(
-        "--published", choices=FIGURES, help="the published experiment's values [A] for all else"
-    )
+    published = "the published experiment's values [A] for all else"
+    parser.add_argument("--published", choices=FIGURES, help=published)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--law", action="store_true", help="draw the run in law, whatever d")
     how.add_argument("--limit", action="store_true", help="the limit of large d and d_h: nothing drawn")
     parser.add_argument("--seed", type=validate.integer_argument(0), default=0, help="default %(default)s")
-    parser.add_argument(
-        "--n_test",
-        type=validate.integer_argument(1),
-        default=1000,
-        help="fresh samples (default %(default)s)",
-    )
-    parser.add_argument(
-        "--out", type=validate.folder_argument, default="out", metavar="DIR",
-        help="folder of the picture (default %(default)s)",
-    )  # fmt: skip
+    samples = {"type": validate.integer_argument(1), "default": 1000}
+    parser.add_argument("--n_test", **samples, help="fresh samples (default %(default)s)")
+    folder = {"type": validate.folder_argument, "default": "out", "metavar": "DIR"}
+    parser.add_argument("--out", **folder, help="folder of the picture (default %(default)s)")
     asked = parser.parse_args(argv)
     if asked.snr is not None and asked.mu is not None:
         parser.error("--mu and --snr exclude each other: ||mu|| = SNR sigma_p sqrt(d)")
     try:
-        make_rng(asked.seed)
         asked.setting, asked.notes = setting_of(asked)
     except (ValueError, TypeError) as error:
         parser.error(str(error))
@@ -87,8 +80,7 @@ def arguments(argv):
 
 def setting_of(asked):
     """(Setting, what must be said about it) of a command line. Raises ValueError or TypeError."""
-    names = [one.name for one in fields(Setting) if one.init and one.name not in NO_FLAG]
-    given = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    given = {name: getattr(asked, name) for name in KINDS if getattr(asked, name) is not None}
     if asked.unbalanced:
         given["balanced"] = False
     notes = []
@@ -113,29 +105,14 @@ def setting_of(asked):
 
 def history_of(records, losses):
     """What plots.draw_run takes, from the Records of a run; record.observed is the test loss there."""
-    mean = {name: [float(r.attention[:, l, j].mean()) for r in records] for name, l, j in ROWS}
-    size = {
-        name: [float(np.abs(r.values[:, l]).mean()) for r in records] for name, l in (("V_s", 0), ("V_2", 1))
-    }
-    found = {
+    columns = {
         "step": [r.step for r in records],
         "train_loss": [losses[r.step] for r in records],
         "test_loss": [r.observed for r in records],
+        **{name: [float(r.attention[:, l, j].mean()) for r in records] for name, (l, j) in ROWS.items()},
+        **{f"V_{j}": [float(np.abs(r.values[:, l]).mean()) for r in records] for l, j in enumerate("s2")},
     }
-    return {name: np.array(values) for name, values in {**found, **mean, **size}.items()}
-
-
-ROWS = (
-    ("S_ss", 0, 0),
-    ("S_s2", 0, 1),
-    ("S_2s", 1, 0),
-    ("S_22", 1, 1),
-)  # the row that looks, the token it sees
-
-
-def phases_of(history, M):
-    """The Phases of a history."""
-    return find_phases(history["step"], *(history[name] for name, _, _ in ROWS), M)
+    return {name: np.array(values) for name, values in columns.items()}
 
 
 def run_drawn(s, seed, n_test, law):
@@ -146,39 +123,34 @@ def run_drawn(s, seed, n_test, law):
     start, test = make_rng(seed, (0,)), lambda: make_rng(seed, (1,))  # the same fresh samples at every step
     if law:
         run = train_in_law(s, start, record_every=wanted, observe=lambda at: at.test_loss(few, test()))
-        loss, error = run.test_loss(n_test, test(), return_se=True)
-        wrong = run.error_rate(n_test, test())
+        fresh = *run.test_loss(n_test, test(), return_se=True), run.error_rate(n_test, test())
     else:
-        data, theta, fresh = (
-            sample_dataset(s, start),
-            init_parameters(s, start),
-            sample_dataset(s, test(), n_test),
-        )
-
-        def losses(theta, count):
-            """Losses and errors on the first `count` fresh samples."""
-            margins = fresh.y[:count] * api.forward(theta, fresh.X[:count], "numba")
-            return logistic(margins), margins <= 0
-
-        observe = lambda theta: float(losses(theta, few)[0].mean())  # noqa: E731
+        data, theta = sample_dataset(s, start), init_parameters(s, start)
+        X, y, *_ = sample_dataset(s, test(), n_test)
+        margins = lambda theta, n: y[:n] * api.forward(theta, X[:n], "numba")  # noqa: E731
+        observe = lambda theta: float(logistic(margins(theta, few)).mean())  # noqa: E731
         run = api.train(s, data, theta, record_every=wanted, observe=observe)
-        each, errors = losses(run.parameters, n_test)
-        loss, wrong = float(each.mean()), float(errors.mean())
-        error = float(each.std(ddof=1) / np.sqrt(n_test)) if n_test > 1 else float("nan")
+        z = margins(run.parameters, n_test)
+        error = float(logistic(z).std(ddof=1) / np.sqrt(n_test)) if n_test > 1 else float("nan")
+        fresh = float(logistic(z).mean()), error, float((z <= 0).mean())
     history = history_of(run.records, run.losses)
-    return Outcome(run.steps, run.converged, history, phases_of(history, s.M), loss, error, wrong)
+    return Outcome(run.steps, run.converged, history, phases_of(history, s.M), *fresh)
 
 
 def run_limit(s):
     """The Outcome in the limit."""
     run = train_in_limit(s, record_every=api.log_spaced_steps(s.max_steps, PER_DECADE))
     at = run.history
-    history = {name: at.attention[name[2:]] for name, _, _ in ROWS}
-    history |= {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}
+    history = {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}
+    history |= {name: at.attention[name[2:]] for name in ROWS}
     history |= {"V_s": np.abs(at.V_s), "V_2": np.abs(at.V_2)}
-    return Outcome(
-        run.steps, run.converged, history, phases_of(history, s.M), run.test_loss, None, run.error_rate
-    )
+    phases = phases_of(history, s.M)
+    return Outcome(run.steps, run.converged, history, phases, run.test_loss, None, run.error_rate)
+
+
+def phases_of(history, M):
+    """The Phases of a history."""
+    return find_phases(history["step"], *(history[name] for name in ROWS), M)
 
 
 def boundary_line(s):
@@ -189,22 +161,18 @@ def boundary_line(s):
     except (ValueError, DivergenceError) as error:
         return f"{here}; the limit has no boundary to compare with here ({error})"
     side = "benign" if s.N_snr2 > there else "harmful"
-    return (
-        f"{here}, {s.N_snr2 / there:.2f} times the limit's boundary {there:.0f} (test loss {LEVEL}) at this"
-        f" N: {side} side"
-    )
+    times = f"{s.N_snr2 / there:.2f} times the limit's boundary {there:.0f} (test loss {LEVEL})"
+    return f"{here}, {times} at this N: {side} side"
 
 
 def report(s, outcome, engine):
     """The lines that say what came of a run."""
-    ended = f"L_S <= {s.epsilon:g} reached" if outcome.converged else f"L_S <= {s.epsilon:g} NOT reached"
+    ended = f"L_S <= {s.epsilon:g} {'reached' if outcome.converged else 'NOT reached'}"
     spread = "" if outcome.standard_error is None else f" +- {outcome.standard_error:.2g} (standard error)"
+    first, last = outcome.history["train_loss"][[0, -1]]
     return [
         f"run      {engine}: {outcome.steps} steps, {ended}",
-        (
-            f"losses   training {outcome.history['train_loss'][0]:.4g} to"
-            f" {outcome.history['train_loss'][-1]:.4g}"
-        ),
+        f"losses   training {first:.4g} to {last:.4g}",
         f"test     loss {outcome.test_loss:.4g}{spread}, error rate {outcome.error_rate:.3g}",
         f"phases   {outcome.phases}",
         f"boundary {boundary_line(s)}",
@@ -215,35 +183,29 @@ def write(folder, name, outcome, s, engine):
     """NAME.png and NAME.csv in the folder, which is made if it is not there; returns the paths. Raises
     OSError.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = folder / f"{name}.png", folder / f"{name}.csv"
-    title = (
-        f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}, {engine}; grey: phases I,"
-        " II, III"
-    )
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    shape = f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}"
     picture, table = io.BytesIO(), io.StringIO()
+    title = f"{shape}, {engine}; grey: phases I, II, III"
     plots.draw_run(picture, outcome.history, outcome.phases, s.M, title)
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(outcome.history)
-    writer.writerows(zip(*(values.tolist() for values in outcome.history.values())))
-    write_all(dict(zip(paths, (picture.getvalue(), table.getvalue().encode()))))
-    return paths
+    columns = (values.tolist() for values in outcome.history.values())
+    csv.writer(table, lineterminator="\n").writerows([outcome.history, *zip(*columns)])
+    contents = {"png": picture.getvalue(), "csv": table.getvalue().encode()}
+    files = {Path(folder) / f"{name}.{kind}": content for kind, content in contents.items()}
+    write_all(files)
+    return list(files)
 
 
 def main(argv=None):
     """Run and report; returns the exit status."""
     asked = arguments(argv)
-    s = asked.setting
-    engine = "in law" if asked.law else "the limit" if asked.limit else "real draws"
-    print(s)
-    for note in asked.notes:
-        print(f"note: {note}")
+    s, engine = asked.setting, "in law" if asked.law else "the limit" if asked.limit else "real draws"
+    print("\n".join([str(s), *(f"note: {note}" for note in asked.notes)]))
     try:
         outcome = run_limit(s) if asked.limit else run_drawn(s, asked.seed, asked.n_test, asked.law)
         print("\n".join(report(s, outcome, engine)))
-        kind = engine.replace(" ", "-")
-        name = f"run-N{s.N}-snr{s.snr:g}-{kind}-seed{asked.seed}-{digest([str(s), asked.n_test])[:6]}"
+        kind, key = engine.replace(" ", "-"), digest([str(s), asked.n_test])[:6]
+        name = f"run-N{s.N}-snr{s.snr:g}-{kind}-seed{asked.seed}-{key}"
         print("written  " + ", ".join(str(path) for path in write(asked.out, name, outcome, s, engine)))
     except BrokenPipeError:  # whoever read what is printed has gone
         raise
