@@ -197,15 +197,28 @@ def published_draw(regime, seed, record_every, n_test):
     return Trajectory.of(steps, quantities, pairs, s.M, converged).as_lists()
 
 
-def published_limit(regime, steps):
-    """The same quantities in the limit, as a Trajectory."""
-    s = published_setting(PUBLISHED[regime])
-    run = train_in_limit(s, record_every=steps)
+def limit_trajectory(s, steps, backend="numpy"):
+    """The quantities of both kinds of run in the limit of large d and d_h (limit.py), at those of `steps`
+    that it takes, and at its end; as a Trajectory. backend: as in `train_in_limit`.
+    """
+    run = train_in_limit(s, backend=backend, record_every=steps)
     at, S, P = run.history, run.history.attention, run.history.logits
-    mean_S = [(S["s" + key] + S["2" + key] + (s.M - 2) * S["i" + key]) / s.M for key in "s2"]  # over queries
-    values = (run.losses[at.step], at.test_loss, *mean_S, at.V_s, at.V_2, P["ss"], P["s2"], P["is"], P["i2"])
-    quantities = dict(zip(PUBLISHED_QUANTITIES, values, strict=True))
+    quantities = {
+        "train_loss": run.losses[at.step], "test_loss": at.test_loss, "V_plus": at.V_s,
+        "minus_V_minus": at.V_s, "V_s": at.V_s, "V_2": at.V_2, "V_i": at.V_i,
+        **{"S_" + pair: S[pair] for pair in PAIRS}, **{"P_" + pair: P[pair] for pair in PAIRS},
+        "slope_ratio": np.ones(len(at.step)),  # all samples are alike
+    }  # fmt: skip
+    for key in "s2":
+        quantities["S_" + key] = (
+            S["s" + key] + S["2" + key] + (s.M - 2) * S["i" + key]
+        ) / s.M  # over queries
     return Trajectory.of(at.step, quantities, [S[name[2:]] for name in OF_THE_RULE], s.M, run.converged)
+
+
+def published_limit(regime, steps):
+    """`limit_trajectory` of a published experiment."""
+    return limit_trajectory(published_setting(PUBLISHED[regime]), steps, "numba")
 
 
 def average(trajectories, logarithmic=ON_A_LOG_AXIS):
@@ -230,19 +243,3 @@ def average(trajectories, logarithmic=ON_A_LOG_AXIS):
         centre, two_sigma = values.mean(axis=0), 2 * values.std(axis=0, ddof=1)
         mean[name], low[name], high[name] = map(back, (centre, centre - two_sigma, centre + two_sigma))
     return Average(np.array(shared), mean, low, high)
-
-
-def limit_trajectory(s, steps):
-    """The same quantities in the limit of large d and d_h (limit.py), at those of `steps` that it takes, and
-    at its end; as a Trajectory.
-    """
-    # the plain form takes a second or two: less than to compile the other
-    run = train_in_limit(s, backend="numpy", record_every=steps)
-    at, S, P = run.history, run.history.attention, run.history.logits
-    quantities = {
-        "train_loss": run.losses[at.step], "test_loss": at.test_loss, "V_plus": at.V_s,
-        "minus_V_minus": at.V_s, "V_2": at.V_2, "V_i": at.V_i, **{"S_" + pair: S[pair] for pair in PAIRS},
-        **{"P_" + pair: P[pair] for pair in PAIRS},
-        "slope_ratio": np.ones(len(at.step)),  # all samples are alike
-    }  # fmt: skip
-    return Trajectory.of(at.step, quantities, [S[name[2:]] for name in OF_THE_RULE], s.M, run.converged)
