@@ -159,11 +159,10 @@ class Entry:
 
     def routes(self):
         """Each route once, as Found, with its worst scale."""
-        names = dict.fromkeys(one.route for one in self.found)
-        return [
-            max((one for one in self.found if one.route == name), key=lambda one: one.strain)
-            for name in names
-        ]
+        worst = {}
+        for one in self.found:
+            worst[one.route] = max(worst.get(one.route, one), one, key=lambda one: one.strain)
+        return list(worst.values())
 
 
 def run_row(row, audited, seed=0, scales=problems.SCALES, first_failure=False):
@@ -188,29 +187,23 @@ def run_row(row, audited, seed=0, scales=problems.SCALES, first_failure=False):
                     if first_failure and not found[-1].passed:
                         break
         except Exception as error:  # noqa: BLE001 - whatever the audited code raises is a finding
-            broken.append(raised(error))
-    failed = [one for one in found if not one.passed]
-    if failed:
-        one = max(failed, key=lambda one: one.strain)
+            kind = "" if isinstance(error, (Missing, Vacuous)) else f"{type(error).__name__}: "
+            broken.append(f"{_raising_function(error)}{kind}{error}")
+    one = max((one for one in found if not one.passed), key=lambda one: one.strain, default=None)
+    if one:
         broken.append(
             f"at the {one.scale} scale ({one.sizes}), by {one.route}, the residual is {one.residual:.2g}, "
             f"allowed is {one.allowed:.2g}"
         )
     if not found and not broken:
         broken.append("no route was taken, so nothing was checked")
-    if broken:
-        broken.extend(replaced(row, audited))
-    sentence = f"{row.label}: " + "; ".join(dict.fromkeys(broken)) if broken else ""
+    sentence = (
+        f"{row.label}: " + "; ".join(dict.fromkeys([*broken, *_replaced(row, audited)])) if broken else ""
+    )
     return Entry(row, tuple(found), sentence, time.perf_counter() - begun)
 
 
-def raised(error):
-    """What was raised, and by which function."""
-    kind = "" if isinstance(error, (Missing, Vacuous)) else f"{type(error).__name__}: "
-    return f"{raising_function(error)}{kind}{error}"
-
-
-def raising_function(error):
+def _raising_function(error):
     """ "paper/proof.py:ReferenceProofSpace.move, line 83, raised " for the deepest frame in the package; ""
     if there is none.
     """
@@ -222,16 +215,11 @@ def raising_function(error):
     return ""
 
 
-def plain(function):
-    """The Python function behind a jitted one; any other is given back."""
-    return getattr(function, "py_func", function)
-
-
-def replaced(row, audited):
+def _replaced(row, audited):
     """A sentence for each named function that is not the one its file defines."""
     for named in row.code:
         try:
-            code = getattr(plain(audited.function(named)), "__code__", None)
+            code = getattr(inspect.unwrap(audited.function(named)), "__code__", None)
         except Exception:  # noqa: BLE001 - then the row's own sentence says so
             continue
         if code is not None and Path(code.co_filename).name != Path(named.split(":")[0]).name:
@@ -242,6 +230,6 @@ def source(row, audited):
     """(name, text) of each function that a row names; the text says so where there is none."""
     for named in row.code:
         try:
-            yield named, inspect.getsource(plain(audited.function(named)))
+            yield named, inspect.getsource(audited.function(named))
         except (Missing, OSError, TypeError, ImportError, SyntaxError) as error:
             yield named, f"# no source: {error}\n"

@@ -66,33 +66,34 @@ class Problem:
         f = self.exact[0]
         return np.array([y_n * literal.slope(y_n * f_n) / len(f) for y_n, f_n in zip(self.y, f)])
 
+    def loss(self, theta):
+        """The ledger's own L_S."""
+        return literal.loss(theta, self.X, self.y)
+
     @cached_property
     def gradient(self):
-        """grad L_S by complex step of the ledger's own loss."""
-        return literal.complex_step(lambda theta: literal.loss(theta, self.X, self.y), self.theta)
+        """grad L_S by complex step."""
+        return literal.complex_step(self.loss, self.theta)
 
     def difference(self, block):
         """dL_S by one block by central differences. Steps move the logits, or the values, by about 1/100."""
         size = np.abs(self.X).max() * np.sqrt(self.X.shape[2])
         W_Q, W_K, W_V, w_O = (np.abs(W).max() for W in self.theta)
         moves = size**2 * W_K, size**2 * W_Q, size * w_O, size * W_V
-        loss = lambda theta: literal.loss(theta, self.X, self.y)  # noqa: E731
-        return literal.central(loss, self.theta, block, 1e-2 / moves[block])
+        return literal.central(self.loss, self.theta, block, 1e-2 / moves[block])
 
     def stride(self, *blocks):
         """The least eta of a step that is as long as the weights in each of these blocks, or longer."""
         return max(np.abs(self.theta[b]).max() / np.abs(self.gradient[b]).max() for b in blocks)
 
-    def path(self, steps, train_w_O, eta=None):
-        """GD by the ledger's own derivatives: losses (steps+1,) and theta after `steps` steps."""
-        theta, losses = [W.copy() for W in self.theta], []
-        for t in range(steps + 1):
-            losses.append(literal.loss(theta, self.X, self.y))
-            if t < steps:
-                slope = literal.complex_step(lambda at: literal.loss(at, self.X, self.y), theta)
-                moved = [W - (self.eta if eta is None else eta) * dW for W, dW in zip(theta, slope)]
-                theta = moved[:3] + [moved[3] if train_w_O else theta[3]]
-        return np.array(losses), theta
+    def path(self, steps, train_w_O):
+        """GD by these derivatives: losses (steps+1,), and theta before each step and after the last."""
+        thetas = [list(self.theta)]
+        for t in range(steps):
+            slope = literal.complex_step(self.loss, thetas[t]) if t else self.gradient
+            moved = [W - self.eta * dW for W, dW in zip(thetas[t], slope)]
+            thetas.append(moved if train_w_O else [*moved[:3], self.theta[3]])
+        return np.array([self.loss(theta) for theta in thetas]), thetas
 
 
 def _rng(seed, *key):
@@ -101,13 +102,10 @@ def _rng(seed, *key):
 
 def _sizes(shape, rng):
     """N, M, d, d_h, d_v."""
-    N, M = int(rng.integers(1, 6)), int(rng.integers(2, 10))
-    d, d_h, d_v = rng.integers(3, 10), rng.integers(1, 8), rng.integers(1, 5)
-    if shape == ONE_TOKEN:
-        M = 1
+    N, M, d, d_h, d_v = (int(rng.integers(*ends)) for ends in ((1, 6), (2, 10), (3, 10), (1, 8), (1, 5)))
     if shape == WIDE:
-        N, M, d, d_h = int(rng.integers(1, 3)), int(rng.integers(2, 4)), 3, rng.integers(65, 71)
-    return N, M, int(d), int(d_h), int(d_v)
+        N, M, d, d_h = (int(rng.integers(*ends)) for ends in ((1, 3), (2, 4), (3, 4), (65, 71)))
+    return N, 1 if shape == ONE_TOKEN else M, d, d_h, d_v
 
 
 def _labels(shape, rng, N):
@@ -120,8 +118,7 @@ def _labels(shape, rng, N):
 
 def _repeat(X, place):
     """Let tokens of X (N,M,...) stand in several samples and twice in one, if there is room after `place`."""
-    M = X.shape[1]
-    if M > place + 2:
+    if X.shape[1] > place + 2:
         X[-1, place] = X[0, -1]  # in two samples, or (N = 1) twice in one
         X[0, place] = X[0, place + 1]
 
@@ -129,23 +126,15 @@ def _repeat(X, place):
 def _generic(rng, shape, N, M, d, d_h, d_v):
     X = rng.standard_normal((N, M, d))
     _repeat(X, 0)
-    Q_K = 0.66 * d_h**-0.25
-    theta = (
-        Q_K * rng.standard_normal((d, d_h)),
-        Q_K * rng.standard_normal((d, d_h)),
-        0.5 * rng.standard_normal((d, d_v)),
-        0.5 * rng.standard_normal(d_v) + 0.2,
-    )
-    return theta, X, _labels(shape, rng, N), 0.3
+    W_Q, W_K = 0.66 * d_h**-0.25 * rng.standard_normal((2, d, d_h))
+    W_V, w_O = 0.5 * rng.standard_normal((d, d_v)), 0.5 * rng.standard_normal(d_v) + 0.2
+    return (W_Q, W_K, W_V, w_O), X, _labels(shape, rng, N), 0.3
 
 
 def _initial(rng, shape, N, M, d, d_h, d_v):
-    snr, w_O_norm = (
-        rng.uniform(1, 6),
-        rng.uniform(1.2, 2),
-    )  # were ||w_O|| = 1, a missing ||w_O||^2 would not show
-    plus, minus = np.linalg.qr(rng.standard_normal((d, 2)))[0].T
-    y = _labels(shape, rng, N)
+    # were ||w_O|| = 1, a missing ||w_O||^2 would not show
+    snr, w_O_norm = rng.uniform(1, 6), rng.uniform(1.2, 2)
+    (plus, minus), y = np.linalg.qr(rng.standard_normal((d, 2)))[0].T, _labels(shape, rng, N)
     X, C_p = rng.standard_normal((N, M, d)) / np.sqrt(d), 5 * np.sqrt(M)
     X[:, 1:2] *= C_p
     X -= (X @ plus)[..., None] * plus + (X @ minus)[..., None] * minus
@@ -189,14 +178,13 @@ def _saturated(rng, shape, N, M, d, d_h, d_v):
 _DRAW = {GENERIC: _generic, INITIAL: _initial, SATURATED: _saturated}
 
 
+def _problem(seed, label, scale, number, shape):
+    key = *label.encode(), number
+    rng = _rng(seed, SCALES.index(scale), 0, *key)
+    return Problem(scale, seed, *_DRAW[scale](rng, shape, *_sizes(shape, rng)), shape, key)
+
+
 @lru_cache(maxsize=256)
 def drawn(seed, label, scales=SCALES, shapes=SHAPES):
     """The problems of a row and a seed, at these scales and in these shapes; kept, with what was computed."""
-    found = []
-    for scale in scales:
-        for k, shape in enumerate(shapes):
-            key = (*label.encode(), k)
-            rng = _rng(seed, SCALES.index(scale), 0, *key)
-            theta, X, y, eta = _DRAW[scale](rng, shape, *_sizes(shape, rng))
-            found.append(Problem(scale, seed, theta, X, y, eta, shape, key))
-    return found
+    return [_problem(seed, label, scale, *shape) for scale in scales for shape in enumerate(shapes)]

@@ -7,20 +7,18 @@ import html.parser
 import json
 import subprocess
 import sys
-import types
 from importlib import import_module
 
 import numpy as np
 import pytest
 
 from benign_ref import audit
-from benign_ref.audit import core, literal, mutants, render
+from benign_ref.audit import core, exact, literal, mutants, render
 from benign_ref.audit.core import AuditedPackage, Found, Row, Vacuous, run_row
 from benign_ref.audit.mutants import patches
 from benign_ref.audit.page import page
 from benign_ref.audit.problems import INITIAL, MIXED, ONE_CLASS, ONE_TOKEN, SCALES, SHAPES, WIDE, drawn
 from benign_ref.checks import relative_residual
-from benign_ref.engines import kernels
 
 KNOWN = audit.statements()
 QUICK = [label for label, row in KNOWN.items() if "measured" not in row.mark]
@@ -58,12 +56,15 @@ def test_every_statement_has_a_row_that_holds_on_the_true_code(entries):
     assert [entry.sentence for entry in entries if not entry.passed] == []
     for entry in entries:
         assert {one.scale for one in entry.found} == set(entry.row.scales)
+        assert entry.exact.startswith("equal, as fractions") or entry.row.label not in exact.CASES
         assert ("measured" in entry.row.mark) == (entry.row.scales == ("initial",))
 
 
-def test_no_false_alarm_on_another_seed():
-    # 100 seeds were run when the allowed residuals were chosen
-    assert [entry.sentence for entry in audit.run(QUICK, 1) if not entry.passed] == []
+@pytest.mark.parametrize("label", QUICK)
+def test_no_false_alarm_on_another_seed(label):
+    # seeds 0 to 99 in all shapes were run when the allowed residuals were chosen; here one shape of another
+    row = KNOWN[label]
+    assert run_row(dataclasses.replace(row, shapes=row.shapes[:1]), AuditedPackage(), 100).sentence == ""
 
 
 def owner(named):
@@ -281,10 +282,6 @@ def test_module_hands_over_to_its_commands():
     assert "audit" in call().stdout and call("nothing").returncode == 2
     shown = call("audit", "--only", "I1")
     assert shown.returncode == 0 and "1 of 1 statements hold" in shown.stdout
-
-
-def test_kernels_of_a_row_are_shown_as_python():
-    assert isinstance(core.plain(kernels.gather), types.FunctionType)
 
 
 def test_each_scale_is_judged_by_itself_and_each_seed_is_another_problem(at):

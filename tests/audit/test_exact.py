@@ -20,7 +20,7 @@ def test_the_cases_are_the_identities_of_the_statements():
     assert ASKED | {"L2", "L3", "L4"} <= set(exact.CASES) <= set(command.statements())
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [1, 2])  # seed 0 is the ledger's own, in test_audit.py
 @pytest.mark.parametrize("label", exact.CASES)
 def test_every_case_is_equal_as_fractions(label, seed):
     proof = exact.prove(label, seed)

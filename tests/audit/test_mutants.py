@@ -2,6 +2,7 @@
 trace.
 """
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -15,8 +16,8 @@ from benign_ref.audit.mutants import patches
 KNOWN = audit.statements()
 ALL = mutants.all_mutants()
 LABELS = dict.fromkeys(mutant.label for mutant in ALL)
-# every third of each statement; `python -m benign_ref audit --mutants` tries all of them
-THIRD = [one for label in LABELS for one in [one for one in ALL if one.label == label][::3]]
+# one of each statement and file; `python -m benign_ref audit --mutants` tries all of them
+SAMPLE = list({(one.label, one.file): one for one in ALL}.values())
 
 
 def test_there_are_forty_and_more_each_named_once_of_a_statement_in_the_ledger():
@@ -28,7 +29,7 @@ def test_there_are_forty_and_more_each_named_once_of_a_statement_in_the_ledger()
 
 
 @pytest.mark.parametrize(
-    "mutant", THIRD, ids=lambda mutant: f"{mutant.label}-{mutant.name}".replace(" ", "_")
+    "mutant", SAMPLE, ids=lambda mutant: f"{mutant.label}-{mutant.name}".replace(" ", "_")
 )
 def test_the_ledger_rejects(mutant):
     with patches.copy_of_package(mutant) as audited:
@@ -44,6 +45,7 @@ def test_a_true_copy_passes_every_row_and_holds_no_numba():
         assert isinstance(audited.kernels.gather, type(test_a_true_copy_passes_every_row_and_holds_no_numba))
         for row in KNOWN.values():
             if "measured" not in row.mark:
+                row = dataclasses.replace(row, shapes=row.shapes[:1])
                 assert run_row(row, audited).sentence == ""
 
 

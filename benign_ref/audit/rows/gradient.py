@@ -109,7 +109,7 @@ def _steps(audited, problem):
     s, data, start = settings(audited, problem, 3)
     paths = {trained: problem.path(3, trained) for trained in (False, True)}
     for options, name, blocks in WAYS:
-        losses, theta = paths[options["train_w_O"]]
+        losses, (*_, theta) = paths[options["train_w_O"]]
         run = audited.api.train(s, data, start, **options)
         got = [new - old for new, old in zip(run.parameters, start)]
         moved = [new - old for new, old in zip(theta, problem.theta)]

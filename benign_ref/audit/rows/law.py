@@ -101,7 +101,7 @@ def _run(audited, problem, k, s):
     w_O = np.array([s.w_O_norm])
     theta = (W[:, :h], W[:, h : 2 * h], W[:, -1:] / s.w_O_norm, w_O)
     vectors = Problem(problem.scale, problem.seed, theta, X, y, s.eta)
-    losses, (W_Q, W_K, W_V, _) = vectors.path(2, False)
+    losses, (*_, (W_Q, W_K, W_V, _)) = vectors.path(2, False)
     falls = run.losses - run.losses[0], losses - losses[0]
     yield "train_in_law: falls of the loss, by complex step in d dimensions", relative_residual(*falls), EXACT
     W_t = np.concatenate([W_Q, W_K, W_V @ w_O[:, None]], axis=1)

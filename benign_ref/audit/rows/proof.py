@@ -49,7 +49,7 @@ def _rebuilt(audited, problem, block):
     for train_w_O, word in ((False, "fixed"), (True, "trained")):
         steps = {1: (stride, problem.theta[block] - stride * problem.gradient[block])}
         if not problem.saturated:
-            steps[2] = problem.eta, problem.path(2, train_w_O)[1][block]
+            steps[2] = problem.eta, problem.path(2, train_w_O)[1][-1][block]
         for kind in _kinds(audited):
             for count, (eta, wanted) in steps.items():
                 space = kind.of(theta, problem.X, problem.y, train_w_O)

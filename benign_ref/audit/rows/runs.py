@@ -17,7 +17,7 @@ EXACT = 1e-9
 
 def _R1(audited, problem):
     """At which steps records are kept, and that each holds the tokens as they are before that step."""
-    thetas = [problem.path(t, False)[1] for t in range(4)]
+    _, thetas = problem.path(3, False)
     for engine, backend in TWINS:
         given = settings(audited, problem, 3)
         for every, steps in ((2, [0, 2, 3]), (1, [0, 1, 2, 3]), ([1], [1, 3]), ([0, 2], [0, 2, 3])):
