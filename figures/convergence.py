@@ -58,9 +58,9 @@ def settings_moved(size):
 
 
 def measure(which, options):
-    """Times and a (see convergence.Time), {(regime, name): (values, seeds)} each; {regime: [(passages, held),
-    ...]} by seed; and the limit's times, {(regime, name): (values, half decades)}. RuntimeError if a run left
-    its regime or did not reach epsilon.
+    """Times and a (see convergence.time_of), {(regime, name): (values, seeds)} each; {regime: [(passages,
+    held), ...]} by seed; and the limit's times, {(regime, name): (values, half decades)}. RuntimeError if a
+    run left its regime or did not reach epsilon.
     """
     size = SIZES[which]
     values, until = size["values"], (size["half_decades"], size["N"])

@@ -61,12 +61,10 @@ def places(size):
     return found + [(Ns[1], epsilons[1], margin) for margin in margins if margin != theorem.MARGIN]
 
 
-def row_of(engine, regime, N, epsilon, margin, seed, end):
-    """The Row of an End."""
+def row_of(engine, regime, N, epsilon, margin, seed, steps, test_loss):
+    """The Row of where a run ends."""
     s = theorem.condition_setting(theorem.X[regime], N, epsilon, d_margin=margin)
-    return Row(
-        engine, regime, N, epsilon, s.d, seed, end.steps, end.steps / THEOREMS[regime].order(s), end.test_loss
-    )
+    return Row(engine, regime, N, epsilon, s.d, seed, steps, steps / THEOREMS[regime].order(s), test_loss)
 
 
 def over(axes, rows, x, y, side):
@@ -152,8 +150,8 @@ def make(options):
     tasks = [(*place, seed) for place in asked for seed in seeds]
     bases = {regime: settings_of(theorem.base_setting(regime)) for regime in theorem.X}
     ends = compute(f"theorem-{size}", theorem.end_in_law, tasks, options, "runs", bases=bases)
-    rows = [row_of("law", *task, theorem.End(*end)) for task, end in ends.items()]
-    rows += [row_of("limit", *place, "", theorem.end_in_limit(*place[:3])) for place in asked]
+    rows = [row_of("law", *task, *end) for task, end in ends.items()]
+    rows += [row_of("limit", *place, "", *theorem.end_in_limit(*place[:3])) for place in asked]
     judged = {regime: list(theorem.exponents(regime, 2 if options.quick else 1)) for regime in theorem.X}
     figure, parts = plt.subplot_mosaic(MOSAIC, figsize=(WIDTH, 8.2))
     paint([[parts[letter] for letter in letters] for letters in ("abc", "def", "ghi")], rows, size)

@@ -18,8 +18,6 @@ slope -1 exactly [D]. `held_times` runs this recursion from the attention that a
 what is left of the difference between slope -1 and the run is due to attention still moving.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from .. import api, validate
@@ -46,31 +44,6 @@ VALUES = {
 # index in half_decades: epsilon = 10^-3, where the rows of the signal and of token 2 have settled in both
 # regimes
 HOLD_AT = 2
-
-
-class Time(NamedTuple):
-    """A run's T (nan if epsilon was not reached within max_steps); attention at the end: of the signal's row
-    on the signal and on token 2, and a, the mean over all rows of the attention on the winner (the signal
-    when benign, token 2 when harmful).
-    """
-
-    steps: float
-    S_ss: float
-    S_s2: float
-    a: float
-
-
-class Passage(NamedTuple):
-    """Where a run stands when it first has L_S <= epsilon: T, and the attention on the winner (the signal
-    when benign, token 2 when harmful) of the rows of the signal, of token 2 and of the small tokens, means
-    over samples (and small tokens).
-    """
-
-    epsilon: float
-    steps: float
-    row_s: float
-    row_2: float
-    row_i: float
 
 
 def base_setting(regime, N=8, epsilon=1e-3):
@@ -108,14 +81,18 @@ def drawn(s, seed):
 
 
 def time_of(regime, name, factor, seed, *size):
-    """Time of one run of `moved(base_setting(regime, *size), name, factor)`; a function of its arguments
+    """(T, S_ss, S_s2, a) of one run of `moved(base_setting(regime, *size), name, factor)`; of its arguments
     alone.
+
+    T: steps, nan if epsilon was not reached within max_steps. Attention at the end: of the signal's row on
+    the signal and on token 2, and a, the mean over all rows of the attention on the winner (the signal when
+    benign, token 2 when harmful).
     """
     s = moved(base_setting(regime, *size), name, factor)
     run = api.train(s, *drawn(s, seed), record_every=(s.max_steps,), progress=False)
     S = run.records[-1].attention
     a = float(S[:, :, 0 if regime == "benign" else 1].mean())
-    return Time(run.steps if run.converged else float("nan"), pair_mean(S, "ss"), pair_mean(S, "s2"), a)
+    return run.steps if run.converged else float("nan"), pair_mean(S, "ss"), pair_mean(S, "s2"), a
 
 
 def limit_times(regime, name, factor, count, N):
@@ -166,8 +143,12 @@ def epsilon_setting(regime, N=8):
 
 
 def passages(regime, seed, count, *size):
-    """One run through `half_decades(count)`: ([Passage, ...], [T with attention held from epsilon = 10^-3 on,
-    for each epsilon from there on]).
+    """One run through `half_decades(count)`: ([(epsilon, T, row_s, row_2, row_i), ...], [T with attention
+    held from epsilon = 10^-3 on, for each epsilon from there on]).
+
+    T: the first step before which L_S <= epsilon; there the attention on the winner (the signal when benign,
+    token 2 when harmful) of the rows of the signal, of token 2 and of the small tokens, means over samples
+    (and small tokens).
 
     An epsilon not reached in max_steps ends the run: the passages are fewer then. A function of its arguments
     alone.
@@ -184,7 +165,7 @@ def passages(regime, seed, count, *size):
         if not converged:
             break
         seen = (pair_mean(last.attention, row + winner) for row in "s2i")
-        found.append(Passage(float(epsilon), T, *seen))
+        found.append((float(epsilon), T, *seen))
         if i == HOLD_AT:
             K = kernel_of(space, last, s)
             held = [T + t for t in held_times(last.outputs, data.y, K, epsilons[i:])]

@@ -38,18 +38,6 @@ class Draw(NamedTuple):
     sigma_h_factor: float = 1.0
 
 
-class Point(NamedTuple):
-    """The end of one draw at one x: test loss, its standard error over fresh samples, attention of the signal
-    on itself, steps.
-    """
-
-    test_loss: float
-    standard_error: float
-    attention: float
-    steps: int
-    converged: bool
-
-
 def base_of(draw):
     """The Setting of a Draw, to be set at x by boundary.setting_at. A factor other than 1 is taken of sigma_h
     at x = 2.
@@ -79,9 +67,11 @@ def loss_on_fresh_data(run, seed, samples):
 
 
 def point(draw, x, samples=SAMPLES):
-    """The run of `draw` at x, as a Point."""
+    """The end of the run of `draw` at x: (test loss, its standard error over fresh samples, attention of the
+    signal on itself, steps, whether epsilon was reached).
+    """
     run = run_of(draw, x)
-    return Point(*loss_on_fresh_data(run, draw.seed, samples), attention(run), run.steps, run.converged)
+    return *loss_on_fresh_data(run, draw.seed, samples), attention(run), run.steps, run.converged
 
 
 def critical_x_of_draw(draw, quantity, start=2.2, tolerance=TOLERANCE):

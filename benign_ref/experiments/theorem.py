@@ -144,21 +144,16 @@ def exponents(regime, stride=1):
         yield Exponent("T", name, values, tuple(times), claimed)
 
 
-class End(NamedTuple):
-    """T and L_D of a run at the Condition."""
-
-    steps: int
-    test_loss: float
-
-
 def end_in_law(regime, N, epsilon, d_margin, seed):
-    """The End of one draw in law, d `d_margin` times what its clause asks; of its arguments alone."""
+    """(T, L_D) of one draw in law at the Condition, d `d_margin` times what its clause asks; of its arguments
+    alone.
+    """
     s = condition_setting(X[regime], N, epsilon, d_margin=d_margin)
     run = train_in_law(s, make_rng(seed, (0,)), progress=False)
-    return End(steps_to(epsilon, run), run.test_loss(TEST_SAMPLES, make_rng(seed, (1,))))
+    return steps_to(epsilon, run), run.test_loss(TEST_SAMPLES, make_rng(seed, (1,)))
 
 
 def end_in_limit(regime, N, epsilon):
-    """The End in the limit."""
+    """The same in the limit."""
     run = train_in_limit(condition_setting(X[regime], N, epsilon))
-    return End(run.steps, run.test_loss)
+    return run.steps, run.test_loss

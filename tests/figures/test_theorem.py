@@ -19,8 +19,8 @@ def made_up(size="quick"):
                 else N / (s.eta * epsilon * s.noise_norm**2)
             )
             for engine, seed, off in (("limit", "", 1.0), ("law", 0, 1.0), ("law", 1, 1.1)):
-                end = theorem.End(factor * off * order, L_D)
-                rows.append(figure.row_of(engine, regime, N, epsilon, margin, seed, end))
+                steps = factor * off * order
+                rows.append(figure.row_of(engine, regime, N, epsilon, margin, seed, steps, L_D))
     return rows
 
 
