@@ -5,10 +5,11 @@ made in memory, in processes of its own: the exact identities and the rows run u
 of the package; then the tests, on the package itself. What is left has survived: it is printed, with the
 reason where mutants/equivalents.py holds one why it is no wrong version.
 
-Only a check that executes the changed function can reject it, so what each executes, and costs, is measured
-once, on the true code. The cheapest rows are asked first, and of the tests in the module's folder those of
-its own file. A jitted function is tried as plain Python, by the tests that are marked `plain`. What a test
-does in processes that it starts is not seen, and rejects nothing.
+Only a check that executes the changed function can reject it (or, of a constant or default, a test that names
+the module), so what each executes, and costs, is measured once, on the true code. The cheapest rows are asked
+first, and of the tests in the module's folder those of its own file. A jitted function is tried as plain
+Python, by the tests that are marked `plain`. What a test does in processes that it starts is not seen, and
+rejects nothing.
 
 Results are kept: a change that was rejected is not tried again while its module stays the same, a survivor is
 tried again whenever any code or test is another.
@@ -80,18 +81,20 @@ class Trial(NamedTuple):
         """Why it is equivalent, "" if nobody said so."""
         return EQUIVALENT.get((self.file, self.old, self.new), "")
 
-    def place(self) -> tuple[range, bool]:
+    def place(self) -> tuple[range, bool, bool]:
         """The lines of the innermost function that holds the change, decorators included (all there are if
-        none does), and whether numba may compile it.
+        none does); whether numba may compile it; whether it can be seen without a call: it is a constant or
+        a default.
         """
         source = patches.source_of(self.file)
-        lines, decorated = range(sys.maxsize), True
+        lines, decorated, constant = range(sys.maxsize), True, True
         for node in ast.walk(ast.parse(source)):  # from the outside to the inside
             if isinstance(node, ast.FunctionDef):
                 first = min(part.lineno for part in (node, *node.decorator_list))
                 if first <= self.line <= (node.end_lineno or 0):
                     lines, decorated = range(first, node.end_lineno + 1), bool(node.decorator_list)
-        return lines, decorated and "njit" in source
+                    constant = self.line < node.body[0].lineno
+        return lines, decorated and "njit" in source, constant
 
 
 def trials(count: int, seed: int) -> list[Trial]:
@@ -160,7 +163,7 @@ class Judge:
 
     def _findings(self, trial):
         """What the checks that execute the changed function say, one after the other."""
-        lines, plain = trial.place()
+        lines, plain, constant = trial.place()
 
         def executed(known):
             return any(file == trial.file and at in lines for file, at in known[1])
@@ -178,7 +181,7 @@ class Judge:
                 file = path.relative_to(TREE).as_posix()
                 name = f"{path.stem} {plain} {digest([*self.code, path])}"
                 known = self._kept(name, in_child, watched, failing, file, plain)
-                if executed(known):
+                if executed(known) or constant and module.stem in path.read_text(encoding="utf-8"):
                     by = in_child(rejected_by_tests, trial, file, plain, *known)
                     yield f"{file}: {ENDED}" if by is None else by
 

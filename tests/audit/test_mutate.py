@@ -123,12 +123,16 @@ def test_what_a_check_executes_is_seen_functions_only():
 
 
 def test_a_change_is_placed_in_its_innermost_function_and_jitted_code_is_known():
-    lines, jitted = trial_of(*RESIDUAL).place()
-    assert not jitted and relative_residual.__code__.co_firstlineno in lines and len(lines) < 30
+    lines, jitted, constant = trial_of(*RESIDUAL).place()
+    assert (
+        not jitted and not constant and relative_residual.__code__.co_firstlineno in lines and len(lines) < 30
+    )
     kernel = trial_of("engines/kernels.py", "row = rows[tokens[n, l]]", "row = rows[tokens[n, 0]]")
     assert kernel.place()[1]
     module = trial_of("checks/residual.py", "import numpy", "import numpy ")
-    assert 1 in module.place()[0] and 10**6 in module.place()[0]
+    assert 1 in module.place()[0] and 10**6 in module.place()[0] and module.place()[2]
+    default = trial_of("derived/boundary.py", "tolerance=1e-3", "tolerance=2e-3").place()
+    assert default[2] and len(default[0]) < 100
 
 
 def test_results_are_kept_and_survivors_are_tried_again_when_anything_changed(tmp_path):

@@ -1,5 +1,7 @@
 """The boundary and the diagram of the limit: against an exact symmetry, and against single runs."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,13 @@ def test_a_point_x_derives_its_defaults_afresh():
         and np.isclose(s.x, 3.0, rtol=1e-14)
     )
     assert setting_at(3.0, 4, 6) == Setting(N=6, M=4, snr=s.snr)
+
+
+@pytest.mark.parametrize("search, level", [(critical_x, 0.2), (attention_x, 0.5)])
+def test_the_level_and_range_that_are_taken_where_nothing_is_said(search, level):
+    parameters = signature(search).parameters
+    asked = {"level": level, "tolerance": 1e-3, "bracket": (0.2, 20.0), "base": None}
+    assert {name: parameters[name].default for name in asked} == asked
 
 
 def test_signal_and_token_2_change_places_at_x_2_for_one_sample_a_class():

@@ -47,3 +47,15 @@ def test_loss_hands_its_backend_on_and_both_agree(problem, monkeypatch):
     for call in (br.test_loss, br.error_rate):  # of many samples: the fast one
         with pytest.raises(Ran):
             call(theta, X, y)
+
+
+def test_steps_evenly_spaced_on_a_logarithmic_axis():
+    for last in (1, 7, 1000, 12345):
+        steps = br.log_spaced_steps(last)
+        assert steps[0] == 0 and steps[1] == 1 and steps[-1] == last and (np.diff(steps) > 0).all()
+        ratios = steps[2:] / steps[1:-1]
+        assert (steps[2:] <= np.maximum(steps[1:-1] + 1, steps[1:-1] * 10**0.05 + 1)).all()
+        assert ratios[steps[2:] > 200].min(initial=2) > 10**0.04
+    assert np.array_equal(br.log_spaced_steps(1000), br.log_spaced_steps(1000, 20))
+    assert br.log_spaced_steps(100, 1).tolist() == [0, 1, 10, 100]
+    assert br.log_spaced_steps(100, 2).tolist() == [0, 1, 3, 10, 32, 100]

@@ -1,3 +1,4 @@
+import math
 import pickle
 from types import SimpleNamespace
 
@@ -84,3 +85,13 @@ def test_power_law_is_exact_on_a_power_law_and_its_interval_covers():
 def test_bad_fits_are_named(x, y, match):
     with pytest.raises(ValueError, match=match):
         fits.fit_power_law(x, y)
+
+
+@pytest.mark.parametrize("freedom", range(1, 31))
+def test_the_table_of_t_leaves_a_fortieth_beyond(freedom):
+    t = fits.STUDENT_T[freedom - 1]
+    x, h = np.linspace(0, t, 20001, retstep=True)
+    density = (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
+    density *= math.gamma((freedom + 1) / 2) / math.gamma(freedom / 2) / math.sqrt(freedom * math.pi)
+    inside = h * (density.sum() - (density[0] + density[-1]) / 2)
+    assert abs(inside - 0.475) <= 0.0005 * density[-1] + 1e-8  # t has three decimals

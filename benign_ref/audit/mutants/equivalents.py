@@ -41,8 +41,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "D is room to work in; its columns are addressed by the four kinds of tokens, a fifth is never read",
     (
         "checks/exact.py",
-        "return Field(seed, 1 / max(Fraction(1), largest / 1000))",
-        "return Field(seed, 1 / max(Fraction(2), largest / 1000))",
+        "return Field(seed, 1 / max(Fraction(1), max(seen, default=Fraction(0)) / 1000))",
+        "return Field(seed, 1 / max(Fraction(2), max(seen, default=Fraction(0)) / 1000))",
     ): "the unit is free, as long as arguments stay below 1000: E(a) = e^(a/2) is as true as e^a",
     (
         "engines/records.py",

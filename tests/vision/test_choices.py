@@ -1,0 +1,24 @@
+"""The sizes and the training of Figure 2's transformer as they were read [A] or chosen [C], said twice."""
+
+from inspect import signature
+
+from benign_ref.vision import public, training, transformer
+
+
+def test_the_optimiser_s_constants():
+    assert (training.RATE, training.BETA_1, training.BETA_2) == (5e-4, 0.9, 0.999)
+    assert (training.EPSILON, training.EPOCHS, training.BATCH) == (1e-8, 15, 100)
+    assert signature(training.adam).parameters["rate"].default == training.RATE
+
+
+def test_the_sizes():
+    sizes = {"P": 7 * 7, "M": 4 * 4 + 1, "d": 64, "3d": 3 * 64, "w": 128, "classes": 10}
+    assert transformer.SIZES == sizes and transformer.HEADS == 4 and transformer.EPSILON == 1e-5
+    assert signature(transformer.layer_norm).parameters["epsilon"].default == transformer.EPSILON
+    assert signature(transformer.attention).parameters["heads"].default == transformer.HEADS
+
+
+def test_what_training_takes_where_nothing_is_said():
+    parameters = signature(public.train).parameters
+    asked = {"epochs": 15, "batch": 100, "precision": "double"}
+    assert {name: parameters[name].default for name in asked} == asked
