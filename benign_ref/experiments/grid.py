@@ -146,6 +146,8 @@ def phase_diagram(
     compute = partial(run_cell, base=base, engine=engine, n_test=n_test)
     with reporting(progress, "phase_diagram", "cells") as report:
         told = lambda done, total, value, left: report(done, total, as_result(value), left)  # noqa: E731
-        done = resume(compute, cells, store=store, jobs=jobs, executor=executor, what="cells", progress=told)
-    results = {cell: as_result(value) for cell, value in done.values.items()}
-    return collect(snrs, Ns, seeds, results, settings, done.computed, done.reused)
+        values, *counts = resume(
+            compute, cells, store=store, jobs=jobs, executor=executor, what="cells", progress=told
+        )
+    results = {cell: as_result(value) for cell, value in values.items()}
+    return collect(snrs, Ns, seeds, results, settings, *counts)

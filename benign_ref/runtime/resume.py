@@ -4,7 +4,6 @@ own, or by any PEP 3148 executor. One engine for grids and for the parts of a fi
 
 import contextlib
 import json
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,19 +22,9 @@ def versions():
     return {"MATHEMATICS": MATHEMATICS, "numpy": ".".join(np.__version__.split(".")[:2])}
 
 
-class Resumed(NamedTuple):
-    """values: {task: value} in the order asked for, workers.Lost where a task was lost; how many were
-    computed and found in the store; lost: {task: workers.Lost}.
-    """
-
-    values: dict
-    computed: int
-    reused: int
-    lost: dict
-
-
 def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks", progress=None):
-    """function(*task) for every task, a tuple of numbers and names, as a Resumed.
+    """function(*task) for every task, a tuple of numbers and names: ({task: value} in the order asked for,
+    workers.Lost where a task was lost; how many were computed; how many were found in the store).
 
     Values must be what JSON holds (any float may be in them) and come back as JSON gives them, tuples as
     lists, whether computed now or found in the store. store: a Store whose settings say what, besides the
@@ -80,7 +69,7 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
     if store:
         again = f"; {len(lost)} were lost: a second run computes them" if lost else ""
         say(f"computed {len(missing) - len(lost)}, reused {reused} {what} of {str(store.folder)!r}{again}")
-    return Resumed({task: values[task] for task in tasks}, len(missing) - len(lost), reused, lost)
+    return {task: values[task] for task in tasks}, len(missing) - len(lost), reused
 
 
 def compute(name, function, tasks, options, what, **decides):
@@ -89,15 +78,15 @@ def compute(name, function, tasks, options, what, **decides):
     if a task is lost.
     """
     store = options.store and Store(options.store / name, {**versions(), **decides})
-    done = resume(
+    values, *_ = resume(
         function, tasks, store=store, jobs=options.jobs, executor=options.executor, what=what,
         progress=lambda done, total, value, left: options.progress(done, total, what, left),
     )  # fmt: skip
-    if done.lost:
-        task, value = next(iter(done.lost.items()))
-        first = f"first {task} ({value.reason}); run the same command again"
-        raise RuntimeError(f"{name}: {len(done.lost)} {what} were lost, {first}")
-    return done.values
+    lost = [(task, value.reason) for task, value in values.items() if isinstance(value, workers.Lost)]
+    if lost:
+        first = "first {} ({}); run the same command again".format(*lost[0])
+        raise RuntimeError(f"{name}: {len(lost)} {what} were lost, {first}")
+    return values
 
 
 def file_name(task):
