@@ -299,3 +299,65 @@ def test_the_public_name_and_the_helpers():
     a = np.frompyfunc(field.number, 1, 1)([[1, 0.5], [2, 3]])
     assert first_difference(a, np.array([[1, 0.5], [2, 3]])) is None
     assert first_difference(a, np.array([[1, 0.5], [2.5, 4]])) == (1, 0) and first_difference(a, a[0]) == ()
+
+
+def test_the_degree_of_what_is_not_rational_and_of_what_moves():
+    x = Field(1).draw((1,))[0]
+    assert x.degree == 1 and x.along(Fraction(3)).degree == 2 and x.derivative.degree == 2
+    moved = x.along(Fraction(3))
+    assert moved.derivative == 3 and moved.derivative.slope == 0 and moved.derivative.degree == 4
+    for function in (np.exp, np.tanh):
+        assert function(x).degree == 3 and function(function(x)).degree == 7  # 1 + 2 k
+    assert abs(x).log().degree == abs(x).sqrt().degree == 3 and (x * x).sqrt().degree == 5
+    assert (x**3).degree == 3 and (1 / x).degree == 2 and (-x).degree == 1 and x.field.number(0.5).degree == 0
+
+
+def test_numbers_are_drawn_around_what_they_stand_for():
+    field = Field(2)
+    drawn = field.near(np.array([8.0, -8.0, 0.0] * 40), Fraction(1, 4))
+    value = np.array([float(one.value) for one in drawn]).reshape(-1, 3)
+    assert (np.abs(value[:, 0] - 8) <= 2).all() and (np.abs(value[:, 1] + 8) <= 2).all()
+    assert (np.abs(value[:, 2]) <= 1).all()
+    for column, width in zip(value.T, (2, 2, 1)):  # and all over that range
+        assert column.max() - column.min() > 1.7 * width
+    assert all(one.slope == 0 and one.degree == 1 for one in drawn)
+    fractions = [field.fraction() for _ in range(200)]
+    assert 0 < min(fractions) < 0.05 and 0.95 < max(fractions) <= 1
+    moving, ways = field.moving(np.array([[1, 2]]) * drawn[0])
+    assert moving.shape == ways.shape == (1, 2) and moving[0, 1].slope == ways[0, 1].value
+    far = field.near(np.array([1.0] * 40))
+    assert max(abs(float(one.value) - 1) for one in far) > 0.4  # half of it, where nothing is said
+
+
+def test_what_stands_for_a_function_has_its_signs_and_its_order_about_one():
+    field = Field(4)
+    for a in (Fraction(1, 3), Fraction(5, 2), Fraction(40)):
+        E, T = field.look_up("exp", a), field.look_up("tanh", a)
+        assert 1 < E <= 2 and 0 < T <= 1 and field.look_up("sqrt", a) > 0
+        assert field.look_up("exp", -a) == 1 / E and field.look_up("tanh", -a) == -T
+        L = field.look_up("log", a)
+        assert field.look_up("log", 1 / a) == -L != 0 and (L > 0) == (a > 1)
+        assert field.look_up("exp", a) == E  # the same again
+    for function, value in (("exp", 1), ("tanh", 0)):
+        assert field.look_up(function, Fraction(0)) == value
+    assert field.look_up("log", Fraction(1)) == 0
+
+
+def test_true_values_of_large_arguments_are_tamed_by_a_unit():
+    field = Field(0)
+    for a in (3, -5000, 2000):
+        field.look_up("exp", Fraction(a))
+    true = field.with_true_values(0)
+    assert math.log(float(true.look_up("exp", Fraction(500)))) == pytest.approx(100)  # unit 1/5
+    small = Field(0)
+    small.look_up("tanh", Fraction(1, 2))
+    assert float(small.with_true_values(0).look_up("exp", Fraction(1))) == pytest.approx(math.e)
+    assert float(true.look_up("sqrt", Fraction(2))) == pytest.approx(2**0.5)
+    assert float(true.look_up("log", Fraction(2))) == pytest.approx(math.log(2))
+
+
+def test_comparisons_are_those_of_values():
+    one, two = (Field(0).number(k) for k in (1, 2))
+    assert one < two and one <= two and not one > two and not one >= two and one != two and not one == two
+    assert one <= 1 and one >= 1 and one == 1 and not one < 1 and not one > 1 and 1 < two and -one < one
+    assert bool(one) and not bool(one - 1) and +one is one and one.conjugate() is one
