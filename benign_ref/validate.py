@@ -59,7 +59,7 @@ def real(name: str, value: Any, positive: bool = True) -> float:
     """`value` as a finite float, > 0 or (positive=False) >= 0. TypeError if it is no real number, ValueError
     if out of range.
     """
-    allowed = "a finite number > 0" if positive else "a finite number >= 0"
+    allowed = f"a finite number {'>' if positive else '>='} 0"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be {allowed}, got {shown(value)} of type {type(value).__name__}")
     try:
@@ -147,8 +147,7 @@ def array(name: str, value: Any, shape: str, sizes: dict[str, int]) -> np.ndarra
         turned = a.ndim == 2 and all(sizes.get(k, n) == n for k, n in zip(axes, a.shape[::-1]))
         hint = "; its transpose would fit" if turned else ""
         raise ValueError(f"{name} must have {wanted}, got shape {a.shape}{hint}")
-    if 0 in a.shape:
-        raise ValueError(f"{name} must have no empty axis, got shape {a.shape}")
+    require(0 not in a.shape, f"{name} must have no empty axis, got shape {a.shape}")
     a = np.ascontiguousarray(a, dtype=np.float64)
     if not np.isfinite(a).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(a))[0])
@@ -179,7 +178,7 @@ def labels(name: str, value: Any, sizes: dict[str, int]) -> np.ndarray:
     """Labels as float64 of shape (N,), each -1 or +1. ValueError otherwise."""
     y = array(name, value, "N", sizes)
     wrong = np.flatnonzero(np.abs(y) != 1)
-    if wrong.size:
+    if len(wrong):
         raise ValueError(f"{name} must hold labels -1 or +1 only, got {y[wrong[0]]:g} at index {wrong[0]}")
     return y
 
@@ -193,11 +192,10 @@ def fits_memory(name: str, size: Any, count: float) -> None:
         available = float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         available = 2.0**44  # not told on this system: refuse only what no machine holds
-    if needed > available:
-        raise ValueError(
-            f"{name}={shown(size)} needs {needed / 2**30:.3g} GiB, "
-            f"this machine has {available / 2**30:.3g} GiB"
-        )
+    require(
+        needed <= available,
+        f"{name}={shown(size)} needs {needed / 2**30:.3g} GiB, this machine has {available / 2**30:.3g} GiB",
+    )
 
 
 def integer_argument(at_least: int) -> Callable[[str], int]:

@@ -1,4 +1,4 @@
-"""What `python -m benign_ref run` prints and writes: against the same run by the public functions, and what it
+"""What `python -m benign_ref run` prints and writes: against the same run by the public functions; what it
 says when it changes something.
 """
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ..validate import require
+
 Unpacked = tuple[Callable[[dict[str, np.ndarray]], Any], dict[str, np.ndarray]]
 
 
@@ -16,10 +18,8 @@ def unpack(what: str, blocks: Any) -> Unpacked:
     pack, arrays = split(what, blocks)
     for name, a in arrays.items():
         refuse_rough(f"{what}[{name!r}]", a)
-        if a.dtype == np.complex128:
-            raise TypeError(f"{what}[{name!r}] must be real, got {a.dtype}")
-        if a.size == 0:
-            raise ValueError(f"{what}[{name!r}] must have entries, got shape {a.shape}")
+        require(a.dtype == np.float64, f"{what}[{name!r}] must be real, got {a.dtype}", TypeError)
+        require(a.size > 0, f"{what}[{name!r}] must have entries, got shape {a.shape}")
     return pack, arrays
 
 
@@ -38,8 +38,8 @@ def chosen_blocks(arrays: dict[str, np.ndarray], blocks: list[str] | None) -> li
     finite.
     """
     names = list(arrays) if blocks is None else list(blocks)
-    if not names or any(name not in arrays for name in names):
-        raise ValueError(f"blocks must name some of {', '.join(arrays)}, got {blocks!r}")
+    known = names and all(name in arrays for name in names)
+    require(known, f"blocks must name some of {', '.join(arrays)}, got {blocks!r}")
     for name, a in arrays.items():
         if not np.isfinite(a).all():
             raise ValueError(f"point[{name!r}] must be finite, got {a[~np.isfinite(a)][0]}")

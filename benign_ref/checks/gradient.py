@@ -125,8 +125,7 @@ def check_gradient(
     pack, arrays = unpack("point", point)
     names = chosen_blocks(arrays, blocks)
     start = value_of(f, pack(copies(arrays)))
-    if not np.isfinite(start):
-        raise ValueError(f"f(point) must be finite, got {start}")
+    validate.require(np.isfinite(start), f"f(point) must be finite, got {start}")
     claimed = claims(unpack("grad(point)", grad(pack(copies(arrays))))[1], arrays, names)
     rows = []
     for name in names:
@@ -198,17 +197,15 @@ def _refuse_unless_holomorphic(line: Line, tolerance: float, found: np.ndarray) 
     """
     largest = float(np.abs(found).max())
     seen, hidden = line.violation(tolerance * largest)
-    if line.jump() > largest / 10:
-        raise ValueError(
-            f"f has a kink at the point, in block {line.name!r}: no derivative; try another point"
-        )
-    if not seen <= max(tolerance * largest, hidden / 2):
-        raise ValueError(
-            f"f is not complex-safe: in block {line.name!r} it violates the Cauchy-Riemann equations by "
-            f"{seen:.2g}, its largest derivative being {largest:.2g}. Something in f drops or conjugates "
-            "imaginary parts (.real, abs, np.vdot, a cast to float), or it has a kink at the point; mend f "
-            "or use method='central'"
-        )
+    kink = f"f has a kink at the point, in block {line.name!r}: no derivative; try another point"
+    validate.require(line.jump() <= largest / 10, kink)
+    validate.require(
+        seen <= max(tolerance * largest, hidden / 2),
+        f"f is not complex-safe: in block {line.name!r} it violates the Cauchy-Riemann equations by "
+        f"{seen:.2g}, its largest derivative being {largest:.2g}. Something in f drops or conjugates "
+        "imaginary parts (.real, abs, np.vdot, a cast to float), or it has a kink at the point; mend f "
+        "or use method='central'",
+    )
     return hidden / largest if largest > 0 else 0.0
 
 

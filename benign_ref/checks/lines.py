@@ -43,6 +43,7 @@ from typing import Any
 
 import numpy as np
 
+from ..validate import require
 from .blocks import refuse_rough
 
 EPS = float(np.finfo(float).eps)
@@ -95,10 +96,8 @@ class Line:
         # a power of 2 changes no digit of the derivative; no entry moves by more than 1e-30 of its size
         h = COMPLEX_STEP * 2.0 ** max(np.floor(np.log2(min(self.reach, 1.0))), -920)
         found = float(self.at(t + 1j * h).imag / h)
-        if not np.isfinite(found):
-            raise ValueError(
-                f"f has no finite complex step in block {self.name!r} at this point, got {found}"
-            )
+        says = f"f has no finite complex step in block {self.name!r} at this point, got {found}"
+        require(np.isfinite(found), says)
         return found
 
     def violation(self, enough: float) -> tuple[float, float]:
@@ -165,10 +164,8 @@ class Line:
                 error[best] = max(error[best], apart[apart > rounding / h[best:]].max(initial=0))
             kink = abs(4 * bend[-1] - bend[-2]) / 3 - 10 * noise[-1]
             error[best] = max(error[best], kink if kink > 0 else 0)
-        if not np.isfinite(error[best]):
-            raise ValueError(
-                f"f is not finite near the point in block {self.name!r}: no central difference exists"
-            )
+        says = f"f is not finite near the point in block {self.name!r}: no central difference exists"
+        require(np.isfinite(error[best]), says)
         return (
             float(e[best]),
             float(error[best]),
@@ -192,17 +189,18 @@ def value_of(f: Callable[[Any], Any], blocks: Any, complex_point: bool = False) 
         raise ValueError(
             f"f cannot be followed through complex numbers ({error}); mend f or use method='central'"
         ) from error
-    if value.ndim != 0 or value.dtype.kind not in "iufc":
+    kind = value.dtype.kind
+    if value.ndim != 0 or kind not in "iufc":
         raise TypeError(
             f"f must return one number, got an array of shape {value.shape} and dtype {value.dtype}"
         )
-    if complex_point and value.dtype.kind != "c":
+    if complex_point and kind != "c":
         raise ValueError(
             "f is real at a complex point: it drops the imaginary part, which is the derivative; use "
             "method='central'"
         )
-    if not complex_point and value.dtype.kind == "c":
+    if not complex_point and kind == "c":
         raise TypeError(f"f must be real at a real point, got {value}")
-    if value.dtype.kind in "fc":
+    if kind in "fc":
         refuse_rough("f", value)
     return value[()] if complex_point else float(value)

@@ -153,7 +153,7 @@ def saturated(seed):
     """
     rng = np.random.default_rng([5, seed])
     N, M, d, d_h, d_v = (
-        int(rng.integers(low, high)) for low, high in ((1, 3), (2, 4), (3, 5), (1, 4), (1, 3))
+        int(rng.integers(low, high)) for low, high in ((1, 3), (2, 4), (3, 4), (1, 3), (1, 3))
     )
     X, gap = 0.3 * rng.standard_normal((N, M, d)), rng.uniform(30, 46)
     X[..., 0] = rng.uniform(1, 1.3, (N, M)) * rng.choice([-1, 1], (N, M))
