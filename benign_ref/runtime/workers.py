@@ -1,10 +1,11 @@
 """Independent parts of one computation: in this process, on processes of our own, or on any PEP 3148
 executor.
 
-A task is a tuple of hashable arguments; `in_process`, `by_processes` and `by_executor` yield an Ended as
-each task ends, in any order. Its value is what function(*task) returned, or Lost where whoever computed it
-is gone. An exception of the function itself ends everything. Our own workers are fresh processes (spawn),
-one BLAS thread and one numba thread each, which end when this process ends, however it ends.
+A task is a tuple of hashable arguments; `in_process`, `by_processes` and `by_executor` yield (task, value,
+seconds) as each ends, in any order: what function(*task) returned, or Lost where whoever computed it is gone,
+and the seconds that it took there. An exception of the function itself ends everything. Our own workers are
+fresh processes (spawn), one BLAS thread and one numba thread each, which end when this process ends, however
+it ends.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ import traceback
 from collections import Counter, deque
 from concurrent.futures import Future
 from multiprocessing import connection, resource_tracker
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import validate
 from .threads import THREAD_VARIABLES, one_blas_thread
@@ -41,14 +42,6 @@ class Lost(NamedTuple):
     reason: str
 
 
-class Ended(NamedTuple):
-    """A task that ended: its value, or Lost, and the seconds that it took where it was computed."""
-
-    task: tuple
-    value: Any
-    seconds: float
-
-
 def available_cores():
     """The cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -57,9 +50,9 @@ def available_cores():
 
 
 def start(function, tasks, jobs, executor, report=lambda text: None):
-    """The generator of Ended for `tasks`: by `executor` if one is given, else by `jobs` (None: the cores
-    available) workers, in this process if that is one; and how many work at once (None: the executor
-    knows).
+    """What yields (task, value, seconds) of each of `tasks`: by `executor` if one is given, else by `jobs`
+    (None: the cores available) workers, in this process if that is one; and how many work at once (None: the
+    executor knows).
     """
     if executor is not None:
         return by_executor(function, tasks, executor, report), None
@@ -90,12 +83,12 @@ def attempt(function, task):
 
 def _checked(task, value, seconds=math.nan, failed=""):
     validate.require(not failed, f"the computation of {task} failed:\n{failed}", RuntimeError)
-    return Ended(task, value, seconds)
+    return task, value, seconds
 
 
 def in_process(function, tasks, report=lambda text: None):
-    """Yield an Ended for each of `tasks`, computed here, one after the other, with the bits of a worker.
-    Raises RuntimeError if the function raised something; for lack of memory a task is Lost.
+    """Yield (task, value, seconds) of each of `tasks`, computed here, one after the other, with the bits of a
+    worker. Raises RuntimeError if the function raised something; for lack of memory a task is Lost.
     """
     for task in tasks:
         try:
@@ -200,7 +193,7 @@ class _Crew:
         return [channel for channel, worker in self.workers.items() if worker.task is not None]
 
     def bury(self, channel):
-        """Put the task of a dead worker back; its Ended if that was the second time."""
+        """Put the task of a dead worker back; the task as Lost if that was the second time."""
         worker = self.workers.pop(channel)
         task, code = worker.task, worker.end()
         validate.require(code != UNGUARDED, NO_GUARD, SystemExit)
@@ -222,7 +215,7 @@ class _Crew:
 
 
 def by_processes(function, tasks, jobs, report=lambda text: None):
-    """Yield an Ended for each of `tasks`, begun in the order given by `jobs` worker processes.
+    """Yield (task, value, seconds) of each of `tasks`, begun in the order given by `jobs` worker processes.
 
     When a worker dies, report(text) is called with its task, a new one takes its place, and the task is
     tried once more after all others; if that one dies of it too, the value is Lost. Closing this generator
@@ -253,8 +246,8 @@ def by_processes(function, tasks, jobs, report=lambda text: None):
 
 
 def by_executor(function, tasks, executor, report=lambda text: None):
-    """Yield an Ended for each of `tasks`, computed by a PEP 3148 executor, which stays the caller's: it
-    is never shut down.
+    """Yield (task, value, seconds) of each of `tasks`, computed by a PEP 3148 executor, which stays the
+    caller's: it is never shut down.
 
     Only submit, add_done_callback, result and, when this generator is closed early, cancel are used. function
     and tasks must be importable and picklable where the executor computes. A future that fails otherwise than
