@@ -18,6 +18,8 @@ complex step can.
 import argparse
 import csv
 import sys
+from contextlib import suppress
+from functools import partial
 from importlib import import_module, metadata
 from itertools import product
 from typing import NamedTuple
@@ -51,17 +53,16 @@ def point(scale, seed):
     # logits c a_l b_j and a little more, with 1 <= |a_l| <= 1.3 and the b_j of a sample at least 1 apart
     X[..., 0] = rng.uniform(1, 1.3, (N, M)) * rng.choice([-1, 1], (N, M))
     X[..., 1] = rng.permuted(rng.uniform(-0.1, 0.1, (N, M)) + 1.2 * np.arange(M), axis=1)
-    across, along = np.eye(D)[:2]
-    h = np.ones(D_H) / D_H**0.5
-    W_Q, W_K = GAP * (np.outer(across, h) + 0.01 * W_Q), np.outer(along, h) + 0.01 * W_K
+    e, h = np.eye(D), np.ones(D_H) / D_H**0.5
+    W_Q, W_K = GAP * (np.outer(e[0], h) + 0.01 * W_Q), np.outer(e[1], h) + 0.01 * W_K
     return X, y, Parameters(W_Q, W_K, W_V, w_O)
 
 
 def gaps(seed):
     """The differences of the two largest logits of each row at the saturated point of a seed."""
     X, _, theta = point(SATURATED, seed)
-    P = np.sort(X @ theta.W_Q @ (X @ theta.W_K).swapaxes(1, 2))
-    return (P[..., -1] - P[..., -2]).ravel()
+    P = X @ theta.W_Q @ (X @ theta.W_K).swapaxes(1, 2)
+    return np.diff(np.sort(P)[..., -2:]).ravel()
 
 
 def split(flat, theta):
@@ -75,16 +76,19 @@ def joined(theta):
     return np.concatenate([np.ravel(W) for W in theta])
 
 
+def flattened(f, grad, theta):
+    """f and grad as functions of one flat vector, and theta as one: what the checkers of others take."""
+    at = lambda v: split(v, theta)  # noqa: E731
+    return lambda v: float(f(at(v))), lambda v: joined(grad(at(v))), joined(theta)
+
+
 def scipy_check_grad(f, grad, theta):
     """scipy.optimize.check_grad: forward differences over all entries; it returns the 2-norm of the error, to
     be small.
     """
     from scipy.optimize import check_grad
 
-    error = check_grad(
-        lambda v: float(f(split(v, theta))), lambda v: joined(grad(split(v, theta))), joined(theta)
-    )
-    return bool(error < SCIPY_ALLOWED)
+    return bool(check_grad(*flattened(f, grad, theta)) < SCIPY_ALLOWED)
 
 
 def torch_gradcheck(f, grad, theta):
@@ -93,19 +97,20 @@ def torch_gradcheck(f, grad, theta):
     """
     import torch
 
+    value, slope, x = flattened(f, grad, theta)
+
     class Claimed(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, *blocks):
-            ctx.save_for_backward(*blocks)
-            return torch.tensor(f(Parameters(*(W.detach().numpy() for W in blocks))), dtype=torch.float64)
+        def forward(ctx, v):
+            ctx.save_for_backward(v)
+            return torch.tensor(value(v.detach().numpy()), dtype=torch.float64)
 
         @staticmethod
         def backward(ctx, upstream):
-            claimed = grad(Parameters(*(W.detach().numpy() for W in ctx.saved_tensors)))
-            return tuple(upstream * torch.from_numpy(np.array(W)) for W in claimed)
+            return upstream * torch.from_numpy(slope(ctx.saved_tensors[0].detach().numpy()))
 
-    blocks = tuple(torch.tensor(W, dtype=torch.float64, requires_grad=True) for W in theta)
-    return bool(torch.autograd.gradcheck(Claimed.apply, blocks, raise_exception=False))
+    x = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    return bool(torch.autograd.gradcheck(Claimed.apply, x, raise_exception=False))
 
 
 def jax_check_grads(f, grad, theta):
@@ -116,23 +121,14 @@ def jax_check_grads(f, grad, theta):
     from jax.test_util import check_grads
 
     jax.config.update("jax_enable_x64", True)
-    number = jax.ShapeDtypeStruct((), np.float64)
-    shapes = tuple(jax.ShapeDtypeStruct(W.shape, np.float64) for W in theta)
-    numpy_of = lambda blocks: Parameters(*(np.array(W) for W in blocks))  # noqa: E731
-
-    @jax.custom_vjp
-    def value(*blocks):
-        return jax.pure_callback(lambda *W: np.float64(f(numpy_of(W))), number, *blocks)
-
-    def backward(blocks, upstream):
-        claimed = jax.pure_callback(
-            lambda *W: tuple(np.asarray(G) for G in grad(numpy_of(W))), shapes, *blocks
-        )
-        return tuple(upstream * G for G in claimed)
-
-    value.defvjp(lambda *blocks: (value(*blocks), blocks), backward)
+    value, slope, x = flattened(f, grad, theta)
+    number, vector = (jax.ShapeDtypeStruct(shape, x.dtype) for shape in ((), x.shape))
+    claimed = jax.custom_vjp(lambda v: jax.pure_callback(value, number, v))
+    claimed.defvjp(
+        lambda v: (claimed(v), v), lambda v, upstream: (upstream * jax.pure_callback(slope, vector, v),)
+    )
     try:
-        check_grads(value, tuple(jax.numpy.asarray(W) for W in theta), order=1, modes=["rev"])
+        check_grads(claimed, (jax.numpy.asarray(x),), order=1, modes=["rev"])
     except AssertionError:
         return False
     return True
@@ -144,31 +140,17 @@ def taylor_test(f, grad, theta):
 
     One direction v, Gaussian, in units of each block's largest entry.
     """
+    value, slope, x = flattened(f, grad, theta)
     rng = make_rng(0, (1,))
-    v = Parameters(*(np.abs(W).max() * rng.standard_normal(W.shape) for W in theta))
-    slope = joined(grad(theta)) @ joined(v)
-    left = np.array(
-        [
-            abs(f(Parameters(*(W + h * V for W, V in zip(theta, v)))) - f(theta) - h * slope)
-            for h in TAYLOR_STEPS
-        ]
-    )
+    v = joined([np.abs(W).max() * rng.standard_normal(W.shape) for W in theta])
+    along = slope(x) @ v
+    left = [abs(value(x + h * v) - value(x) - h * along) for h in TAYLOR_STEPS]
     return bool(np.log2(left[-2] / left[-1]) > 1.9)
 
 
-def ours_complex_step(f, grad, theta):
-    """check_gradient by complex step: 1e-10 relative to each block's largest entry."""
-    return check_gradient(f, grad, theta).passed
-
-
-def ours_central(f, grad, theta):
-    """check_gradient by central differences: 1e-5 relative to each block's largest entry."""
-    return check_gradient(f, grad, theta, method="central").passed
-
-
-def ours_exactly(f, grad, theta):
-    """check_exactly: equal as fractions."""
-    return check_exactly(f, grad, theta).passed
+def ours(check, f, grad, theta, **options):
+    """A checker of this package, check_gradient or check_exactly."""
+    return check(f, grad, theta, **options).passed
 
 
 class Checker(NamedTuple):
@@ -191,22 +173,20 @@ CHECKERS = [
             "error <= 1e-5 + 1e-5 of the slope, along one direction (defaults, float64)"),
     Checker("Taylor test", "", taylor_test,
             "the remainder falls faster than h^1.9 along one direction (written here)"),
-    Checker("ours (central)", "", ours_central, "error <= 1e-5 of each block's largest entry"),
-    Checker("ours (complex step)", "", ours_complex_step, "error <= 1e-10 of each block's largest entry"),
-    Checker("ours (exact arithmetic)", "", ours_exactly, "residual 0 on fractions drawn at random"),
+    Checker("ours (central)", "", partial(ours, check_gradient, method="central"),
+            "error <= 1e-5 of each block's largest entry"),
+    Checker("ours (complex step)", "", partial(ours, check_gradient),
+            "error <= 1e-10 of each block's largest entry"),
+    Checker("ours (exact arithmetic)", "", partial(ours, check_exactly),
+            "residual 0 on fractions drawn at random"),
 ]  # fmt: skip
 RIGHT = GradientMutant("none", "the right gradient", gradients)
 
 
 def version_of(checker):
     """The installed version of what a checker needs, this package's for none; None if it is absent."""
-    if not checker.module:
-        return "this package"
-    try:
-        import_module(checker.module)
-    except ImportError:
-        return None
-    return metadata.version(checker.module)
+    with suppress(ImportError):
+        return metadata.version(import_module(checker.module).__name__) if checker.module else "this package"
 
 
 def compare(seeds=(0,), scales=(*SCALES, SATURATED), checkers=None):
@@ -219,15 +199,11 @@ def compare(seeds=(0,), scales=(*SCALES, SATURATED), checkers=None):
         if version is None:
             rows.append([checker.name, "absent", "", "", "", "", ""])
             continue
-        for seed, scale in product(seeds, scales):
+        for seed, scale, mutant in product(seeds, scales, [RIGHT, *MUTANTS]):
             X, y, theta = point(scale, seed)
-            for mutant in [RIGHT, *MUTANTS]:
-                accepted = checker.accepts(
-                    lambda p, X=X, y=y: loss(p, X, y),
-                    lambda p, m=mutant, X=X, y=y: m.gradients(p, X, y),
-                    theta,
-                )
-                rows.append([checker.name, version, seed, scale, mutant.block, mutant.name, int(accepted)])
+            f, grad = partial(loss, X=X, y=y), partial(mutant.gradients, X=X, y=y)
+            accepted = int(checker.accepts(f, grad, theta))
+            rows.append([checker.name, version, seed, scale, mutant.block, mutant.name, accepted])
     return rows
 
 
@@ -238,44 +214,36 @@ def summary(rows):
     found = {}
     for name, version, seed, scale, block, _, accepted in rows:
         scales = found.setdefault(name, (version, {}))[1]
-        if version == "absent":
-            continue
-        wrong, of, right = scales.setdefault(scale, {}).get(seed, (0, 0, None))
-        scales[scale][seed] = (
-            (wrong, of, bool(accepted)) if block == "none" else (wrong + accepted, of + 1, right)
-        )
+        if version != "absent":
+            wrong, of, right = scales.setdefault(scale, {}).get(seed, (0, 0, None))
+            right_one = block == "none"
+            scales[scale][seed] = (
+                (wrong, of, bool(accepted)) if right_one else (wrong + accepted, of + 1, right)
+            )
     return found
 
 
 def cell(by_seed):
     """One entry of the table: the least and the most wrong gradients accepted over the seeds."""
-    wrong = sorted({one[0] for one in by_seed.values()})
-    of, right = next(iter(by_seed.values()))[1], all(one[2] for one in by_seed.values())
-    return f"{wrong[0]}{f'-{wrong[-1]}' if len(wrong) > 1 else ''} of {of}" + (
-        "" if right else ", rejects the right one"
-    )
+    wrong, of, right = zip(*by_seed.values())
+    counts = "-".join(map(str, sorted({min(wrong), max(wrong)})))
+    return f"{counts} of {of[0]}{'' if all(right) else ', rejects the right one'}"
 
 
 def table(rows, markdown=False):
     """The summary as text: how many wrong gradients each checker accepts, of how many."""
-    found = summary(rows)
     scales = list(dict.fromkeys(row[3] for row in rows if row[3] != ""))
-    head = [
-        "checker",
-        "version",
-        *(scale if scale == SATURATED else f"weights {scale:g}" for scale in scales),
-        "takes a gradient for right if",
-    ]
-    lines = []
-    for name, (version, by_scale) in found.items():
+    names = [scale if scale == SATURATED else f"weights {scale:g}" for scale in scales]
+    rules = {checker.name: checker.rule for checker in CHECKERS}
+    lines = [["checker", "version", *names, "takes a gradient for right if"]]
+    for name, (version, by_scale) in summary(rows).items():
         cells = [cell(by_scale[scale]) if scale in by_scale else "" for scale in scales]
-        lines.append([name, version, *cells, next((c.rule for c in CHECKERS if c.name == name), "")])
+        lines.append([name, version, *cells, rules.get(name, "")])
     if markdown:
-        return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines])
-    widths = [max(len(line[k]) for line in [head, *lines]) for k in range(len(head))]
-    return "\n".join(
-        "  ".join(f"{text:<{width}}" for text, width in zip(line, widths)).rstrip() for line in [head, *lines]
-    )
+        lines.insert(1, ["---"] * len(lines[0]))
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 def main(argv=None):
@@ -292,13 +260,10 @@ def main(argv=None):
     if min(chosen.seeds) < 0:
         parser.error(f"argument --seeds: must be integers >= 0, got {min(chosen.seeds)}")
     rows = compare(chosen.seeds)
-    print("Wrong gradients accepted:")
-    print(table(rows, chosen.markdown))
+    print(f"Wrong gradients accepted:\n{table(rows, chosen.markdown)}")
     if chosen.csv:
         with open(chosen.csv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            writer.writerows(rows)
+            csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
     return 0
 
 
