@@ -38,9 +38,10 @@ def chosen(only):
     none.
     """
     known = statements()
-    unknown = [label for label in only or () if label not in known]
-    if unknown:
-        raise ValueError(f"only must hold labels of the ledger ({', '.join(known)}), got {unknown[0]!r}")
+    for label in only or ():
+        validate.require(
+            label in known, f"only must hold labels of the ledger ({', '.join(known)}), got {label!r}"
+        )
     return [row for label, row in known.items() if only is None or label in only]
 
 
@@ -56,15 +57,15 @@ def run(only=None, seed=0, audited=None, scales=SCALES, progress=None, numbers=N
     scales = tuple(validate.choice("scales", scale, SCALES) for scale in scales)
     numbers = concordance.read(concordance.HOME, statements()) if numbers is None else numbers
     for row in chosen(only):
-        entry = run_row(row, audited, seed, scales)
+        entry = replace(run_row(row, audited, seed, scales), number=numbers.get(row.label, ""))
         if row.label in exact.CASES:
             proof = exact.prove(row.label, seed, audited)
             broken = "" if proof.verdict == exact.EQUAL else f"{row.label}: {proof.sentence}"
             sentence = "; ".join(filter(None, (entry.sentence, broken)))
             entry = replace(entry, exact=proof.sentence, sentence=sentence)
-        entries.append(replace(entry, number=numbers.get(row.label, "")))
+        entries.append(entry)
         if progress:
-            progress(entries[-1])
+            progress(entry)
     return entries
 
 
@@ -107,18 +108,29 @@ def mutant_line(mutant, entries):
     """One line: the mutant, its statement, what its own row found at each scale, which other rows reject
     it.
     """
-    own = []
-    for scale in scales_of(mutant, entries[0].row):
-        failed = next((one for one in entries[0].found if one.scale == scale and not one.passed), None)
-        found = (
-            f"{render.number(failed.residual)} > {render.number(failed.allowed)}"
-            if failed
-            else "NOT REJECTED"
-        )
-        own.append(f"{scale} {found}")
-    also = [entry.row.label for entry in entries[1:] if not entry.passed]
-    line = f"{mutant.name:<45}{mutant.label:<5}{'; '.join(own)}"
-    return line + (f"; also {' '.join(also)}" if also else "")
+    first = {one.scale: one for one in reversed(entries[0].found) if not one.passed}  # of each scale
+    own = [
+        f"{scale} {render.number(first[scale].residual)} > {render.number(first[scale].allowed)}"
+        if scale in first
+        else f"{scale} NOT REJECTED"
+        for scale in scales_of(mutant, entries[0].row)
+    ]
+    also = " ".join(entry.row.label for entry in entries[1:] if not entry.passed)
+    return f"{mutant.name:<45}{mutant.label:<5}{'; '.join(own)}{f'; also {also}' if also else ''}"
+
+
+def _argument(read):
+    """For argparse: a type by read(text), whose errors are said in words."""
+
+    def parsed(text):
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        except OSError as error:
+            raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
+
+    return parsed
 
 
 def _parser():
@@ -128,73 +140,40 @@ def _parser():
         description="Check every statement against the code that implements it, by routes of their own.",
         epilog="exit status: 0 all rows hold, 1 a row fails, 2 wrong arguments",
     )  # fmt: skip
-    parser.add_argument(
-        "--only", nargs="+", metavar="LABEL", help="only these rows: " + " ".join(statements())
-    )
-    parser.add_argument(
-        "--seed", type=validate.integer_argument(0), default=0, help="of what rows are checked on (default 0)"
-    )
-    parser.add_argument(
-        "--routes", action="store_true", help="print every route of each row, not only the tightest"
-    )
-    parser.add_argument(
-        "--concordance",
-        metavar="FILE",
-        help="a file label,number: the paper's numbers, shown beside the labels",
-    )
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    form.add_argument("--json", action="store_true", help="print JSON, with every route")
-    form.add_argument(
-        "--html",
-        metavar="FILE",
-        type=validate.file_argument,
-        help="write one self-contained page: equation, code and residuals side by side",
-    )
-    form.add_argument(
-        "--exact",
-        action="store_true",
-        help="prove the identities on fractions instead: residual 0, without a tolerance",
-    )
-    form.add_argument(
-        "--mutants",
-        action="store_true",
-        help="apply wrong derivations in memory and print which rows reject each",
-    )
-    form.add_argument(
-        "--mutate",
-        type=validate.integer_argument(1),
-        metavar="K",
-        help="try K changes by the syntax tree, drawn by the seed: exact identities, rows, then tests",
-    )
-    parser.add_argument(
-        "--minutes", type=validate.integer_argument(1), default=60, help="of --mutate at most (default 60)"
-    )
-    parser.add_argument(
-        "--store", metavar="FOLDER", default="out/mutants", help="where --mutate keeps its results"
-    )
-    parser.add_argument(
-        "--table", metavar="FILE", type=validate.file_argument, help="write a table of --mutate there"
-    )
+    whole, file = validate.integer_argument, {"metavar": "FILE", "type": validate.file_argument}
+    numbers = _argument(lambda path: concordance.read(path, statements()))
+    label = _argument(lambda text: chosen([text])[0].label)
+    flag = {"action": "store_true"}
+    forms = {
+        "--markdown": dict(flag, help="print a Markdown table"),
+        "--json": dict(flag, help="print JSON, with every route"),
+        "--html": dict(
+            file, help="write one self-contained page: equation, code and residuals side by side"),
+        "--exact": dict(
+            flag, help="prove the identities on fractions instead: residual 0, without a tolerance"),
+        "--mutants": dict(flag, help="apply wrong derivations in memory and print which rows reject each"),
+        "--mutate": dict(
+            type=whole(1), metavar="K",
+            help="try K changes by the syntax tree, drawn by the seed: exact identities, rows, then tests"),
+    }  # fmt: skip
+    options = {
+        "--only": dict(
+            nargs="+", metavar="LABEL", type=label, help="only these rows: " + " ".join(statements())),
+        "--seed": dict(type=whole(0), default=0, help="of what rows are checked on (default 0)"),
+        "--routes": dict(flag, help="print every route of each row, not only the tightest"),
+        "--concordance": dict(
+            metavar="FILE", type=numbers, default=str(concordance.HOME),
+            help="a file label,number: the paper's numbers, shown beside the labels"),
+        **forms,
+        "--minutes": dict(type=whole(1), default=60, help="of --mutate at most (default 60)"),
+        "--store": dict(
+            metavar="FOLDER", default="out/mutants", help="where --mutate keeps its results"),
+        "--table": dict(file, help="write a table of --mutate there"),
+    }  # fmt: skip
+    only_one = parser.add_mutually_exclusive_group()
+    for name, keywords in options.items():
+        (only_one if name in forms else parser).add_argument(name, **keywords)
     return parser
-
-
-def arguments(argv):
-    """The parsed command line of the ledger; argparse leaves with status 2 on a wrong one."""
-    parser = _parser()
-    asked = parser.parse_args(argv)
-    try:
-        chosen(asked.only)
-    except ValueError as error:
-        parser.error(f"argument --only: {error}")
-    try:
-        home = concordance.HOME if asked.concordance is None else asked.concordance
-        asked.numbers = concordance.read(home, statements())
-    except ValueError as error:
-        parser.error(f"argument --concordance: {error}")
-    except OSError as error:
-        parser.error(f"argument --concordance: cannot read {home}: {error.strerror}")
-    return asked
 
 
 def title(seed):
@@ -225,7 +204,7 @@ def main_mutants(asked):
 
 def main(argv=None):
     """Print or write the ledger; returns the exit status."""
-    asked = arguments(argv)
+    asked = _parser().parse_args(argv)
     if asked.mutants:
         return main_mutants(asked)
     if asked.exact:
@@ -233,15 +212,14 @@ def main(argv=None):
     if asked.mutate:
         return mutate.main(asked, statements().values())
     begun = time.monotonic()
-    entries = run(asked.only, asked.seed, numbers=asked.numbers)
+    entries = run(asked.only, asked.seed, numbers=asked.concordance)
     if asked.markdown:
         print(render.markdown(entries, title(asked.seed)), end="")
     elif asked.json:
         print(render.as_json(entries, AuditedPackage().version, asked.seed))
     elif asked.html:
         try:
-            with open(asked.html, "w", encoding="utf-8") as file:
-                file.write(page(entries, AuditedPackage(), title(asked.seed)))
+            asked.html.write_text(page(entries, AuditedPackage(), title(asked.seed)), encoding="utf-8")
         except OSError as error:
             print(f"cannot write {asked.html}: {error.strerror}", file=sys.stderr)
             return 2
