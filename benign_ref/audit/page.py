@@ -18,55 +18,67 @@ def sureness(row):
 
 def contents(entries):
     """The table at the top, one line a row."""
-    rows = []
-    for entry in entries:
-        row, (residual, allowed) = entry.row, numbers(entry)
-        link = f'<a href="#{row.label}">{html.escape(entry.name)}</a>'
-        found = [("n", residual), ("n", allowed), (entry.verdict, entry.verdict)]
-        words = html.escape(entry.exact.partition(" (")[0])
-        rows.append([link, mathml(row.statement), sureness(row), *found, words])
+    rows = [
+        [
+            f'<a href="#{entry.row.label}">{html.escape(entry.name)}</a>',
+            mathml(entry.row.statement),
+            sureness(entry.row),
+            *(("n", text) for text in numbers(entry)),
+            (entry.verdict, entry.verdict),
+            html.escape(entry.exact.partition(" (")[0]),
+        ]
+        for entry in entries
+    ]
     return table(HEADS, rows, "all statements")
 
 
 def excerpts(row, audited):
     """The code of each function that the row names; the first is open."""
-    parts = []
-    for k, (name, text) in enumerate(source(row, audited)):
-        code = f'<pre tabindex="0">{html.escape(text)}</pre>'
-        head = f"<summary><code>{html.escape(name)}</code></summary>"
-        parts.append(f"<details{' open' * (k == 0)}>{head}{code}</details>")
-    return "\n".join(parts)
+    return "\n".join(
+        f"<details{' open' * (k == 0)}><summary><code>{html.escape(name)}</code></summary>"
+        f'<pre tabindex="0">{html.escape(text)}</pre></details>'
+        for k, (name, text) in enumerate(source(row, audited))
+    )
 
 
 def residuals(entry):
     """Every route at every scale."""
-    rows = []
-    for one in entry.found:
-        mark = "n holds" if one.passed else "n FAILS"
-        found = [(mark, number(one.residual)), ("n", number(one.allowed))]
-        rows.append([mathml(one.route), one.scale, *found])
+    rows = [
+        [
+            mathml(one.route),
+            one.scale,
+            (f"n {'holds' if one.passed else 'FAILS'}", number(one.residual)),
+            ("n", number(one.allowed)),
+        ]
+        for one in entry.found
+    ]
     return table(["route", "scale", "residual", "allowed"], rows, f"residuals of {entry.row.label}")
 
 
 def section(entry, audited):
     """One row: equation above, code on the left, residuals on the right."""
     row = entry.row
-    broken = f'<p class="FAILS">{html.escape(entry.sentence)}</p>' if entry.sentence else ""
-    fractions = f"<p>{html.escape(entry.exact)}</p>" if entry.exact else ""
-    limits = f'<p class="dim">{mathml(row.limits)}</p>' if row.limits else ""
-    head = f'<h2>{html.escape(entry.name)} <span class="{entry.verdict}">{entry.verdict}</span></h2>'
+    notes = [
+        f'<p class="FAILS">{html.escape(entry.sentence)}</p>' if entry.sentence else "",
+        f"<p>{html.escape(entry.exact)}</p>" if entry.exact else "",
+        f'<p class="dim">{mathml(row.limits)}</p>' if row.limits else "",
+    ]
     return (
-        f'<section id="{row.label}">{head}\n'
+        f'<section id="{row.label}">'
+        f'<h2>{html.escape(entry.name)} <span class="{entry.verdict}">{entry.verdict}</span></h2>\n'
         f'<div class="equation">{mathml(row.statement, display=True)}</div>\n'
-        f'<p class="dim">{mathml(row.paper)}; {sureness(row)}</p>\n{broken}{fractions}{limits}'
+        f'<p class="dim">{mathml(row.paper)}; {sureness(row)}</p>\n{"".join(notes)}'
         f'<div class="sides"><div>{excerpts(row, audited)}</div><div>{residuals(entry)}</div></div></section>'
     )
 
 
 def page(entries, audited, title):
     """The whole page as text; it refers to nothing outside itself."""
-    nearest = "Residual and allowed are those of the route nearest to what is allowed."
-    body = [f"<h1>{html.escape(title)}</h1>", f"<p>{summary(entries)}. {nearest}</p>"]
-    body += [f'<p class="dim">{html.escape(MARKS)}</p>', contents(entries)]
-    body += [section(entry, audited) for entry in entries]
+    body = [
+        f"<h1>{html.escape(title)}</h1>",
+        f"<p>{summary(entries)}. Residual and allowed are those of the route nearest to what is allowed.</p>",
+        f'<p class="dim">{html.escape(MARKS)}</p>',
+        contents(entries),
+        *(section(entry, audited) for entry in entries),
+    ]
     return whole_page(title, "\n".join(body), wide=True)

@@ -51,27 +51,20 @@ def text_row(entry, routes=False):
     routes=True.
     """
     row, (residual, allowed) = entry.row, numbers(entry)
+    taken = [("route", route_of(entry))]
+    if routes:
+        residuals = [f"{number(one.residual):>7} / {number(one.allowed):<7}" for one in entry.found]
+        taken = [
+            ("route" if one.passed else "FAILS", f"{of} {one.scale}, {one.sizes}: {one.route}")
+            for one, of in zip(entry.found, residuals)
+        ]
+    below = [("paper", f"{row.paper}; {row.mark}"), ("code", ", ".join(row.code)), *taken]
+    below += [("exact", entry.exact), ("limits", row.limits), ("BROKEN", entry.sentence)]
     head = f"{row.label:<7}{entry.verdict:<8}{residual:>8}{allowed:>9}"
     lines = wrapped(row.statement)
-    lines[0] = f"{head:<{INDENT}}" + lines[0][INDENT:]
-    if entry.number:
-        lines.insert(0, entry.name)
-    lines += wrapped(f"{row.paper}; {row.mark}", "paper  ") + wrapped(", ".join(row.code), "code   ")
-    if routes:
-        for one in entry.found:
-            words = (
-                f"{number(one.residual):>7} / {number(one.allowed):<7} {one.scale}, {one.sizes}: {one.route}"
-            )
-            lines += wrapped(words, "route  " if one.passed else "FAILS  ")
-    else:
-        lines += wrapped(route_of(entry), "route  ")
-    if entry.exact:
-        lines += wrapped(entry.exact, "exact  ")
-    if row.limits:
-        lines += wrapped(row.limits, "limits ")
-    if entry.sentence:
-        lines += wrapped(entry.sentence, "BROKEN ")
-    return "\n".join(lines)
+    lines[0] = f"{head:<{INDENT}}{lines[0][INDENT:]}"
+    lines += [line for name, words in below for line in wrapped(words, f"{name:<7}")]
+    return "\n".join([*[entry.name] * bool(entry.number), *lines])
 
 
 def text(entries, title, routes=False):
@@ -87,7 +80,6 @@ def text(entries, title, routes=False):
 
 def markdown(entries, title):
     """The ledger as a Markdown table."""
-    cell = lambda words: words.replace("|", "\\|")  # noqa: E731
     lines = [
         f"# {title}",
         "",
@@ -99,49 +91,33 @@ def markdown(entries, title):
         "|---" * 10 + "|",
     ]
     for entry in entries:
-        row, (residual, allowed) = entry.row, numbers(entry)
-        code = ", ".join(f"`{name}`" for name in row.code)
-        route = cell(route_of(entry) + (f". {row.limits}" if row.limits else ""))
-        verdict = entry.verdict + (f": {cell(entry.sentence)}" if entry.sentence else "")
-        cells = (
-            cell(entry.name),
-            f"`{cell(row.statement)}`",
-            cell(row.paper),
-            row.mark,
-            code,
-            route,
-            residual,
-            allowed,
-            entry.exact,
-            verdict,
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+        row, code = entry.row, ", ".join(f"`{name}`" for name in entry.row.code)
+        route = route_of(entry) + (f". {row.limits}" if row.limits else "")
+        verdict = entry.verdict + (f": {entry.sentence}" if entry.sentence else "")
+        cells = [entry.name, f"`{row.statement}`", row.paper, row.mark, code, route, *numbers(entry)]
+        cells += [entry.exact, verdict]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def as_dict(entry):
     """An entry as JSON holds it; null for a residual that is not finite."""
-    row = entry.row
     finite = lambda value: value if math.isfinite(value) else None  # noqa: E731
-    routes = [
-        {**one._asdict(), "residual": finite(one.residual), "passed": one.passed} for one in entry.found
-    ]
-    about = {name: getattr(row, name) for name in ("label", "statement", "paper", "mark", "code", "limits")}
+    about = ("label", "statement", "paper", "mark", "code", "limits")
     return {
-        **about,
+        **{name: getattr(entry.row, name) for name in about},
         "number": entry.number,
         "exact": entry.exact,
         "verdict": entry.verdict,
         "sentence": entry.sentence,
         "seconds": round(entry.seconds, 3),
-        "routes": routes,
+        "routes": [
+            {**one._asdict(), "residual": finite(one.residual), "passed": one.passed} for one in entry.found
+        ],
     }
 
 
 def as_json(entries, version, seed):
     """The ledger with every route, as JSON."""
-    passed = all(entry.passed for entry in entries)
-    return json.dumps(
-        {"version": version, "seed": seed, "passed": passed, "rows": [as_dict(entry) for entry in entries]},
-        indent=1,
-    )
+    passed, rows = all(entry.passed for entry in entries), list(map(as_dict, entries))
+    return json.dumps({"version": version, "seed": seed, "passed": passed, "rows": rows}, indent=1)
