@@ -2,7 +2,6 @@
 with the versions.
 """
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from matplotlib.patches import Patch
 from benign_ref.audit.comparison import SATURATED, gaps
 
 from .common import WIDTH, Result, plt, save
+from .compare import read
 
 TITLE = "wrong gradients that gradient checkers accept, by the scale of the weights"
 CAPTION = """Checkers. Every row is a wrong gradient of the training loss, G1-G4 with one mistake; every
@@ -29,13 +29,6 @@ benign_ref.audit.comparison --seeds 0 1 2 --csv figures/checkers.csv), and drawn
 COLOURS = ("#f2f0ea", "#b99ac0", "#440154")
 MEANINGS = ("rejected in all draws", "accepted in some", "accepted in all")
 VERDICTS = Path(__file__).with_name("checkers.csv")
-
-
-def verdicts():
-    """(header, rows) of checkers.csv."""
-    with open(VERDICTS, newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
-    return header, rows
 
 
 def shares(rows):
@@ -65,10 +58,9 @@ def counted(accepted):
 def panel(axes, accepted, scales):
     """One checker's wrong gradients at some scales; accepted (mutants, scales, seeds), the right one last."""
     share = np.nanmean(accepted[:-1], axis=2)
-    level = np.where(share == 0, 0, np.where(share == 1, 2, 1))
+    level = 1 + (share == 1) - (share == 0)
     axes.pcolormesh(level, cmap=ListedColormap(COLOURS), vmin=0, vmax=2, edgecolors="white", linewidth=0.6)
-    tried = [accepted[:, k][:, np.isfinite(accepted[-1, k])] for k in range(len(scales))]
-    words = [counted(one) for one in tried]
+    words = [counted(accepted[:, k][:, np.isfinite(accepted[-1, k])]) for k in range(len(scales))]
     names = [scale if scale == SATURATED else f"{float(scale):g}".lstrip("0") for scale in scales]
     axes.set_xticks(np.arange(len(scales)) + 0.5, map("{}\n{}".format, names, words), fontsize=5)
     axes.tick_params(length=0)
@@ -78,39 +70,37 @@ def panel(axes, accepted, scales):
 
 def make(options):
     """Draw the verdicts, return a Result."""
-    header, rows = verdicts()
+    header, *rows = read(VERDICTS)
     checkers, scales, mutants, accepted = shares(rows)
-    versions = dict.fromkeys(
-        f"{row[0].split()[0]} {row[1]}" for row in rows if row[1] not in ("absent", "this package")
-    )
-    figure, panels = plt.subplots(2, len(checkers), figsize=(WIDTH, 8.2), sharey=True)
-    small = [k for k, scale in enumerate(scales) if scale != SATURATED]
-    large = [k for k, scale in enumerate(scales) if scale == SATURATED]
+    groups = [
+        [k for k, scale in enumerate(scales) if (scale == SATURATED) == saturated]
+        for saturated in (False, True)
+    ]
     names = [f"{name}  ({'all blocks' if block == 'all' else block})" for block, name in mutants[:-1]]
+    figure, panels = plt.subplots(2, len(checkers), figsize=(WIDTH, 8.2), sharey=True)
     lines = []
     for k, checker in enumerate(checkers):
         said = [
-            panel(panels[row, k], accepted[:, k][:, group], [scales[j] for j in group])
-            for row, group in enumerate((small, large))
+            panel(axes, accepted[:, k][:, group], [scales[j] for j in group])
+            for axes, group in zip(panels[:, k], groups)
         ]
         panels[0, k].set_title(checker.replace(" ", "\n"), fontsize=7)
         lines.append(f"{checker}: accepts of {len(names)} wrong gradients {', '.join(said)}")
-    for row, group in enumerate(("scale of the weights", "saturated attention")):
-        panels[row, 0].set_yticks(np.arange(len(names)) + 0.5, names, fontsize=6)
-        panels[row, 0].set_ylabel(group, fontsize=8)
+    for axes, group in zip(panels[:, 0], ("scale of the weights", "saturated attention")):
+        axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=6)
+        axes.set_ylabel(group, fontsize=8)
     panels[0, 0].invert_yaxis()
-    patches = [
-        Patch(facecolor=colour, edgecolor="0.6", label=text) for colour, text in zip(COLOURS, MEANINGS)
-    ]
+    patches = [Patch(facecolor=fill, edgecolor="0.6", label=text) for fill, text in zip(COLOURS, MEANINGS)]
     figure.legend(handles=patches, loc="outside upper center", ncols=3, fontsize=7)
     figure.supxlabel(f"under each column: how many of {len(names)} wrong gradients are accepted", fontsize=7)
+    versions = dict.fromkeys(
+        f"{row[0].split()[0]} {row[1]}" for row in rows if row[1] not in ("absent", "this package")
+    )
     seeds = sorted({int(row[2]) for row in rows if row[2]})
     differ = np.concatenate([gaps(seed) for seed in seeds])
     caption = CAPTION.format(
         seeds=len(seeds), count=len(names), versions=", ".join(versions),
         gaps=f"{differ.min():.0f} to {differ.max():.0f}",
     )  # fmt: skip
-    files = save(
-        figure, "checkers", caption, header, rows, replace(options, quick=False)
-    )  # nothing here is reduced with --quick
-    return Result(files, lines, {"verdicts": VERDICTS.name})
+    full = replace(options, quick=False)  # nothing here is reduced with --quick
+    return Result(save(figure, "checkers", caption, header, rows, full), lines, {"verdicts": VERDICTS.name})

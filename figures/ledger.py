@@ -48,22 +48,20 @@ def picture(entries):
     for name, x in COLUMNS.items():
         left.text(x, 0.6, name, fontsize=5.5, weight="bold", ha="right" if x > 0.8 else "left", va="center")
     for y, entry, statement in zip(places, entries, statements):
-        words = entry.exact.partition(",")[0]
-        told = [entry.row.label, statement, entry.row.mark, *render.numbers(entry), words]
-        texts = dict(zip(COLUMNS, told))
+        fractions = entry.exact.partition(",")[0]
+        told = [entry.row.label, statement, entry.row.mark, *render.numbers(entry), fractions]
         colour = "black" if entry.passed else PAPER_RED
-        for name, text in texts.items():
+        for (name, x), text in zip(COLUMNS.items(), told):
             style = {"fontsize": 6, "weight": "bold"} if name == "label" else {"fontsize": 5.5}
-            side = "right" if COLUMNS[name] > 0.8 else "left"
-            left.text(COLUMNS[name], y, text, va="center", ha=side, color=colour, linespacing=1.15, **style)
-    strain = np.array([max(entry.tightest.strain, 1e-9) if entry.found else np.inf for entry in entries])
-    shown = np.minimum(strain, 1e3)
-    right.scatter(
-        shown, places, s=14, color=[GREEN if entry.passed else PAPER_RED for entry in entries], clip_on=False
-    )
+            side = "right" if x > 0.8 else "left"
+            left.text(x, y, text, va="center", ha=side, color=colour, linespacing=1.15, **style)
+    strain = [entry.tightest.strain if entry.found else np.inf for entry in entries]
+    colours = [GREEN if entry.passed else PAPER_RED for entry in entries]
+    right.scatter(np.clip(strain, 1e-9, 1e3), places, s=14, color=colours, clip_on=False)
     right.axvline(1.0, color=PAPER_RED, linewidth=0.8)
-    right.set(xscale="log", xlim=(1e-9, 1e1), xlabel="residual / allowed", yticks=[])
-    right.set_xticks([1e-8, 1e-4, 1.0])
+    right.set(
+        xscale="log", xlim=(1e-9, 1e1), xlabel="residual / allowed", yticks=[], xticks=[1e-8, 1e-4, 1.0]
+    )
     right.grid(axis="x", linewidth=0.3)
     right.spines["left"].set_visible(False)
     return figure
@@ -72,13 +70,13 @@ def picture(entries):
 def make(options):
     """Run the audit, write HTML, Markdown, JSON and the picture, return a Result."""
     done = count(1)
-    entries = audit.run(
-        seed=options.seed,
-        progress=lambda entry: options.progress(next(done), len(audit.statements()), "rows"),
-    )
-    title = audit.title(options.seed)
-    texts = {"html": page.page(entries, AuditedPackage(), title), "md": render.markdown(entries, title)}
-    texts["json"] = render.as_json(entries, AuditedPackage().version, options.seed) + "\n"
+    progress = lambda entry: options.progress(next(done), len(audit.statements()), "rows")  # noqa: E731
+    entries, title = audit.run(seed=options.seed, progress=progress), audit.title(options.seed)
+    texts = {
+        "html": page.page(entries, AuditedPackage(), title),
+        "md": render.markdown(entries, title),
+        "json": render.as_json(entries, AuditedPackage().version, options.seed) + "\n",
+    }
     header = ["label", "statement", "paper", "mark", *Found._fields, "verdict"]
     rows = [
         [row.label, row.statement, row.paper, row.mark, *one, "holds" if one.passed else "FAILS"]
@@ -88,8 +86,5 @@ def make(options):
     ]
     full = replace(options, quick=False)  # nothing here is reduced with --quick
     files = save(picture(entries), "ledger", CAPTION, header, rows, full, texts)
-    return Result(
-        files,
-        [render.summary(entries), *(entry.sentence for entry in entries if not entry.passed)],
-        {"seed": options.seed},
-    )
+    failed = [entry.sentence for entry in entries if not entry.passed]
+    return Result(files, [render.summary(entries), *failed], {"seed": options.seed})

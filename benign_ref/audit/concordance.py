@@ -4,8 +4,9 @@ have some of the labels.
 """
 
 import csv
-import io
 from pathlib import Path
+
+from .. import validate
 
 HOME = Path(__file__).with_name("concordance.csv")
 HEADER = ["label", "number"]
@@ -16,20 +17,18 @@ def read(path, labels):
     for a label that is none of `labels` or stands twice; OSError where it cannot be read.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8: {error.reason}") from None
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text)) if any(row)]
-    if not rows or rows[0] != HEADER:
-        raise ValueError(f"{path} must begin with the line {','.join(HEADER)}")
+    validate.require(rows[:1] == [HEADER], f"{path} must begin with the line {','.join(HEADER)}")
     found = {}
     for row in rows[1:]:
-        if len(row) != 2:
-            raise ValueError(f"{path} must have lines label,number, got {','.join(row)!r}")
+        validate.require(len(row) == 2, f"{path} must have lines label,number, got {','.join(row)!r}")
         label, number = row
-        if label not in labels:
-            raise ValueError(f"{path} has the unknown label {label!r}; known are {', '.join(labels)}")
-        if label in found:
-            raise ValueError(f"{path} has the label {label!r} twice")
+        validate.require(
+            label in labels, f"{path} has the unknown label {label!r}; known are {', '.join(labels)}"
+        )
+        validate.require(label not in found, f"{path} has the label {label!r} twice")
         found[label] = number
     return {label: number for label, number in found.items() if number}

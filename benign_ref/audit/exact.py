@@ -23,13 +23,11 @@ _DIGITS = Fraction(1, 10**40)
 
 
 class Proof(NamedTuple):
-    """What exact arithmetic says of a label: verdict, chance that it is wrong, the route that differs."""
+    """What exact arithmetic says of an identity: verdict, chance that it is wrong, the route that differs."""
 
-    label: str
     verdict: str
     chance: float
     where: str
-    seconds: float
 
     @property
     def sentence(self) -> str:
@@ -43,47 +41,39 @@ def prove(label: str, seed: int = 0, audited: AuditedPackage | None = None) -> P
     """Run the case of a label. Whatever the audited code raises is a finding. KeyError for a label without
     one.
     """
-    begun, field, total, audited = time.perf_counter(), Field(seed), 0.0, audited or AuditedPackage()
+    case, field, total, audited = CASES[label], Field(seed), 0.0, audited or AuditedPackage()
     try:
-        for route, got, expected in CASES[label](audited, field, label):
+        for route, got, expected in case(audited, field, label):
             if first_difference(got, expected) is not None:
-                verdict = REJECTED if _truly_differs(label, seed, audited, field) else UNDECIDED
-                return Proof(label, verdict, 0.0, route, time.perf_counter() - begun)
+                truly = _truly_differs(case(audited, field.with_true_values(seed), label))
+                return Proof(REJECTED if truly else UNDECIDED, 0.0, route)
             total += chance(got, expected)
     except Exception as error:  # noqa: BLE001 - whatever the audited code raises is a finding
-        words = f"{type(error).__name__}: {error}"
-        return Proof(label, REJECTED, 0.0, words, time.perf_counter() - begun)
-    return Proof(label, EQUAL, total, "", time.perf_counter() - begun)
+        return Proof(REJECTED, 0.0, f"{type(error).__name__}: {error}")
+    return Proof(EQUAL, total, "")
 
 
-def _truly_differs(label, seed, audited, field):
+def _truly_differs(routes):
     """Whether a route differs with the true e^a, to 40 digits of its largest entry."""
-    for _, got, expected in CASES[label](audited, field.with_true_values(seed), label):
+    for _, got, expected in routes:
         got, expected = np.asarray(got, dtype=object), np.asarray(expected, dtype=object)
-        if got.shape != expected.shape:
-            return True
-        if np.max(abs(got - expected)) > _DIGITS * np.max(abs(expected)):
+        if got.shape != expected.shape or np.max(abs(got - expected)) > _DIGITS * np.max(abs(expected)):
             return True
     return False
 
 
-def verdict(label: str, seed: int = 0) -> str:
-    """The ledger's column "as fractions" for a label; "" if it has no case."""
-    return prove(label, seed).sentence if label in CASES else ""
-
-
 def main(only: list[str] | None, seed: int) -> int:
     """Print the verdict on each label asked for (None: all); 1 if one is not "residual 0"."""
-    begun, proofs = time.perf_counter(), []
+    begun, verdicts = time.perf_counter(), []
     print("Identities in exact arithmetic, on the code itself (kernels apart):")
     for label in CASES if only is None else only:
         if label not in CASES:
             print(f"{label:<5}has no identity of fractions")
             continue
-        proofs.append(prove(label, seed))
-        one = proofs[-1]
-        note = f"wrong with a probability of at most {one.chance:.0e}" if one.verdict == EQUAL else one.where
-        print(f"{label:<5}{one.verdict:<13}{note}")
-    equal = sum(one.verdict == EQUAL for one in proofs)
-    print(f"{equal} of {len(proofs)} equal as fractions ({time.perf_counter() - begun:.1f} s)")
-    return 0 if equal == len(proofs) else 1
+        verdict, odds, where = prove(label, seed)
+        verdicts.append(verdict)
+        note = f"wrong with a probability of at most {odds:.0e}" if verdict == EQUAL else where
+        print(f"{label:<5}{verdict:<13}{note}")
+    equal = verdicts.count(EQUAL)
+    print(f"{equal} of {len(verdicts)} equal as fractions ({time.perf_counter() - begun:.1f} s)")
+    return 0 if equal == len(verdicts) else 1

@@ -9,6 +9,7 @@ holds the small ones only as its difference from 1, is multiplied by 0.
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -81,26 +82,26 @@ def shifted(theta, block, index, step):
     return moved
 
 
-def by_entry(slope_at, theta, blocks=range(4)):
-    """slope_at(block, index) for every entry of these blocks, as a list of arrays."""
-    entries = lambda b: [slope_at(b, index) for index in np.ndindex(theta[b].shape)]  # noqa: E731
-    return [np.array(entries(b)).reshape(theta[b].shape) for b in blocks]
+def by_entry(slope, theta, blocks=range(4)):
+    """slope(at) for every entry of these blocks, as a list of arrays: at(step) is theta with that entry
+    moved.
+    """
+    return [
+        np.reshape([slope(partial(shifted, theta, b, index)) for index in np.ndindex(shape)], shape)
+        for b, shape in ((b, theta[b].shape) for b in blocks)
+    ]
 
 
 def complex_step(function, theta, blocks=range(4)):
     """The derivatives of function(theta) by every entry of these blocks: Im f(theta + ih)/h."""
-    slope_at = lambda b, index: function(shifted(theta, b, index, 1j * STEP)).imag / STEP  # noqa: E731
-    return by_entry(slope_at, theta, blocks)
+    return by_entry(lambda at: function(at(1j * STEP)).imag / STEP, theta, blocks)
 
 
 def central(function, theta, block, reach):
     """The derivatives by every entry of one block by central differences of fourth order at step `reach`."""
-
-    def slope_at(b, index):
-        f = [function(shifted(theta, b, index, k * reach)) for k in (-2, -1, 1, 2)]
-        return (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * reach)
-
-    return by_entry(slope_at, theta, [block])[0]
+    weights = {-2: 1, -1: -8, 1: 8, 2: -1}
+    slope = lambda at: sum(w * function(at(k * reach)) for k, w in weights.items()) / (12 * reach)  # noqa: E731
+    return by_entry(slope, theta, [block])[0]
 
 
 def jacobian(function, x):

@@ -94,4 +94,4 @@ def test_the_command_prints_a_line_for_each_label_and_the_status_says_whether_al
     monkeypatch.setitem(exact.CASES, "M3", wrong)
     assert command.main(["--exact", "--only", "M3"]) == 1
     assert "M3   REJECTED     a route" in capsys.readouterr().out
-    assert exact.verdict("D1") == "" and exact.verdict("M3").startswith("REJECTED, as fractions: a route")
+    assert exact.prove("M3").sentence == "REJECTED, as fractions: a route"
