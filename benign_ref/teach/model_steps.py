@@ -11,10 +11,10 @@ from ..paper.model import Parameters, logistic, loss, softmax
 from .derivation import Step, by_loops, compare, slopes
 
 
-def model_step(ex):
-    """Step M1 in four parts: P_n, S_n (M,M), c_n (M,), f_n."""
+def model_and_loss(ex):
+    """M1 in four parts, P_n, S_n (M,M), c_n (M,), f_n; M2: L_S, a number, from y and f (N,)."""
     outputs = np.array([(S_n @ c_n).mean() for S_n, c_n in zip(ex.S, ex.c)])
-    return Step(
+    yield Step(
         "The model",
         """
         f_n = f(X_n) = (1/M) sum_l phi(x_l^T W_Q W_K^T X_n^T) X_n W_V w_O       (M1)
@@ -45,12 +45,9 @@ def model_step(ex):
         exercise="output",
     )
 
-
-def loss_step(ex):
-    """Step M2: L_S, a number, from y and f (N,)."""
     z = ex.y * ex.f
     L = loss(ex.theta, ex.X, ex.y)
-    return Step(
+    yield Step(
         "The loss",
         """
         L_S = (1/N) sum_n ell(y_n f_n),   ell(z) = log(1 + e^{-z})       (M2)
@@ -112,11 +109,13 @@ def values_step(ex):
     )
 
 
-def attention_step(ex):
-    """Step: df_n/dS_n (M,M), c_n/M in every row."""
+def to_logits(ex):
+    """df_n/dS_n (M,M), c_n/M in every row; M3: the Jacobian of the softmax, J(phi) = diag(phi) - phi phi^T
+    (M,M); and D_n = df_n/dP_n (M,M), its rows (1/M) J(S_n[l,:]) c_n.
+    """
     claimed = [np.tile(c_n / ex.M, (ex.M, 1)) for c_n in ex.c]
     found = [slopes(lambda S, c_n=c_n: (S @ c_n).mean(), S_n) for S_n, c_n in zip(ex.S, ex.c)]
-    return Step(
+    yield Step(
         "From an output to its attention",
         """
         forward:   f_n = (1/M) sum_l sum_j S_n[l,j] c_n[j]
@@ -129,12 +128,9 @@ def attention_step(ex):
         exercise="attention_cotangent",
     )
 
-
-def softmax_step(ex):
-    """Step M3: the Jacobian of the softmax, J(phi) = diag(phi) - phi phi^T (M,M)."""
     J = softmax_jacobian(ex.S[0, 0])
     found = np.array([slopes(lambda p, j=j: softmax(p)[j], ex.P[0, 0]) for j in range(ex.M)])
-    return Step(
+    yield Step(
         "Through the softmax",
         """
         forward:   phi_j = e^{p_j} / sum_i e^{p_i}
@@ -148,11 +144,8 @@ def softmax_step(ex):
         exercise="softmax_jacobian",
     )
 
-
-def coupling_step(ex):
-    """Step M3: D_n = df_n/dP_n (M,M), its rows (1/M) J(S_n[l,:]) c_n."""
     found = [slopes(lambda P, c_n=c_n: (softmax(P) @ c_n).mean(), P_n) for P_n, c_n in zip(ex.P, ex.c)]
-    return Step(
+    yield Step(
         "From an output to its logits",
         """
         forward:   f_n = (1/M) sum_l S_n[l,:] c_n,   S_n[l,:] = phi(P_n[l,:])

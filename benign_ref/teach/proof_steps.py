@@ -74,9 +74,11 @@ def tokens_step(ex):
     )
 
 
-def values_step(ex):
-    """Step: the values V = Z W_V w_O (T,) of the tokens, and c_n = E_n V (M,)."""
-    return Step(
+def to_values(ex):
+    """The values V = Z W_V w_O (T,) of the tokens, and c_n = E_n V (M,); G3 in a step of GD, projected on
+    mu_+: how V_+, a number, moves.
+    """
+    yield Step(
         "The value of a token",
         """
         V_a = w_O^T W_V^T z_a,   so   V_+ = w_O^T W_V^T mu_+
@@ -89,15 +91,12 @@ def values_step(ex):
         exercise="token_values",
     )
 
-
-def projected_values_step(ex):
-    """Step G3 in a step of GD, projected on mu_+: how V_+, a number, moves."""
     W_V, w_O = ex.theta.W_V, ex.theta.w_O
     move = solutions.move_of_V_plus(ex.X, ex.a, ex.g, ex.mu_plus, w_O, ex.eta)
     slope = slopes(
         lambda t: loss(ex.theta._replace(W_V=W_V + t * np.outer(ex.mu_plus, w_O)), ex.X, ex.y), ex.zero
     )
-    return Step(
+    yield Step(
         "One step of $W_V$, seen from $mu_+$",
         """
         W_V(t+1) = W_V(t) - eta grad_{W_V} L_S = W_V(t) - eta sum_n g_n X_n^T a_n w_O^T   (GD, G3)
@@ -128,11 +127,11 @@ def projected_values_step(ex):
     )
 
 
-def all_values_step(ex):
-    """Step P1: how V (T,) moves, -eta ||w_O||^2 G b."""
+def to_closed_form(ex):
+    """P1: how V (T,) moves, -eta ||w_O||^2 G b; row +: how V_+ moves, a sum over the samples of label +1."""
     move = solutions.move_of_V(ex.G, ex.b, ex.theta.w_O, ex.eta)
     found = ex.Z @ (ex.after.W_V - ex.theta.W_V) @ ex.theta.w_O
-    return Step(
+    yield Step(
         "All tokens at once: P1",
         """
         b = sum_n g_n E_n^T a_n   (T)
@@ -146,12 +145,9 @@ def all_values_step(ex):
         exercise="move_of_V",
     )
 
-
-def closed_values_step(ex):
-    """Step P1, row +: how V_+ moves, as a sum over the samples of label +1."""
     attended = np.array([ex.S[n, :, 0].sum() for n in ex.plus])
     move = solutions.V_plus_closed(ex.S, ex.slope, ex.y, ex.mu_plus, ex.theta.w_O, ex.eta)
-    return Step(
+    yield Step(
         "$V_+$ in closed form",
         """
         V_+(t+1) - V_+(t) = -(eta ||mu||^2 ||w_O||^2 / NM) sum_{n in S_+} ell'_n sum_l S_n[l,1]   (P1)
@@ -173,19 +169,15 @@ def closed_values_step(ex):
 def steps(name, seed, field=None):
     """The steps from L_S to V_plus or q_plus."""
     ex = ProofExample(seed, field)
-    shared = [model_steps.model_step(ex), model_steps.loss_step(ex), model_steps.output_step(ex)]
+    shared = [*model_steps.model_and_loss(ex), model_steps.output_step(ex)]
     if name == "V_plus":
-        before = [model_steps.values_step(ex), weights.parameter_step(ex, "W_V"), weights.sum_step(ex, "W_V")]
-        after = [tokens_step, values_step, projected_values_step, all_values_step, closed_values_step]
-    else:
-        before = [model_steps.attention_step(ex), model_steps.softmax_step(ex), model_steps.coupling_step(ex)]
-        before += [weights.parameter_step(ex, "W_Q"), weights.sum_step(ex, "W_Q")]
-        after = [
-            tokens_step,
-            query_steps.queries_step,
-            query_steps.projected_queries_step,
-            query_steps.all_queries_step,
-            query_steps.first_row_step,
-            query_steps.closed_queries_step,
-        ]
-    return shared + before + [make(ex) for make in after]
+        before = [model_steps.values_step(ex), *weights.into_and_sum(ex, "W_V")]
+        return [*shared, *before, tokens_step(ex), *to_values(ex), *to_closed_form(ex)]
+    before = [*model_steps.to_logits(ex), *weights.into_and_sum(ex, "W_Q"), tokens_step(ex)]
+    return [
+        *shared,
+        *before,
+        query_steps.queries_step(ex),
+        *query_steps.moves_of_queries(ex),
+        *query_steps.to_closed_form(ex),
+    ]

@@ -35,8 +35,8 @@ def queries_step(ex):
     )
 
 
-def projected_queries_step(ex):
-    """Step G1 in a step of GD, projected on mu_+: how q_+ (d_h,) moves."""
+def moves_of_queries(ex):
+    """G1 in a step of GD, projected on mu_+: how q_+ (d_h,) moves; P2: how Q (T,d_h) moves, -eta G B K."""
     W_Q, W_K = ex.theta.W_Q, ex.theta.W_K
     terms = [
         -ex.eta * g_n * (X_n @ W_K).T @ D_n.T @ (X_n @ ex.mu_plus) for g_n, X_n, D_n in zip(ex.g, ex.X, ex.D)
@@ -45,7 +45,7 @@ def projected_queries_step(ex):
     slope = slopes(
         lambda t: loss(ex.theta._replace(W_Q=W_Q + np.outer(ex.mu_plus, t)), ex.X, ex.y), 0 * ex.Q[0]
     )
-    return Step(
+    yield Step(
         "One step of $W_Q$, seen from $mu_+$",
         """
         W_Q(t+1) = W_Q(t) - eta grad_{W_Q} L_S = W_Q(t) - eta sum_n g_n X_n^T D_n X_n W_K   (GD, G1)
@@ -75,12 +75,9 @@ def projected_queries_step(ex):
         exercise="move_of_q_plus",
     )
 
-
-def all_queries_step(ex):
-    """Step P2: how Q (T,d_h) moves, -eta G B K."""
     move = solutions.move_of_Q(ex.G, ex.B, ex.Q, ex.K, ex.eta)
     found = ex.Z @ (ex.after.W_Q - ex.theta.W_Q)
-    return Step(
+    yield Step(
         "All tokens at once: P2",
         """
         B = sum_n g_n E_n^T D_n E_n   (T,T)
@@ -103,13 +100,13 @@ def alphas(ex):
     return each[:, 0].sum(), each[:, 1:]
 
 
-def first_row_step(ex):
-    """Step P2, row +: the coefficients alpha_{+,+}, a number, and alpha_{n,+,i} (|S_+|,M-1), from the first
-    row of each D_n.
+def to_closed_form(ex):
+    """P2, row +: the coefficients alpha_{+,+}, a number, and alpha_{n,+,i} (|S_+|,M-1), from the first row of
+    each D_n; how q_+ (d_h,) moves, as a combination of k_+ and the noise keys k_{n,i}.
     """
     signal, noise = alphas(ex)
     plain = np.array([-ex.eta * ex.mu_square * ex.g[n] * ex.D[n, 0] for n in ex.plus])
-    return Step(
+    yield Step(
         "What $mu_+$ picks out: the first row of $D_n$",
         """
         q_+(t+1) - q_+(t) = -eta ||mu||^2 sum_{n in S_+} g_n sum_j D_n[1,j] k_{n,j}
@@ -133,13 +130,10 @@ def first_row_step(ex):
         exercise="key_coefficients",
     )
 
-
-def closed_queries_step(ex):
-    """Step P2, row +: how q_+ (d_h,) moves, as a combination of k_+ and the noise keys k_{n,i}."""
     signal, noise = alphas(ex)
     keys = np.array([ex.X[n, 1:] @ ex.theta.W_K for n in ex.plus])
     parts = [signal * ex.K[0], sum(alpha @ k for alpha, k in zip(noise, keys))]
-    return Step(
+    yield Step(
         "$q_+$ in closed form",
         """
         q_+(t+1) - q_+(t) = alpha_{+,+} k_+ + sum_{n in S_+} sum_{i >= 2} alpha_{n,+,i} k_{n,i}   (P2)

@@ -26,15 +26,15 @@ class NormExample:
         self.dcentred = solutions.root_back(self.dz, self.z, self.root)
 
 
-def normalise_step(ex):
-    """Step V3, forward: z (3,4), each row of mean 0 and mean square nearly 1."""
+def norm_forward_and_scale(ex):
+    """V3, forward: z (3,4), each row of mean 0 and mean square nearly 1; back to dz (3,4), dg, db (4,)."""
     z = solutions.normalise(ex.x, ex.epsilon)
     loops = []
     for x in ex.x.tolist():
         mean = sum(x) / len(x)
         var = sum((x_i - mean) ** 2 for x_i in x) / len(x)
         loops.append([(x_i - mean) / (var + ex.epsilon) ** 0.5 for x_i in x])
-    return Step(
+    yield Step(
         "Centre and scale each token",
         """
         u = x - mean x       (d)   the token without its mean
@@ -48,12 +48,9 @@ def normalise_step(ex):
         exercise="normalise",
     )
 
-
-def scale_step(ex):
-    """Step V3: dz (3,4), dg (4,), db (4,)."""
     dg, db = (ex.dy * ex.z).sum(axis=0), ex.dy.sum(axis=0)
     total = lambda z=ex.z, g=ex.g, b=ex.b: (ex.dy * (g * z + b)).sum()  # noqa: E731
-    return Step(
+    yield Step(
         "Back through scale and shift",
         """
         forward:   y = g z + b, entry by entry, with one g and one b (d) for all tokens
@@ -75,11 +72,11 @@ def scale_step(ex):
     )
 
 
-def root_step(ex):
-    """Step V3: du (3,4), the cotangent of the centred tokens."""
+def root_and_mean(ex):
+    """V3: du (3,4), the cotangent of the centred tokens, and dx (3,4)."""
     root = lambda u: np.sqrt((u * u).mean(axis=1, keepdims=True) + ex.epsilon)  # noqa: E731
     after = lambda u: (ex.dz * u / root(u)).sum()  # noqa: E731
-    return Step(
+    yield Step(
         "Back through the root",
         """
         forward:   z = u / r,   r = sqrt(mean u^2 + epsilon),   so that   dr / du_i = u_i / (d r) = z_i / d
@@ -93,12 +90,9 @@ def root_step(ex):
         exercise="root_back",
     )
 
-
-def mean_step(ex):
-    """Step V3: dx (3,4)."""
     dx = solutions.layer_norm_back(ex.dy, ex.x, ex.g, ex.epsilon)
     whole = lambda x: (ex.dy * (ex.g * solutions.normalise(x, ex.epsilon) + ex.b)).sum()  # noqa: E731
-    return Step(
+    yield Step(
         "Back through the mean: V3",
         """
         forward:   u = x - mean x,   so that   dx = du - mean du
@@ -141,8 +135,8 @@ def each_head(name, values):
     return [(name.replace("_h", f"_{h + 1}"), value) for h, value in enumerate(values)]
 
 
-def heads_step(ex):
-    """Step V4, forward: O (3,4), the heads side by side."""
+def heads_and_values(ex):
+    """V4, forward: O (3,4), the heads side by side; back to dV_h (3,2), dS_h (3,3)."""
     out, q = solutions.heads_output(ex.qkv, ex.heads), ex.qkv
     loops = np.zeros((3, 4), dtype=q.dtype)
     for h in range(2):
@@ -151,7 +145,7 @@ def heads_step(ex):
             e = [np.exp(z - max(logits)) for z in logits]
             for k in range(2):
                 loops[l, 2 * h + k] = sum(e[j] * q[j, 8 + 2 * h + k] for j in range(3)) / sum(e)
-    return Step(
+    yield Step(
         "Heads side by side",
         """
         qkv = (q, k, v), each (M,d), in each the H heads one after the other, of width d/H
@@ -165,11 +159,8 @@ def heads_step(ex):
         exercise="heads_output",
     )
 
-
-def head_values_step(ex):
-    """Step V4: dV_h (3,2), dS_h (3,3)."""
     dV = np.array([solutions.values_back(dO_h, S_h) for dO_h, S_h in zip(ex.dO, ex.S)])
-    return Step(
+    yield Step(
         "Back to values and attention",
         """
         forward:   O_h = S_h V_h
@@ -190,10 +181,10 @@ def head_values_step(ex):
     )
 
 
-def head_softmax_step(ex):
-    """Step V4: dZ_h (3,3)."""
+def logits_and_queries(ex):
+    """V4: dZ_h (3,3), then dQ_h, dK_h (3,2)."""
     Z = ex.Q @ ex.K.swapaxes(1, 2) / 2
-    return Step(
+    yield Step(
         "Back through the softmax",
         """
         forward:   S_h[l,:] = softmax(Z_h[l,:]),   J = diag(S_h[l,:]) - S_h[l,:] S_h[l,:]^T       (M3)
@@ -211,13 +202,10 @@ def head_softmax_step(ex):
         exercise="softmax_back",
     )
 
-
-def head_queries_step(ex):
-    """Step V4: dQ_h, dK_h (3,2)."""
     dQ = np.array([solutions.queries_back(dZ_h, Q_h, K_h) for dZ_h, Q_h, K_h in zip(ex.dZ, ex.Q, ex.K)])
     dK = np.array([dZ_h.T @ Q_h / 2 for dZ_h, Q_h in zip(ex.dZ, ex.Q)])
     whole = lambda Q, K: (ex.dO * (softmax(Q @ K.swapaxes(1, 2) / 2) @ ex.V)).sum()  # noqa: E731
-    return Step(
+    yield Step(
         "Back to queries and keys: V4",
         """
         forward:   Z_h = Q_h K_h^T / sqrt d
@@ -239,10 +227,11 @@ def head_queries_step(ex):
 
 def layer_norm_steps(name, seed, field=None):
     """The steps from dy to dx through layer norm."""
-    return [make(NormExample(seed, field)) for make in (normalise_step, scale_step, root_step, mean_step)]
+    ex = NormExample(seed, field)
+    return [*norm_forward_and_scale(ex), *root_and_mean(ex)]
 
 
 def attention_steps(name, seed, field=None):
     """The steps from dO to dq, dk, dv through multi-head attention."""
     ex = HeadsExample(seed, field)
-    return [make(ex) for make in (heads_step, head_values_step, head_softmax_step, head_queries_step)]
+    return [*heads_and_values(ex), *logits_and_queries(ex)]

@@ -4,137 +4,131 @@ After the first steps (model_steps.py) into each of the parameters, the sum over
 is for.
 """
 
+from typing import Callable, NamedTuple
+
 import numpy as np
 
 from ..checks import check_gradient
-from ..paper.gradients import gradients
+from ..paper.gradients import gradients, softmax_jacobian
 from ..paper.model import loss
 from . import model_steps as first
 from .derivation import Check, Example, Step, compare, slopes
+from .solutions import SOLUTIONS
 
 
-def into(ex, name):
-    """(equation, reason, the gradients of f_1, f_2, ... in the block, the part of f_n that holds the block as
-    a function of it and n).
+class Chain(NamedTuple):
+    """What is said of one block. equation, why: from f_n into the block; label, G1-G4; short: the gradient of
+    L_S as a sum over samples; long: the same as a double sum, whose term (n,l), without y_n ell'_n / NM, is
+    term(X_n, x_l, s, J, *theta) with s = S_n[l,:] and J = J(s).
     """
-    W_Q, W_K, W_V, w_O = ex.theta
-    X, D, a = ex.X, ex.D, ex.a
-    if name == "W_Q":
-        return (
-            "forward:   P_n = X_n W_Q W_K^T X_n^T\n"
-            "dP_n = X_n dW_Q W_K^T X_n^T\n"
-            "df_n = <D_n, dP_n> = tr(D_n^T X_n dW_Q W_K^T X_n^T) = <X_n^T D_n X_n W_K, dW_Q>",
-            """$P_n$ is linear in $W_Q$. Turning the factors of the trace around until $dW_Q$ stands last
-            gives $tr(W_K^T X_n^T D_n^T X_n dW_Q)$, and what stands before $dW_Q$ is the transpose of
-            $X_n^T D_n X_n W_K$.""",
-            [X_n.T @ D_n @ X_n @ W_K for X_n, D_n in zip(X, D)],
-            lambda W, n: (D[n] * (X[n] @ W @ W_K.T @ X[n].T)).sum(),
-        )
-    if name == "W_K":
-        return (
-            "forward:   P_n = X_n W_Q W_K^T X_n^T\n"
-            "dP_n = X_n W_Q dW_K^T X_n^T\n"
-            "df_n = <D_n, dP_n> = tr(D_n^T X_n W_Q dW_K^T X_n^T) = <X_n^T D_n^T X_n W_Q, dW_K>",
-            """Like $W_Q$, but $W_K$ enters transposed. Turning the trace around gives $tr(X_n^T D_n^T X_n
-            W_Q dW_K^T)$, and $tr(A dW_K^T) = <A, dW_K>$. So $D_n$ is transposed here and not for $W_Q$:
-            queries belong to the rows of $P_n$, keys to its columns.""",
-            [X_n.T @ D_n.T @ X_n @ W_Q for X_n, D_n in zip(X, D)],
-            lambda W, n: (D[n] * (X[n] @ W_Q @ W.T @ X[n].T)).sum(),
-        )
-    if name == "W_V":
-        return (
-            "forward:   c_n = X_n W_V w_O\ndc_n = X_n dW_V w_O\n"
-            "df_n = a_n^T dc_n = a_n^T X_n dW_V w_O = <X_n^T a_n w_O^T, dW_V>",
-            """$c_n$ is linear in $W_V$. A row times a matrix times a column, $u^T dW v = sum_{ij} u_i
-            dW_{ij} v_j$, is $<u v^T, dW>$, here with $u = X_n^T a_n$, the token that average attention
-            sees, and $v = w_O$.""",
-            [np.outer(X_n.T @ a_n, w_O) for X_n, a_n in zip(X, a)],
-            lambda W, n: a[n] @ X[n] @ W @ w_O,
-        )
-    return (
+
+    label: str
+    equation: str
+    why: str
+    short: str
+    long: str
+    term: Callable
+
+
+CHAINS = {
+    "W_Q": Chain(
+        "G1",
+        "forward:   P_n = X_n W_Q W_K^T X_n^T\n"
+        "dP_n = X_n dW_Q W_K^T X_n^T\n"
+        "df_n = <D_n, dP_n> = tr(D_n^T X_n dW_Q W_K^T X_n^T) = <X_n^T D_n X_n W_K, dW_Q>",
+        """$P_n$ is linear in $W_Q$. Turning the factors of the trace around until $dW_Q$ stands last
+        gives $tr(W_K^T X_n^T D_n^T X_n dW_Q)$, and what stands before $dW_Q$ is the transpose of
+        $X_n^T D_n X_n W_K$.""",
+        "sum_n g_n X_n^T D_n X_n W_K",
+        "(1/NM) sum_n y_n ell'_n sum_l x_l (w_O^T W_V^T X_n^T) J(S_n[l,:]) X_n W_K",
+        lambda X_n, x_l, s, J, W_Q, W_K, W_V, w_O: np.outer(x_l, w_O @ W_V.T @ X_n.T @ J @ X_n @ W_K),
+    ),
+    "W_K": Chain(
+        "G2",
+        "forward:   P_n = X_n W_Q W_K^T X_n^T\n"
+        "dP_n = X_n W_Q dW_K^T X_n^T\n"
+        "df_n = <D_n, dP_n> = tr(D_n^T X_n W_Q dW_K^T X_n^T) = <X_n^T D_n^T X_n W_Q, dW_K>",
+        """Like $W_Q$, but $W_K$ enters transposed. Turning the trace around gives $tr(X_n^T D_n^T X_n
+        W_Q dW_K^T)$, and $tr(A dW_K^T) = <A, dW_K>$. So $D_n$ is transposed here and not for $W_Q$:
+        queries belong to the rows of $P_n$, keys to its columns.""",
+        "sum_n g_n X_n^T D_n^T X_n W_Q",
+        "(1/NM) sum_n y_n ell'_n sum_l X_n^T J(S_n[l,:]) X_n W_V w_O x_l^T W_Q",
+        lambda X_n, x_l, s, J, W_Q, W_K, W_V, w_O: np.outer(X_n.T @ J @ X_n @ W_V @ w_O, x_l @ W_Q),
+    ),
+    "W_V": Chain(
+        "G3",
+        "forward:   c_n = X_n W_V w_O\ndc_n = X_n dW_V w_O\n"
+        "df_n = a_n^T dc_n = a_n^T X_n dW_V w_O = <X_n^T a_n w_O^T, dW_V>",
+        """$c_n$ is linear in $W_V$. A row times a matrix times a column, $u^T dW v = sum_{ij} u_i
+        dW_{ij} v_j$, is $<u v^T, dW>$, here with $u = X_n^T a_n$, the token that average attention
+        sees, and $v = w_O$.""",
+        "sum_n g_n X_n^T a_n w_O^T",
+        "(1/NM) sum_n y_n ell'_n sum_l X_n^T S_n[l,:]^T w_O^T",
+        lambda X_n, x_l, s, J, W_Q, W_K, W_V, w_O: np.outer(X_n.T @ s, w_O),
+    ),
+    "w_O": Chain(
+        "G4",
         "forward:   c_n = X_n W_V w_O\ndc_n = X_n W_V dw_O\n"
         "df_n = a_n^T X_n W_V dw_O = <W_V^T X_n^T a_n, dw_O>",
         """$c_n$ is linear in $w_O$. The row $a_n^T X_n W_V$ stands before $dw_O$, so the gradient is that
         row written as a column.""",
-        [W_V.T @ X_n.T @ a_n for X_n, a_n in zip(X, a)],
-        lambda w, n: a[n] @ X[n] @ W_V @ w,
-    )
-
-
-def parameter_step(ex, name):
-    """Step: the gradient of each f_n in the block `name`, of the shape of the block."""
-    equation, why, per_sample, part = into(ex, name)
-    found = [slopes(lambda W, n=n: part(W, n), getattr(ex.theta, name)) for n in range(ex.N)]
-    return Step(
-        f"From there into ${name}$",
-        equation,
-        why,
-        [*ex.each(f"gradient of f_n in {name}", per_sample)],
-        [
-            compare(
-                f"against the derivative of <D_n, P_n> in {name}, by complex step"
-                if name in ("W_Q", "W_K")
-                else f"against the derivative of a_n^T c_n in {name}, by complex step",
-                per_sample,
-                found,
-            )
-        ],
-        exercise=f"into_{name}",
-    )
-
-
-SUMMED = {  # block: label, G1-G4, and the same as a double sum
-    "W_Q": (
-        "G1",
-        "sum_n g_n X_n^T D_n X_n W_K",
-        "(1/NM) sum_n y_n ell'_n sum_l x_l (w_O^T W_V^T X_n^T) J(S_n[l,:]) X_n W_K",
+        "sum_n g_n W_V^T X_n^T a_n",
+        "(1/NM) sum_n y_n ell'_n sum_l W_V^T X_n^T S_n[l,:]^T",
+        lambda X_n, x_l, s, J, W_Q, W_K, W_V, w_O: W_V.T @ X_n.T @ s,
     ),
-    "W_K": (
-        "G2",
-        "sum_n g_n X_n^T D_n^T X_n W_Q",
-        "(1/NM) sum_n y_n ell'_n sum_l X_n^T J(S_n[l,:]) X_n W_V w_O x_l^T W_Q",
-    ),
-    "W_V": ("G3", "sum_n g_n X_n^T a_n w_O^T", "(1/NM) sum_n y_n ell'_n sum_l X_n^T S_n[l,:]^T w_O^T"),
-    "w_O": ("G4", "sum_n g_n W_V^T X_n^T a_n", "(1/NM) sum_n y_n ell'_n sum_l W_V^T X_n^T S_n[l,:]^T"),
 }
 
 
-def term(ex, name, n, l):
-    """The term (n,l) of the double sum in SUMMED, without y_n ell'_n / NM, as it stands there."""
-    W_Q, W_K, W_V, w_O = ex.theta
-    X_n, x_l, s = ex.X[n], ex.X[n, l], ex.S[n, l]
-    J = np.diag(s) - np.outer(s, s)
-    if name == "W_Q":
-        return np.outer(x_l, w_O @ W_V.T @ X_n.T @ J @ X_n @ W_K)
-    if name == "W_K":
-        return np.outer(X_n.T @ J @ X_n @ W_V @ w_O, x_l @ W_Q)
-    return np.outer(X_n.T @ s, w_O) if name == "W_V" else W_V.T @ X_n.T @ s
-
-
-def sum_step(ex, name):
-    """Step G1, G2, G3 or G4: the gradient of L_S in the block `name`, as a sum over samples and as a double
-    sum.
+def into(ex, name):
+    """The gradient of each f_n in the block `name`, of the shape of the block: from D_n through P_n, or from
+    a_n through c_n.
     """
-    label, short, long = SUMMED[name]
-    total = sum(g_n * one for g_n, one in zip(ex.g, into(ex, name)[2]))
-    double = sum(ex.y[n] * ex.slope[n] * term(ex, name, n, l) for n in range(ex.N) for l in range(ex.M)) / (
-        ex.N * ex.M
+    known, rest = (ex.D, ex.theta[:2]) if name in ("W_Q", "W_K") else (ex.a, ex.theta[2:])
+    return [SOLUTIONS[f"into_{name}"](X_n, one, *rest) for X_n, one in zip(ex.X, known)]
+
+
+def into_and_sum(ex, name):
+    """The gradient of each f_n in the block `name`; then G1, G2, G3 or G4: that of L_S, as a sum over samples
+    and as a double sum.
+    """
+    chain, per_sample, W = CHAINS[name], into(ex, name), getattr(ex.theta, name)
+    at = lambda W: ex.theta._replace(**{name: W})  # noqa: E731
+    if name in ("W_Q", "W_K"):
+        part, known = "<D_n, P_n>", "D_n"
+        inner = lambda theta, n: (ex.D[n] * (ex.X[n] @ theta.W_Q @ theta.W_K.T @ ex.X[n].T)).sum()  # noqa: E731
+    else:
+        part, known = "a_n^T c_n", "a_n"
+        inner = lambda theta, n: ex.a[n] @ ex.X[n] @ theta.W_V @ theta.w_O  # noqa: E731
+    found = [slopes(lambda W, n=n: inner(at(W), n), W) for n in range(ex.N)]
+    yield Step(
+        f"From there into ${name}$",
+        chain.equation,
+        chain.why,
+        ex.each(f"gradient of f_n in {name}", per_sample),
+        [compare(f"against the derivative of {part} in {name}, by complex step", per_sample, found)],
+        exercise=f"into_{name}",
     )
-    in_block = lambda W: loss(ex.theta._replace(**{name: W}), ex.X, ex.y)  # noqa: E731
-    return Step(
-        f"Sum over the samples: {label}",
+
+    total = sum(g_n * one for g_n, one in zip(ex.g, per_sample))
+    double = sum(
+        ex.y[n] * ex.slope[n] * chain.term(ex.X[n], ex.X[n, l], s, softmax_jacobian(s), *ex.theta)
+        for n in range(ex.N)
+        for l, s in enumerate(ex.S[n])
+    ) / (ex.N * ex.M)
+    yield Step(
+        f"Sum over the samples: {chain.label}",
         f"forward:   L_S = (1/N) sum_n ell(y_n f_n)\n"
-        f"grad_{{{name}}} L_S = {short}       ({label})\n"
-        f"grad_{{{name}}} L_S = {long}",
+        f"grad_{{{name}}} L_S = {chain.short}       ({chain.label})\n"
+        f"grad_{{{name}}} L_S = {chain.long}",
         f"""$dL_S = sum_n g_n df_n$: each sample's gradient counts with its $g_n$. The last line puts back
-        what $g_n$ and ${"D_n" if name in ("W_Q", "W_K") else "a_n"}$ stand for: a sum over samples and,
-        in each, over the tokens $l$ that look.""",
+        what $g_n$ and ${known}$ stand for: a sum over samples and, in each, over the tokens $l$ that
+        look.""",
         [("g", ex.g), (f"gradient of L_S in {name}", total)],
         [
             compare(
                 "against the derivative of L_S in the whole model, by complex step",
                 total,
-                slopes(in_block, getattr(ex.theta, name)),
+                slopes(lambda W: loss(at(W), ex.X, ex.y), W),
                 1e-10,
             ),
             Check("the same by central differences", by_central_differences(ex, name, total), 1e-5),
@@ -185,10 +179,6 @@ def descent_step(ex, name):
 def steps(name, seed, field=None):
     """The steps from L_S to W_Q, W_K, W_V or w_O, on two samples with labels +1, -1."""
     ex = Example(seed, (1, -1), field)
-    middle = (
-        [first.attention_step, first.softmax_step, first.coupling_step]
-        if name in ("W_Q", "W_K")
-        else [first.values_step]
-    )
-    shared = [make(ex) for make in [first.model_step, first.loss_step, first.output_step, *middle]]
-    return shared + [parameter_step(ex, name), sum_step(ex, name), descent_step(ex, name)]
+    through = first.to_logits(ex) if name in ("W_Q", "W_K") else [first.values_step(ex)]
+    start = [*first.model_and_loss(ex), first.output_step(ex), *through]
+    return [*start, *into_and_sum(ex, name), descent_step(ex, name)]

@@ -74,13 +74,7 @@ def test_a_wrong_formula_fails_its_own_step(monkeypatch, name, module, what, cha
     ],
 )
 def test_a_wrong_last_link_fails_where_it_is(monkeypatch, block, change):
-    right = weights.into
-
-    def wrong(ex, name):
-        equation, why, per_sample, part = right(ex, name)
-        return equation, why, change(per_sample), part
-
-    monkeypatch.setattr(weights, "into", wrong)
+    monkeypatch.setattr(weights, "into", broken(weights.into, change))
     steps = {step.title: step for step in derive.TARGETS[block].steps(block, 0)}
     into, total = (
         steps[f"From there into ${block}$"],
@@ -103,7 +97,7 @@ def test_the_equations_shown_are_those_written_beside_the_code():
     beside = dict(
         re.findall(r"# (G[1-4]): (.*)", Path(gradients.__code__.co_filename).read_text(encoding="utf-8"))
     )
-    assert {label: short for label, short, _ in weights.SUMMED.values()} == {
+    assert {one.label: one.short for one in weights.CHAINS.values()} == {
         k: f"sum_n {v}" for k, v in beside.items()
     }
 
