@@ -62,11 +62,11 @@ def compare(what, claimed, found, allowed=1e-12):
     )
     largest = max(np.abs(claimed).max(), np.abs(found).max())
     residual = np.abs(claimed - found).max() / largest if largest > 0 else np.nan
-    if claimed.dtype == object or found.dtype == object:
-        if first_difference(claimed, found) is None and largest > 0:
-            return Check(what, 0.0, allowed, EQUAL, chance(claimed, found))
-        return Check(what, float(getattr(residual, "value", residual)), allowed, UNEQUAL)
-    return Check(what, float(residual), allowed)
+    if object not in (claimed.dtype, found.dtype):
+        return Check(what, float(residual), allowed)
+    if first_difference(claimed, found) is None and largest > 0:
+        return Check(what, 0.0, allowed, EQUAL, chance(claimed, found))
+    return Check(what, float(getattr(residual, "value", residual)), allowed, UNEQUAL)
 
 
 def slopes(f, x):
@@ -75,29 +75,27 @@ def slopes(f, x):
     """
     if not isinstance(x, Number) and np.asarray(x).dtype != object:
         return derivative(f, x)
-    x = np.asarray(x, dtype=object)
-    found = np.empty(x.shape, dtype=object)
+    x = np.array(x, dtype=object)
+    found = x.copy()
     for where in np.ndindex(x.shape):
         moved = x.copy()
         moved[where] = x[where].along(1)
-        value = np.asarray(f(moved if x.ndim else moved[()]), dtype=object).item()
-        found[where] = Number(value.field, value.slope, value.slope * 0, 2 * value.degree)
-    return found if x.ndim else found[()]
+        found[where] = np.asarray(f(moved[()]), dtype=object).item().derivative
+    return found[()]
 
 
 def with_fractions(make, seed):
     """The steps that `make(field)` gives for the example's numbers (field None), each check with what the
     same code finds on fractions: equal; or not decided, if with the true e^a they are equal; or not equal.
     """
-    steps, field = make(None), Field(seed)
-    exact, true = make(field), None
-    for step, drawn in zip(steps, exact):
-        for k, (check, found) in enumerate(zip(step.checks, drawn.checks)):
+    steps, field, true = make(None), Field(seed), None
+    for at, (step, drawn) in enumerate(zip(steps, make(field))):
+        for k, found in enumerate(drawn.checks):
             verdict = found.exact
             if verdict == UNEQUAL:
-                true = true or {s.title: s for s in make(field.with_true_values(seed))}
-                verdict = UNDECIDED if true[step.title].checks[k].residual < DIGITS else UNEQUAL
-            step.checks[k] = check._replace(exact=verdict, chance=found.chance)
+                true = true or make(field.with_true_values(seed))
+                verdict = UNDECIDED if true[at].checks[k].residual < DIGITS else UNEQUAL
+            step.checks[k] = step.checks[k]._replace(exact=verdict, chance=found.chance)
     return steps
 
 
@@ -136,28 +134,19 @@ class Example:
         self.mu_plus, self.mu_minus = 1.5 * np.eye(d)[0], 1.5 * np.eye(d)[1]
         self.X = X = np.zeros((N, M, d), dtype=object if field else np.float64)
         X[:, 0] = np.where(y[:, None] > 0, self.mu_plus, self.mu_minus)
-        noise = self.different(rng, N * (M - 1))
+        ones = np.array([sign * k / 10 for sign in (-1, 1) for k in range(2, 13)])
+        pairs = np.column_stack([np.repeat(ones, len(ones)), np.tile(ones, len(ones))])
+        noise = rng.permutation(pairs)[: N * (M - 1)]  # all different, as D1 asks
         X[:, 1:, 2:] = (field.near(noise) if field else noise).reshape(N, M - 1, d - 2)
         shapes = (d, 2), (d, 2), (d, d_v), d_v
         self.theta = theta = Parameters(*(decimals(rng, shape, field) for shape in shapes))
         self.eta, self.zero = (field.number(0.5), field.number(0)) if field else (0.5, 0.0)
-        W_Q, W_K, W_V, w_O = theta
-        self.P = np.array([X_n @ W_Q @ W_K.T @ X_n.T for X_n in X])
+        self.P = np.array([X_n @ theta.W_Q @ theta.W_K.T @ X_n.T for X_n in X])
         self.S, self.f = attention(theta, X), forward(theta, X)
-        self.c = X @ W_V @ w_O
+        self.c = X @ theta.W_V @ theta.w_O
         self.a = np.array([mean_attention(S_n) for S_n in self.S])
-        self.g = output_cotangent(self.f, y)
-        self.slope = logistic_slope(y * self.f)
+        self.g, self.slope = output_cotangent(self.f, y), logistic_slope(y * self.f)
         self.D = np.array([coupling(S_n, c_n) for S_n, c_n in zip(self.S, self.c)])
-
-    @staticmethod
-    def different(rng, count):
-        """`count` different vectors of two entries of one decimal, none 0: noise tokens of D1 are all
-        different.
-        """
-        decimals = np.array([sign * k / 10 for sign in (-1, 1) for k in range(2, 13)])
-        chosen = rng.permutation(len(decimals) ** 2)[:count]
-        return np.column_stack([decimals[chosen // len(decimals)], decimals[chosen % len(decimals)]])
 
     def each(self, name, values):
         """Pairs (name, value), one for each sample: the n in name becomes 1, 2, ..."""

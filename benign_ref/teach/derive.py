@@ -72,21 +72,12 @@ def walk(name, seed=0):
     return with_fractions(lambda field: chosen.steps(name, seed, field), seed)
 
 
-def plain(prose):
-    """Prose as text on one line, its short equations held together by no-break spaces; the dollar signs
-    go.
-    """
-    parts = " ".join(prose.split()).split("$")
-    return "".join(
-        part.replace(" ", "\xa0") if k % 2 and len(part) < 40 else part for k, part in enumerate(parts)
-    )
-
-
 def filled(prose, indent=""):
-    """Prose in lines of WIDTH."""
-    return textwrap.fill(plain(prose), WIDTH, initial_indent=indent, subsequent_indent=indent).replace(
-        "\xa0", " "
-    )
+    """Prose in lines of WIDTH, its short equations held together by no-break spaces; the dollar signs go."""
+    parts = " ".join(prose.split()).split("$")
+    parts[1::2] = [part.replace(" ", "\xa0") if len(part) < 40 else part for part in parts[1::2]]
+    lines = textwrap.fill("".join(parts), WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return lines.replace("\xa0", " ")
 
 
 def check_line(check):
@@ -98,14 +89,13 @@ def check_line(check):
 
 def step_as_text(number, count, step):
     """One step for a terminal."""
-    indent = lambda block: textwrap.indent(textwrap.dedent(block).strip("\n"), "    ")  # noqa: E731
     head = f"{number}/{count}  {step.title.replace('$', '')}"
-    checks = "\n".join(check_line(check) for check in step.checks)
+    equation = textwrap.dedent(step.equation).strip("\n").rstrip()
     parts = [
-        f"{head}\n{'-' * len(head)}\n{indent(step.equation).rstrip()}",
+        f"{head}\n{'-' * len(head)}\n{textwrap.indent(equation, '    ')}",
         filled(step.why, "  "),
-        indent("\n".join(show(*pair) for pair in step.numbers)),
-        checks,
+        textwrap.indent("\n".join(show(*pair) for pair in step.numbers), "    "),
+        "\n".join(map(check_line, step.checks)),
         f"  try it: {TRY_IT} {step.exercise} FILE",
     ]
     return "\n\n".join(parts) + "\n"
@@ -132,11 +122,14 @@ def step_as_html(number, step):
         f"<div><span>{notation.mathml(name + ' =')}</span>{matrix(value)}</div>"
         for name, value in step.numbers
     )
-    rows = []
-    for check in step.checks:
-        word = "ok" if check.passed else "FAIL"
-        found = [(word, word), ("n", f"{check.residual:.1e}"), ("n", f"{check.allowed:.0e}")]
-        rows.append([*found, notation.mathml(check.what), check.exact])
+    rows = [
+        [
+            ("ok", "ok") if check.passed else ("FAIL", "FAIL"),
+            *(("n", f"{check.residual:.1e}"), ("n", f"{check.allowed:.0e}")),
+            *(notation.mathml(check.what), check.exact),
+        ]
+        for check in step.checks
+    ]
     return (
         f'<section id="step{number}"><h2>{number}. {notation.prose(step.title)}</h2>\n'
         f'<div class="equation" tabindex="0">{equation}</div>\n<p>{notation.prose(step.why)}</p>\n'
@@ -171,12 +164,11 @@ def wait():
 
 def arguments(argv):
     """The parsed command line of the walk; argparse leaves with status 2 on a wrong one."""
-    lines = [f"  {name:<11}{walk.heading}" for name, walk in TARGETS.items()]
     parser = argparse.ArgumentParser(
         prog="python -m benign_ref derive",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Walk through a derivation from the loss on, every step checked on numbers:\n"
-        + "\n".join(lines),
+        + "\n".join(f"  {name:<11}{walk.heading}" for name, walk in TARGETS.items()),
     )
     parser.add_argument("name", choices=list(TARGETS), help="where the walk leads")
     parser.add_argument(
@@ -184,8 +176,12 @@ def arguments(argv):
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--step", action="store_true", help="wait for Enter after each step")
-    page_help = "write one self-contained page instead of text"
-    form.add_argument("--html", metavar="FILE", type=validate.file_argument, help=page_help)
+    form.add_argument(
+        "--html",
+        metavar="FILE",
+        type=validate.file_argument,
+        help="write one self-contained page instead of text",
+    )
     return parser.parse_args(argv)
 
 
@@ -197,8 +193,7 @@ def main(argv=None):
     failed = [check for check in checks if not check.passed]
     if chosen.html:
         try:
-            with open(chosen.html, "w", encoding="utf-8") as file:
-                file.write(walk_as_html(chosen.name, chosen.seed, steps))
+            chosen.html.write_text(walk_as_html(chosen.name, chosen.seed, steps), encoding="utf-8")
         except OSError as error:
             print(f"cannot write {chosen.html}: {error.strerror}", file=sys.stderr)
             return 2
@@ -209,14 +204,9 @@ def main(argv=None):
             print(step_as_text(k, len(steps), step))
             if chosen.step and k < len(steps) and not wait():
                 break
-    equal = [check for check in checks if check.exact == EQUAL]
-    by_chance = max((check.chance for check in equal), default=0.0)
-    exact = (
-        f", {len(equal)} of them {EQUAL} (by chance with a probability below {by_chance:.0e})"
-        if equal
-        else ""
-    )
+    equal, exact = [check.chance for check in checks if check.exact == EQUAL], ""
+    if equal:
+        exact = f", {len(equal)} of them {EQUAL} (by chance with a probability below {max(equal):.0e})"
     print(f"{len(checks) - len(failed)} of {len(checks)} checks hold{exact}")
-    for check in failed:
-        print(check_line(check))
+    print("".join(f"{check_line(check)}\n" for check in failed), end="")
     return 1 if failed else 0

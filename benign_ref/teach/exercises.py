@@ -19,7 +19,7 @@ import runpy
 import sys
 import textwrap
 import traceback
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -58,49 +58,44 @@ def catalogue():
     """{name: Exercise}, in the order of the walks; gradient_W_Q is W_Q for short, and so on."""
     found = {}
     for target, walk in TARGETS.items():
-        before = None
-        for step in walk.steps(target, 0):
-            name = step.exercise.removeprefix("gradient_")
-            found.setdefault(name, Exercise(SOLUTIONS[step.exercise], walk.example, step, before))
-            before = step
+        steps = walk.steps(target, 0)
+        for step, before in zip(steps, [None, *steps]):
+            exercise = Exercise(SOLUTIONS[step.exercise], walk.example, step, before)
+            found.setdefault(step.exercise.removeprefix("gradient_"), exercise)
     return found
 
 
 def arguments_of(function, example):
     """What a function of solutions.py takes, from the example, by the names of its arguments; _n and _h mean
-    one sample or one head.
+    one sample or one head. Arrays are copies, which a learner may overwrite.
     """
-    names, known = inspect.signature(function).parameters, {**vars(example)}
+    known = {**vars(example)}
     if "theta" in known:
         one, theta = example.plus[0], example.theta
         keys = np.array([example.X[n, 1:] @ theta.W_K for n in example.plus])
         known |= {**theta._asdict(), "phi": example.S[one, 0], "W": theta.W_Q, "gradient": theta.W_K}
         known |= {"alpha_signal": example.a[one, 0], "alpha_noise": example.a[example.plus, 1:]}
         known |= {"k_plus": example.K[0], "noise_keys": keys}
-    return {name: known[name] if name in known else known[name[:-2]][0] for name in names}
-
-
-def copies(arguments):
-    """The arguments with arrays of their own, which a learner may overwrite."""
-    return [value.copy() if isinstance(value, np.ndarray) else value for value in arguments.values()]
+    names = inspect.signature(function).parameters
+    given = [known[name] if name in known else known[name[:-2]][0] for name in names]
+    return [value.copy() if isinstance(value, np.ndarray) else value for value in given]
 
 
 def versions(function, example):
     """{name: (hint, function of nothing)}: the right one, named "", and every named wrong derivation."""
     arguments, (kind, _, block) = arguments_of(function, example), function.__name__.partition("_")
-    found = {"": ("", lambda: function(*arguments.values()))}
-    for mistake in MISTAKES:
-        if mistake.step == function.__name__:
-            found[mistake.name] = mistake.hint, lambda m=mistake: m.formula(*arguments.values())
-    if block not in Parameters._fields:
-        return found
-    one, theta, X, y = example.plus[0], example.theta, example.X, example.y
-    for mutant in MUTANTS:
-        if kind == "gradient" and mutant.block in (block, "all"):
-            found[mutant.name] = mutant.hint, lambda m=mutant: getattr(m.gradients(theta, X, y), block)
-        if kind == "into" and mutant.block == block:
-            part = lambda m=mutant: m.part(theta, X[one], example.S[one], example.c[one])  # noqa: E731
-            found[mutant.name] = mutant.hint, part
+    found = {"": ("", partial(function, *arguments))}
+    for m in MISTAKES:
+        if m.step == function.__name__:
+            found[m.name] = m.hint, partial(m.formula, *arguments)
+    for m in MUTANTS:
+        if kind == "gradient" and m.block in (block, "all"):
+            whole = partial(m.gradients, example.theta, example.X, example.y)
+            found[m.name] = m.hint, lambda whole=whole: getattr(whole(), block)
+        if kind == "into" and m.block == block:
+            one = example.plus[0]
+            sample = example.theta, example.X[one], example.S[one], example.c[one]
+            found[m.name] = m.hint, partial(m.part, *sample)
     return found
 
 
@@ -141,7 +136,7 @@ def relative(got, right):
 def judged(file, exercise, function, seed):
     """(whether the learner's function is right, what is to be said), at one drawn point. Raises Broken."""
     right, example = exercise.function, exercise.example(seed)
-    got = followed(file, lambda: np.asarray(function(*copies(arguments_of(right, example)))))
+    got = followed(file, lambda: np.asarray(function(*arguments_of(right, example))))
     if got.dtype.kind not in "iuf":
         raise Broken(f"{right.__name__} must return real numbers, got {got.dtype}")
     for name, (look_at, version) in versions(right, example).items():
@@ -150,7 +145,7 @@ def judged(file, exercise, function, seed):
             how = on_fractions(file, exercise, function, name, seed)
             words = f"the wrong derivation '{name}' ({how}). Look at this: {look_at}" if name else how
             return not name, words
-    return False, difference(got, np.asarray(right(*arguments_of(right, example).values())))
+    return False, difference(got, np.asarray(right(*arguments_of(right, example))))
 
 
 def on_fractions(file, exercise, function, name, seed):
@@ -159,8 +154,8 @@ def on_fractions(file, exercise, function, name, seed):
     for numbers in (lambda: field, lambda: field.with_true_values(seed)):
         try:
             example = exercise.example(seed, numbers())
-            arguments = copies(arguments_of(exercise.function, example))
-            got = followed(file, lambda given=arguments: np.asarray(function(*given)))
+            given = arguments_of(exercise.function, example)
+            got = followed(file, lambda given=given: np.asarray(function(*given)))
         except (TypeError, Broken) as error:  # the example, or the learner's function, leaves fractions
             return f"equal to rounding; not tried on fractions: {error}"
         if got.dtype != object:
@@ -209,6 +204,24 @@ def {signature(function)}:
     raise NotImplementedError("yours")'''
 
 
+def solution(exercise):
+    """The step and the right function."""
+    return step_as_text(1, 1, exercise.step) + "\n" + inspect.getsource(exercise.function)
+
+
+def listing(_):
+    """The names of all exercises, each with the title of its step."""
+    return "\n".join(f"  {name:<20}{one.step.title.replace('$', '')}" for name, one in catalogue().items())
+
+
+PRINTED = {  # option: what it prints, in words and as a function of the exercise
+    "list": ("all exercises", listing),
+    "template": ("print a file to start from", template),
+    "hint": ("print what to look at, one step back", hint),
+    "solution": ("print the step and the right function", solution),
+}
+
+
 def arguments_given(argv, names):
     """The parsed command line; argparse leaves with status 2 on a wrong one."""
     parser = argparse.ArgumentParser(
@@ -220,18 +233,15 @@ def arguments_given(argv, names):
     parser.add_argument("file", nargs="?", metavar="FILE", help="a Python file with the function; it is run")
     parser.add_argument("--seed", type=validate.integer_argument(0), default=0, help="of what is drawn")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--list", action="store_true", help="all exercises")
-    form.add_argument("--template", action="store_true", help="print a file to start from")
-    form.add_argument("--hint", action="store_true", help="print what to look at, one step back")
-    form.add_argument("--solution", action="store_true", help="print the step and the right function")
+    for word, (words, _) in PRINTED.items():
+        form.add_argument(f"--{word}", dest="printed", action="store_const", const=word, help=words)
     asked = parser.parse_args(argv)
     asked.name = (asked.name or "").removeprefix("gradient_")
-    told = asked.list or asked.template or asked.hint or asked.solution
-    if asked.name not in names and not asked.list:
+    if asked.name not in names and asked.printed != "list":
         parser.error(f"NAME must be one of {', '.join(names)}, got {asked.name!r}")
-    if told and asked.file:
+    if asked.printed and asked.file:
         parser.error(f"FILE is not read here, got {asked.file!r}")
-    if not told and not Path(asked.file or "").is_file():
+    if not asked.printed and not Path(asked.file or "").is_file():
         parser.error(f"FILE must be a Python file that is there, got {asked.file!r}")
     return asked
 
@@ -250,17 +260,10 @@ def tried(file, exercise, seed):
 
 def main(argv=None):
     """Prints what was asked for, or tries the learner's function; returns the exit status."""
-    exercises = catalogue()
-    asked = arguments_given(argv, exercises)
-    status, exercise = 0, exercises.get(asked.name)
-    if asked.list:
-        text = "\n".join(f"  {name:<20}{one.step.title.replace('$', '')}" for name, one in exercises.items())
-    elif asked.template:
-        text = template(exercise)
-    elif asked.hint:
-        text = hint(exercise)
-    elif asked.solution:
-        text = step_as_text(1, 1, exercise.step) + "\n" + inspect.getsource(exercise.function)
+    asked = arguments_given(argv, catalogue())
+    exercise = catalogue().get(asked.name)
+    if asked.printed:
+        status, text = 0, PRINTED[asked.printed][1](exercise)
     else:
         status, text = tried(asked.file, exercise, asked.seed)
     print(text, file=sys.stderr if status == 2 else None)

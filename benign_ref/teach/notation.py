@@ -14,6 +14,7 @@ begins with d for a differential (dW, df_n).
 
 import html
 import re
+from itertools import takewhile
 
 NAMES = "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
 GREEK = dict(zip(NAMES.split(), "α β γ δ ε η θ κ λ μ ν ξ π ρ σ τ φ χ ψ ω".split()))
@@ -101,10 +102,6 @@ SCRIPT = re.compile(
 )
 
 
-class _Unclosed(ValueError):
-    """A bracket without its partner; the sign is then an ordinary one."""
-
-
 class _Reader:
     """Reads plain notation into items: leaves (kind, character, name in mathtext) and (kind, items, ...)."""
 
@@ -112,14 +109,14 @@ class _Reader:
         self.text, self.at = text, 0
 
     def items(self, closing="", script=False):
-        """The items up to `closing`, which is passed over, or to the end."""
+        """The items up to `closing`, which is passed over, or to the end; None if `closing` does not come, and
+        the bracket that wants it is then an ordinary sign.
+        """
         found = []
-        while not (closing and self.text.startswith(closing, self.at)):
-            if self.at >= len(self.text):
-                if closing:
-                    raise _Unclosed(closing)
-                break
+        while self.at < len(self.text) and not (closing and self.text.startswith(closing, self.at)):
             found.append(self.with_scripts(self.one(script, bool(found) and found[-1][0] in FACTORS)))
+        if closing and self.at >= len(self.text):
+            return None
         self.at += len(closing)
         return found if script else _with_fractions(found)
 
@@ -132,13 +129,11 @@ class _Reader:
             return self.word(typed, script)
         if typed in BRACKETS and not (typed == "<" and after in " "):
             closing, left, right = BRACKETS[typed]
-            try:
-                inner = self.items(closing)
-            except _Unclosed:
-                self.at = match.end()
-            else:
+            inner = self.items(closing)
+            if inner is not None:
                 needless = typed == "(" and not glued and [one[0] for one in inner] == ["fraction"]
                 return ("bare", inner) if needless else ("group", [left], inner, [right])
+            self.at = match.end()
         sizes = [typed.replace("x", times) if kind == "number" else typed for times in ("×", r"\times ")]
         kind, letter, name = LEAVES.get(typed, (kind, *sizes))
         return "infix" if kind == "sign" and (glued or after == " ") else kind, letter, name
@@ -172,11 +167,11 @@ class _Reader:
                 leaf = ("mark", "∗", "*") if match[0] == "*" else ("mark", "′", r"\prime ")
                 parts["^"] += [leaf] * len(match[0])
             elif match["bracket"]:
-                try:
-                    parts[match["side"]] += self.items(BRACKETS[match["bracket"]][0], script=True)
-                except _Unclosed:
+                inner = self.items(BRACKETS[match["bracket"]][0], script=True)
+                if inner is None:
                     self.at = match.start()
                     break
+                parts[match["side"]] += inner
             else:
                 parts[match["side"]] += _Reader(match["run"]).items(script=True)
         given = "".join(side for side in parts if parts[side])
@@ -186,15 +181,11 @@ class _Reader:
 
 def _run_of_factors(items, spaces):
     """The factors with which the items begin; spaces: spaces between them are passed."""
-    spaces = spaces or (bool(items) and items[0][0].startswith("sum"))
-    count = 0
-    for kind, typed, *_ in items:
-        if kind not in FACTORS and not (spaces and kind == "space" and len(typed) < 3):
-            break
-        count += 1
-    while count and items[count - 1][0] == "space":
-        count -= 1
-    return items[:count]
+    passed = {"space"} if spaces or (items and items[0][0].startswith("sum")) else set()
+    run = list(takewhile(lambda one: one[0] in FACTORS or (one[0] in passed and len(one[1]) < 3), items))
+    while run and run[-1][0] == "space":
+        run.pop()
+    return run
 
 
 def _bare(side):

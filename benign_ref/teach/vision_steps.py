@@ -29,11 +29,9 @@ class NormExample:
 def norm_forward_and_scale(ex):
     """V3, forward: z (3,4), each row of mean 0 and mean square nearly 1; back to dz (3,4), dg, db (4,)."""
     z = solutions.normalise(ex.x, ex.epsilon)
-    loops = []
-    for x in ex.x.tolist():
-        mean = sum(x) / len(x)
-        var = sum((x_i - mean) ** 2 for x_i in x) / len(x)
-        loops.append([(x_i - mean) / (var + ex.epsilon) ** 0.5 for x_i in x])
+    mean = [sum(row) / len(row) for row in ex.x.tolist()]
+    var = [sum((x - m) ** 2 for x in row) / len(row) for row, m in zip(ex.x.tolist(), mean)]
+    loops = [[(x - m) / (v + ex.epsilon) ** 0.5 for x in row] for row, m, v in zip(ex.x.tolist(), mean, var)]
     yield Step(
         "Centre and scale each token",
         """
