@@ -27,7 +27,6 @@ import numpy as np
 
 from .. import validate
 from ..checks.exact import Field, chance, first_difference
-from ..paper.model import Parameters
 from ..wrong import MISTAKES, MUTANTS
 from . import solutions
 from .derivation import DIGITS, EQUAL, Step

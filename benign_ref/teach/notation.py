@@ -109,7 +109,7 @@ class _Reader:
         self.text, self.at = text, 0
 
     def items(self, closing="", script=False):
-        """The items up to `closing`, which is passed over, or to the end; None if `closing` does not come, and
+        """The items up to `closing`, which is passed over, or to the end; None if `closing` does not come:
         the bracket that wants it is then an ordinary sign.
         """
         found = []
