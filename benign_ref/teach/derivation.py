@@ -160,11 +160,10 @@ def by_loops(theta, X):
     project = lambda token, W, h: sum(x * row[h] for x, row in zip(token, W))  # noqa: E731
     f = []
     for tokens in X.tolist():
-        total = 0
-        for x_l in tokens:
-            P_l = [sum(project(x_l, W_Q, h) * project(x_j, W_K, h) for h in heads) for x_j in tokens]
-            e = [np.exp(p - max(P_l)) for p in P_l]
-            c = [sum(project(x_j, W_V, v) * w_O[v] for v in values) for x_j in tokens]
-            total += sum(e_j * c_j for e_j, c_j in zip(e, c)) / sum(e)
-        f.append(total / len(tokens))
+        Q, K = ([[project(x, W, h) for h in heads] for x in tokens] for W in (W_Q, W_K))
+        P = [[sum(q_h * k_h for q_h, k_h in zip(q, k)) for k in K] for q in Q]
+        e = [[np.exp(p - max(row)) for p in row] for row in P]
+        c = [sum(project(x, W_V, v) * w_O[v] for v in values) for x in tokens]
+        collected = [sum(e_j * c_j for e_j, c_j in zip(row, c)) / sum(row) for row in e]
+        f.append(sum(collected) / len(tokens))
     return np.array(f)

@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as tree
 
 import pytest
+from matplotlib.mathtext import MathTextParser
 
 from benign_ref.audit import command
 from benign_ref.audit import page as ledger
@@ -13,6 +14,7 @@ from benign_ref.audit.core import AuditedPackage, Entry
 from benign_ref.teach import derive
 from benign_ref.teach.notation import mathml, mathtext, prose
 
+PARSER = MathTextParser("path")
 STATEMENTS = {label: row.statement for label, row in command.statements().items()}
 NAMES = "sqrt|infinity|grad|ell|sum|alpha|eta|epsilon|phi|Phi|beta|sigma|xi|mu|theta|chi|Pi|Gamma|Omega|Theta"
 TYPED = rf"sqrt|infinity|->|<-|<=|>=|>~|<~|\|\||[_^]|\b(?!sum\b)(?:{NAMES})\b"
@@ -101,8 +103,6 @@ def test_what_is_no_notation_comes_out_as_it_is_and_raises_nothing(typed):
 
 @pytest.mark.parametrize("label", STATEMENTS)
 def test_every_statement_is_complete_in_both_forms(label):
-    from matplotlib.mathtext import MathTextParser
-
     text = STATEMENTS[label]
     names = rf"\b(?:{NAMES})(?![a-z])"
     words = re.sub("[ηεφΦβσξμθχπΠΓΩΘℓα×]", "", seen(mathml(text)))
@@ -112,7 +112,7 @@ def test_every_statement_is_complete_in_both_forms(label):
         lines.replace("\n", "").replace(" ", "") == mathtext(text).replace(" ", "") and "\n" in lines + "\n"
     )
     for line in lines.split("\n"):
-        MathTextParser("path").parse(line)
+        PARSER.parse(line)
         assert len(re.sub(r"\\[A-Za-z]+|[{}^_$\\ ]", "", line)) <= 90
 
 
