@@ -1,20 +1,21 @@
-"""What every figure shares: its options, its result, its look, and how it is saved."""
+"""What every figure shares: its options, its result, its look, its maps and legends, and how it is saved."""
 
 import csv
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")  # headless, always
 import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
-from matplotlib import patheffects  # noqa: E402
+from matplotlib import colors, lines, patheffects  # noqa: E402
 
 from benign_ref import plots  # noqa: E402
 from benign_ref.runtime.progress import Line  # noqa: E402
+from benign_ref.runtime.resume import compute  # noqa: E402, F401 - how every figure computes
 from benign_ref.runtime.store import write_all  # noqa: E402
 
 WIDTH = plots.WIDTH
@@ -23,6 +24,13 @@ WHITE = {
     "color": "white",
     "path_effects": [patheffects.withStroke(linewidth=2.3, foreground="0.25")],
 }  # to be seen on yellow too
+LIMIT = {"color": "black", "linewidth": 0.7, "linestyle": (0, (3, 2)), "zorder": 3}  # beside measured curves
+LOOKS = [
+    {"color": f"C{k}", "linestyle": style, "marker": marker, "markersize": 3}
+    for k, (style, marker) in enumerate(zip(["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))], "os^vD"))
+]
+ON_MAPS = {"facecolor": "0.7", "frameon": True, "edgecolor": "none", "framealpha": 0.8}  # legends on a map
+ON_CURVES = {"frameon": True, "framealpha": 0.75, "edgecolor": "none", "borderpad": 0.2}
 MARKS = (
     "Marks: [P] the paper's abstract or a caption; [P*] the paper as summarised elsewhere; [A] the authors' "
     "public code or data; [D] derived here; [C] our choice."
@@ -30,6 +38,7 @@ MARKS = (
 
 plt.rcParams.update(plots.LOOK)
 plt.rcParams["axes.prop_cycle"] = plt.cycler(color=plots.COLOURS)
+TWO = colors.ListedColormap([plt.cm.viridis(0.0), plt.cm.viridis(1.0)])  # below and above a level
 
 
 @dataclass(frozen=True)
@@ -48,9 +57,26 @@ class Options:
     mnist: Path | None = None
     authors_matrix: Path | None = None
 
+    @property
+    def size(self):
+        """The size of the figures, as a name."""
+        return "quick" if self.quick else "full"
 
-@dataclass(frozen=True)
-class Result:
+    def seeds(self, count):
+        """The seeds of `count` draws."""
+        return [self.seed + k for k in range(count)]
+
+    def of_grid(self, name, count):
+        """The keywords of br.phase_diagram that follow from the options, for `count` draws a cell, kept in
+        store / name.
+        """
+        return {
+            "seeds": self.seeds(count), "store": self.store and self.store / name, "jobs": self.jobs,
+            "executor": self.executor, "progress": self.progress,
+        }  # fmt: skip
+
+
+class Result(NamedTuple):
     """What a figure made: files, the lines to print, and the resolved settings for the manifest."""
 
     files: list
@@ -58,33 +84,26 @@ class Result:
     settings: dict
 
 
-def save(figure, name, caption, header, rows, options, more=()):
-    """Write name.png, name.pdf, name.csv (header, rows), name.txt (the caption) and more, a dict {kind:
-    text}, into options.out, all of them or none. Returns the paths. Raises OSError.
+def finish(options, name, figure, caption, table, lines, settings, more=()):
+    """Write name.png, name.pdf, name.csv (the rows of `table`, its header first), name.txt (the caption) and
+    more, a dict {kind: text}, into options.out, all of them or none. Returns a Result. Raises OSError.
     """
     if options.quick:
         figure.suptitle(
             "made with --quick: reduced size", x=0.995, ha="right", fontsize=6.5, color=PAPER_RED
         )  # the layout makes room
-    png, pdf, table = io.BytesIO(), io.BytesIO(), io.StringIO(newline="")
+    png, pdf, text = io.BytesIO(), io.BytesIO(), io.StringIO(newline="")
     figure.savefig(png, format="png", metadata={"Software": None})
     figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})  # the same numbers give the same file
     plt.close(figure)
-    writer = csv.writer(table)
-    writer.writerow(header)
-    writer.writerows(rows)
+    csv.writer(text).writerows(table)
     size = "\n\nMade with --quick: reduced size." if options.quick else ""
-    text = f"{caption.strip()}\n\n{MARKS}{size}\n"
-    contents = {
-        "png": png.getvalue(),
-        "pdf": pdf.getvalue(),
-        "csv": table.getvalue().encode(),
-        "txt": text.encode(),
-        **{kind: text.encode() for kind, text in dict(more).items()},
-    }
-    paths = [options.out / f"{name}.{kind}" for kind in contents]
-    write_all(dict(zip(paths, contents.values())))
-    return paths
+    texts = {"csv": text.getvalue(), "txt": f"{caption.strip()}\n\n{MARKS}{size}\n", **dict(more)}
+    contents = {"png": png.getvalue(), "pdf": pdf.getvalue()}
+    contents |= {kind: text.encode() for kind, text in texts.items()}
+    files = {options.out / f"{name}.{kind}": content for kind, content in contents.items()}
+    write_all(files)
+    return Result([*files], lines, settings)
 
 
 def edges(centres):
@@ -94,19 +113,28 @@ def edges(centres):
     return np.concatenate([[2 * c[0] - middle[0]], middle, [2 * c[-1] - middle[-1]]])
 
 
-def heat_map(axes, result, values, **colours):
-    """values (S,n) over SNR (horizontal) and N (vertical), hatched where a cell did not converge for some
-    seed.
-    """
-    x, y = edges(result.snrs), edges(result.Ns)
+def heat_map(axes, snrs, Ns, values, hatched=None, **colours):
+    """values (S,n) over SNR (horizontal) and N (vertical), hatched where the mask `hatched` (S,n) says."""
+    x, y = edges(snrs), edges(Ns)
     mesh = axes.pcolormesh(x, y, values.T, **colours)
-    bad = np.where(result.not_ended.any(axis=2), 1.0, np.nan)
-    if np.isfinite(bad).any():
-        axes.pcolor(
-            x, y, np.ma.masked_invalid(bad.T), hatch="////", facecolor="none", edgecolor="0.8", linewidth=0
-        )
+    if hatched is not None and hatched.any():
+        axes.pcolor(x, y, np.ma.masked_equal(hatched.T, False), hatch="////", facecolor="none",
+                    edgecolor="0.8", linewidth=0)  # fmt: skip
     axes.set(xlabel="SNR", ylabel="N", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     return mesh
+
+
+def cut_map(axes, snrs, Ns, values, level, hatched=None):
+    """The same cut at a level: yellow above, purple below."""
+    cut = np.where(np.isnan(values), np.nan, values > level)
+    return heat_map(axes, snrs, Ns, cut, hatched, cmap=TWO, vmin=0, vmax=1)
+
+
+def colour_bars(figure, losses, cut, columns, level):
+    """Bars of a map of test losses and of its cut, each beside its column of panels."""
+    figure.colorbar(losses, ax=columns[0], label="test loss", aspect=35)
+    bar = figure.colorbar(cut, ax=columns[1], ticks=[0.25, 0.75], aspect=35)
+    bar.ax.set_yticklabels([f"< {level}", f"> {level}"])
 
 
 def curve(axes, c, **style):
@@ -124,6 +152,21 @@ def log_axis(axes, ticks, label, which="x"):
     axis.set_major_formatter(plt.FixedFormatter([f"{tick:g}" for tick in ticks]))
     axis.set_minor_locator(plt.NullLocator())
     axis.set_label_text(label)
+
+
+def mark(label, **style):
+    """What stands for a mark in a legend."""
+    return lines.Line2D([], [], label=label, **{"color": "black", "linestyle": "none", **style})
+
+
+def legend_below(figure, handles, ncols=4, **look):
+    """A legend of the whole figure, under its panels."""
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols, **look)
+
+
+def save(figure, name, caption, header, rows, options, more=()):
+    """As `finish`; returns the paths."""
+    return finish(options, name, figure, caption, [header, *rows], [], {}, more).files
 
 
 def settings_of(setting):

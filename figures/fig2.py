@@ -3,13 +3,12 @@
 from functools import partial
 
 import numpy as np
-from matplotlib.colors import ListedColormap
 
 from benign_ref.experiments import border, images
 from benign_ref.plots import BLUE, VERMILLION
-from benign_ref.runtime.resume import compute
 
-from .common import PAPER_RED, WIDTH, Result, edges, plt, save
+from . import common
+from .common import PAPER_RED, WIDTH, plt
 
 TITLE = "a vision transformer on MNIST with noise in the border"
 PRECISION = "double"  # or "single"
@@ -37,96 +36,86 @@ def grid(options):
     return {"snrs": border.SNRS, "Ns": Ns, "epochs": border.EPOCHS, "n_test": n_test}
 
 
-def measure(options, snrs, Ns, epochs, n_test):
+def mnist(options):
+    """The path of the original files or None, and the images."""
+    path = options.mnist and str(options.mnist)
+    return path, border.loaded(path)
+
+
+def measure(options, snrs, Ns, **sizes):
     """{(snr, N, seed, how): [test loss, error rate, training loss]}: wrapped everywhere, clipped at the
     largest N.
     """
-    path = options.mnist and str(options.mnist)
+    path, found = mnist(options)
     tasks = [(snr, N, options.seed, "wrapped") for N in sorted(Ns, reverse=True) for snr in snrs]
     tasks += [(snr, max(Ns), options.seed, "clipped") for snr in snrs]
-    cell = partial(border.run_cell, path=path, epochs=epochs, n_test=n_test, precision=PRECISION)
-    decides = {
-        "epochs": epochs,
-        "n_test": n_test,
-        "precision": PRECISION,
-        "images": images.fingerprint(border.loaded(path)),
-    }
-    return compute("fig2", cell, tasks, options, "cells", **decides)
+    cell = partial(border.run_cell, path=path, precision=PRECISION, **sizes)
+    decides = {**sizes, "precision": PRECISION, "images": images.fingerprint(found)}
+    return common.compute("fig2", cell, tasks, options, "cells", **decides)
 
 
-def draw_maps(figure, panels, snrs, Ns, losses):
-    """The heat map and its cut; losses (number of Ns, number of SNRs)."""
-    two = ListedColormap([plt.cm.viridis(0.0), plt.cm.viridis(1.0)])
-    x, y = edges(snrs), edges(Ns)
-    mesh = panels["a"].pcolormesh(x, y, losses)
-    figure.colorbar(mesh, ax=panels["a"], label="test loss", aspect=35)
-    cut = panels["b"].pcolormesh(x, y, losses > border.LEVEL, cmap=two, vmin=0, vmax=1)
-    bar = figure.colorbar(cut, ax=panels["b"], ticks=[0.25, 0.75], aspect=35)
-    bar.ax.set_yticklabels([f"< {border.LEVEL}", f"> {border.LEVEL}"])
+def draw(snrs, Ns, losses, clipped, digit):
+    """The heat map of losses (number of Ns, number of SNRs) and its cut; test loss at the largest N, also
+    with `clipped` pixels; one image with its border at three SNRs, of the same noise.
+    """
+    layout = [list("aaabbb"), [*"ccc", "00", "10", "20"], [*"ccc", "01", "11", "21"]]
+    figure, panels = plt.subplot_mosaic(layout, figsize=(WIDTH, 4.9), height_ratios=[2, 1, 1])
+    mesh = common.heat_map(panels["a"], snrs, Ns, losses.T)
+    cut = common.cut_map(panels["b"], snrs, Ns, losses.T, border.LEVEL)
+    common.colour_bars(figure, mesh, cut, [panels["a"], panels["b"]], border.LEVEL)
     for letter, what in zip("ab", ("test loss", f"cut at {border.LEVEL}")):
-        panels[letter].set(title=f"({letter}) {what}", xlabel="SNR", ylabel="$N$", xticks=snrs, yticks=Ns)
-
-
-def draw_pixels(panels, snrs, digit):
-    """One image with its border at three SNRs, wrapped above, clipped below, of the same noise."""
-    for column, snr in enumerate(snrs):
+        panels[letter].set(title=f"({letter}) {what}", ylabel="$N$", xticks=snrs, yticks=Ns)
+    for loss, how, style in ((losses[-1], "wrapped", {"color": BLUE}),
+                             (clipped, "clipped", {"color": VERMILLION, "linestyle": "--"})):  # fmt: skip
+        panels["c"].plot(snrs, loss, marker="o", markersize=3, label=how, **style)
+    panels["c"].axhline(border.LEVEL, color="0.4", linewidth=0.8, linestyle=":", label=f"{border.LEVEL:g}")
+    panels["c"].set(title=f"(c) pixels at $N$ = {max(Ns)}", xlabel="SNR", ylabel="test loss", ylim=(0, None))
+    panels["c"].legend()
+    for column, snr in enumerate(shown(snrs)):
         for row, how in enumerate(border.PIXELS):
             axes, rng = panels[f"{column}{row}"], np.random.default_rng(0)
             axes.imshow(border.with_border(digit, snr, rng, how)[0], cmap="gray", vmin=0, vmax=1)
             axes.set(xticks=[], yticks=[], ylabel="" if column else how)
         panels[f"{column}0"].set_title(f"{'' if column else '(d) '}SNR {snr:g}")
+    return figure
 
 
-def draw_losses(axes, snrs, most, loss_of):
-    """Test loss at the largest N, `most`, with wrapped and with clipped pixels."""
-    for how, colour, style in (("wrapped", BLUE, "-"), ("clipped", VERMILLION, "--")):
-        loss = [loss_of(snr, most, how) for snr in snrs]
-        axes.plot(snrs, loss, style, color=colour, marker="o", markersize=3, label=how)
-    axes.axhline(border.LEVEL, color="0.4", linewidth=0.8, linestyle=":")
-    axes.set(title=f"(c) pixels at $N$ = {most}", xlabel="SNR", ylabel="test loss", ylim=(0, None))
-    axes.legend()
+def shown(snrs):
+    """The SNRs of (d): the lowest, the middle, the highest."""
+    return snrs[0], snrs[(len(snrs) - 1) // 2], snrs[-1]
 
 
-def caption_of(options, sizes, mnist, shown):
-    """The caption, with what was used."""
-    digits = ", ".join(map(str, np.unique(mnist.training.labels)))
-    data = IMAGES.format(have=len(mnist.training.labels), digits=digits, n_test=sizes["n_test"])
-    data += "" if options.mnist else REDUCED
-    low, middle, high = shown
-    used = {"epochs": sizes["epochs"], "precision": PRECISION, "level": border.LEVEL}
-    return CAPTION.format(data=data, low=low, middle=middle, high=high, **used)
+def stated(options):
+    """What the caption says of the sizes."""
+    sizes, labels = grid(options), mnist(options)[1].training.labels
+    digits = ", ".join(map(str, np.unique(labels)))
+    data = IMAGES.format(have=len(labels), digits=digits, n_test=sizes["n_test"])
+    low, middle, high = shown(sizes["snrs"])
+    return {
+        "data": data + ("" if options.mnist else REDUCED), "epochs": sizes["epochs"], "precision": PRECISION,
+        "level": border.LEVEL, "low": low, "middle": middle, "high": high,
+    }  # fmt: skip
 
 
 def make(options):
     """Compute the grid, draw the panels, return a Result."""
     sizes = grid(options)
-    snrs, Ns, mnist = sizes["snrs"], sizes["Ns"], border.loaded(options.mnist and str(options.mnist))
+    snrs, Ns, seed, most = sizes["snrs"], sizes["Ns"], options.seed, max(sizes["Ns"])
     found = measure(options, **sizes)
-    loss_of = lambda snr, N, how: found[snr, N, options.seed, how][0]  # noqa: E731
-    losses = np.array([[loss_of(snr, N, "wrapped") for snr in snrs] for N in Ns])
-    layout = [list("aaabbb"), [*"ccc", "00", "10", "20"], [*"ccc", "01", "11", "21"]]
-    figure, panels = plt.subplot_mosaic(layout, figsize=(WIDTH, 4.9), height_ratios=[2, 1, 1])
-    draw_maps(figure, panels, snrs, Ns, losses)
-    draw_losses(panels["c"], snrs, max(Ns), loss_of)
-    shown = snrs[0], snrs[(len(snrs) - 1) // 2], snrs[-1]
-    draw_pixels(panels, shown, mnist.training.pixels[:1])
+    losses = np.array([[found[snr, N, seed, "wrapped"][0] for snr in snrs] for N in Ns])
+    clipped = np.array([found[snr, most, seed, "clipped"][0] for snr in snrs])
+    figure = draw(snrs, Ns, losses, clipped, mnist(options)[1].training.pixels[:1])
     if not options.mnist:
-        text = f"reduced: the extract, 4 digits, N up to {max(Ns)}; published: all digits, N = 3000 to 8400"
+        text = f"reduced: the extract, 4 digits, N up to {most}; published: all digits, N = 3000 to 8400"
         figure.supxlabel(text, fontsize=6.5, color=PAPER_RED)
-    rows = [[*task, *value] for task, value in found.items()]
     header = ["snr", "N", "seed", "pixels", "test_loss", "error_rate", "train_loss"]
-    files = save(figure, "fig2", caption_of(options, sizes, mnist, shown), header, rows, options)
+    table = [header, *([*task, *value] for task, value in found.items())]
+    change, at = max(zip(abs(clipped - losses[-1]), snrs))
     below = f"below {border.LEVEL} in {(losses < border.LEVEL).sum()} of {losses.size} cells"
-    change = max(
-        (abs(loss_of(snr, max(Ns), "clipped") - loss_of(snr, max(Ns), "wrapped")), snr) for snr in snrs
-    )
     lines = [
         f"test loss {losses.min():.3f} to {losses.max():.3f}, {below}",
-        f"clipped for wrapped pixels at N = {max(Ns)}: by {change[0]:.3f} at most, at SNR {change[1]:g}",
+        f"clipped for wrapped pixels at N = {most}: by {change:.3f} at most, at SNR {at:g}",
     ]
-    used = {
-        "seed": options.seed,
-        "images": "original" if options.mnist else "extract",
-        "precision": PRECISION,
-    }
-    return Result(files, lines, {**sizes, **used})
+    used = {"seed": seed, "images": "original" if options.mnist else "extract", "precision": PRECISION}
+    caption = CAPTION.format(**stated(options))
+    return common.finish(options, "fig2", figure, caption, table, lines, {**sizes, **used})
