@@ -123,6 +123,7 @@ def draw_map(axes, snrs, Ns, losses, cells):
         linewidths=0.8,
         zorder=3,
         path_effects=WHITE["path_effects"],
+        label="measured cells",
     )
     axes.set_yticks(cells.Ns)
     return mesh
@@ -141,6 +142,7 @@ def draw_scatter(axes, cells, computed):
         color="C0",
         elinewidth=0.5,
         capsize=0,
+        label="mean, deviation over seeds",
     )
     axes.plot([0, 0.8], [0, 0.8], color="0.6", linewidth=0.8, zorder=0, label="equal")
     axes.legend(loc="upper left")
@@ -173,9 +175,9 @@ def draw_errors(axes, along, values, name, xs, title):
     axes.set_xscale("log") if name == "$d$" else log_axis(axes, along, name)
     axes.set_xlabel(name)
     axes.legend(
-        loc="lower left", ncols=2, handlelength=2.4, columnspacing=0.9, borderaxespad=0.1, labelspacing=0.25
+        loc="lower left", ncols=5, handlelength=2.0, columnspacing=0.7, borderaxespad=0.1, labelspacing=0.25
     )
-    axes.set_ylim(bottom=values.min() / 6)
+    axes.set_ylim(bottom=values.min() / 3)
 
 
 def slopes(along, values):
@@ -231,7 +233,7 @@ def make(options):
     upper.legend(
         *left.get_legend_handles_labels(),
         loc="outside lower center",
-        ncols=2,
+        ncols=3,
         facecolor="0.6",
         frameon=True,
         edgecolor="none",

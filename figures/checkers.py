@@ -10,6 +10,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from benign_ref.audit.comparison import SATURATED, gaps
+from benign_ref.teach.notation import mathtext
 
 from .common import WIDTH, Result, plt, save
 from .compare import read
@@ -76,7 +77,8 @@ def make(options):
         [k for k, scale in enumerate(scales) if (scale == SATURATED) == saturated]
         for saturated in (False, True)
     ]
-    names = [f"{name}  ({'all blocks' if block == 'all' else block})" for block, name in mutants[:-1]]
+    blocks = {"all": "all blocks"}
+    names = [mathtext(f"{name} ({blocks.get(block, block)})", 60) for block, name in mutants[:-1]]
     figure, panels = plt.subplots(2, len(checkers), figsize=(WIDTH, 8.2), sharey=True)
     lines = []
     for k, checker in enumerate(checkers):

@@ -9,7 +9,7 @@ from benign_ref.paper.theorems import ORDERS
 from benign_ref.runtime.resume import compute
 
 from .common import WIDTH, Result, plt, save, settings_of
-from .convergence_panels import MOVED, draw_epsilon, draw_moved, draw_slopes
+from .convergence_panels import MOVED, draw_epsilon, draw_legend, draw_moved, draw_slopes
 
 TITLE = "convergence time against the theory's orders, in both regimes"
 CAPTION = """
@@ -131,6 +131,7 @@ def make(options):
     for axes, letter, name in zip(grid.ravel()[3:], "defgh", list(MOVED)[1:]):
         draw_moved(axes, name, letter, settings, times, fits, limit)
     draw_slopes(grid[2, 2], fits)
+    draw_legend(figure, limit)
     header = ["what", "regime", "moved", "value", "seed", "number", "low", "high"]
     rows = rows_of(values, times, shares, tables, fits, others, limit, options)
     caption = CAPTION.format(N=size["N"], epsilon=size["base"][1], seeds=size["seeds"],

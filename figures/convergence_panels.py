@@ -6,7 +6,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from benign_ref.experiments import convergence
 from benign_ref.paper.theorems import ORDERS
 
-from .common import log_axis
+from .common import legend_below, log_axis, mark
 
 LOOKS = {"benign": ("#0072B2", "-", "o"), "harmful": ("#D55E00", (0, (6, 1.5, 1, 1.5)), "s")}
 MOVED = {  # what is moved: its value at a Setting, its name in mathematics
@@ -117,3 +117,13 @@ def draw_slopes(axes, fits):
     axes.set(xlabel="slope of $T$", title="(i) slopes, 95% intervals")
     axes.set_yticks(range(len(MOVED)), [symbol for _, symbol in MOVED.values()])
     axes.set_ylim(len(MOVED) - 0.5, -0.5)
+
+
+def draw_legend(figure, limit):
+    """What the marks of all panels are."""
+    dots = [mark(regime, color=colour, linestyle=style, marker=marker, markersize=3.2, markerfacecolor="none")
+            for regime, (colour, style, marker) in LOOKS.items()]  # fmt: skip
+    theory = mark("the theory's slope", linestyle=":", linewidth=0.9)
+    bar = mark("the theory's slope in (i)", marker="|", markersize=8)
+    crosses = [mark("the limit", marker="x", markersize=3, markeredgewidth=0.7)] * bool(limit)
+    legend_below(figure, [*dots, theory, *crosses, bar], ncols=5)

@@ -7,8 +7,9 @@ from benign_ref.experiments.departures import DEPARTURES, LEVEL, computed, setti
 from benign_ref.experiments.fits import crossing_of_rows
 from benign_ref.experiments.more_draws import N_TEST
 from benign_ref.runtime.resume import compute
+from benign_ref.teach.notation import mathtext
 
-from .common import WIDTH, Result, log_axis, plt, save, settings_of
+from .common import WIDTH, Result, legend_below, log_axis, mark, plt, save, settings_of
 
 TITLE = "what moves the boundary of Figure 1, by how much, and what does not: each departure alone"
 CAPTION = """
@@ -72,8 +73,9 @@ def draw(found, Ns):
     figure, panels = plt.subplots(1, len(Ns), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
     for axes, N in zip(panels[0], Ns):
         base = found["published", N]
-        axes.axvspan(base.mean - base.error, base.mean + base.error, color="0.85", linewidth=0)
-        axes.axvline(base.mean, color="0.6", linewidth=0.8)
+        grey = {"color": "0.85", "linewidth": 0, "label": "the published one, standard error"}
+        axes.axvspan(base.mean - base.error, base.mean + base.error, **grey)
+        axes.axvline(base.mean, color="0.6", linewidth=0.8, label="the published one, ours")
         for height, name in enumerate(names):
             c = found[name, N]
             axes.errorbar(c.mean, height, xerr=c.error, fmt="o", color="C1", markersize=4, linewidth=1.2)
@@ -83,7 +85,13 @@ def draw(found, Ns):
         axes.set(title=f"$N={N}$")
         log_axis(axes, (200, 500, 1000), r"$N\,\mathrm{SNR}^2$ at test loss " + f"{LEVEL}")
         axes.set_xlim(150, 1500)
-    panels[0, 0].set_yticks(range(len(names)), [DEPARTURES[name].name for name in names], fontsize=6.5)
+    panels[0, 0].set_yticks(range(len(names)), [mathtext(DEPARTURES[name].name, 60) for name in names], fontsize=6.5)
+    handles = [
+        mark("our draws, mean and standard error", color="C1", marker="o", markersize=4, linestyle="-"),
+        mark("the limit with the same change", marker="|", markersize=10, markeredgewidth=1.5),
+        *panels[0, 0].get_legend_handles_labels()[0][:2],
+    ]
+    legend_below(figure, handles)
     return figure
 
 

@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import numpy as np
-from matplotlib.colors import ListedColormap
 
 import benign_ref as br
 from benign_ref.derived.boundary import limit_diagram
@@ -14,7 +13,7 @@ from benign_ref.experiments.more_draws import BASE, N_TEST
 from benign_ref.experiments.published import COMMIT
 from benign_ref.runtime.resume import compute
 
-from .common import PAPER_RED, WHITE, WIDTH, Result, curve, heat_map, plt, save, settings_of
+from .common import ON_MAPS, PAPER_RED, WHITE, WIDTH, Result, curve, cut_map, heat_map, plt, save, settings_of
 
 TITLE = "the paper's Figure 1 by the published protocol; beside it the limit, with nothing fitted"
 CAPTION = """
@@ -103,9 +102,13 @@ def more_draws_in_words(quick, result, found):
     )  # fmt: skip
 
 
+SCALE = {"vmin": 0, "vmax": 0.8}  # of test losses
+
+
 def draw_heat(axes, plane, values, title, red=True, **look):
     """A panel of values (S,n) over SNR and N with its scale, and the captioned curve."""
-    axes.figure.colorbar(heat_map(axes, plane, values, **{"vmin": 0, "vmax": 0.8, **look}), ax=axes)
+    mesh = heat_map(axes, plane.snrs, plane.Ns, values, plane.not_ended.any(axis=2), **{**SCALE, **look})
+    axes.figure.colorbar(mesh, ax=axes)
     if red:
         curve(axes, RED, color=PAPER_RED)
     axes.set_title(title)
@@ -113,9 +116,8 @@ def draw_heat(axes, plane, values, title, red=True, **look):
 
 def draw_cut(axes, result, found, computed):
     """(b)."""
-    two = ListedColormap([plt.cm.viridis(0.0), plt.cm.viridis(1.0)])
-    mean = result.mean("test_loss")
-    heat_map(axes, result, np.where(np.isnan(mean), np.nan, mean > LEVEL), cmap=two, vmin=0, vmax=1)
+    hatched = result.not_ended.any(axis=2)
+    cut_map(axes, result.snrs, result.Ns, result.mean("test_loss"), LEVEL, hatched)
     curve(axes, RED, color=PAPER_RED, label=r"$N\,\mathrm{SNR}^2=1000$ [P]")
     for values, look, label in (
         ([c.of_mean for c in found], {**WHITE, "linestyle": "--"}, "mean of our draws"),
@@ -123,7 +125,7 @@ def draw_cut(axes, result, found, computed):
     ):
         snr = np.sqrt(np.asarray(values) / result.Ns)
         axes.plot(snr, result.Ns, scalex=False, scaley=False, label=label, **look)
-    axes.legend(loc="upper right", facecolor="0.7", frameon=True, edgecolor="none", framealpha=0.8)
+    axes.legend(loc="upper right", **ON_MAPS)
     axes.set_title(f"(b) ours, cut at {LEVEL}")
 
 
@@ -139,7 +141,7 @@ def draw_crossings(axes, result, found, computed):
     ours = [c.mean for c in found], [c.error for c in found]
     axes.errorbar(Ns + 0.15, *ours, fmt="o", color="C1", label="ours", **dots)
     axes.plot(Ns, computed, color="black", linestyle="--", linewidth=1, marker="_", label="the limit")
-    axes.plot(ends, ends * result.snrs.max() ** 2, color="0.6", linewidth=0.8)
+    axes.plot(ends, ends * result.snrs.max() ** 2, color="0.6", linewidth=0.8, label="end of the plane")
     axes.set(xlabel="N", ylabel=r"$N\,\mathrm{SNR}^2$", ylim=(450, 1150), xlim=(1.2, 20.8), xticks=authors.NS,
              title=f"(d) where test loss crosses {LEVEL}")  # fmt: skip
     axes.legend(loc="lower right", ncols=2)

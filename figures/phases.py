@@ -67,14 +67,15 @@ def draw_panels(panels, average, limit, M, winner):
     for axes, pairs in ((c, ("ss", "s2")), (d, ("2s", "22", f"i{winner}"))):
         for row, token in pairs:
             pair_line(axes, average, limit, "S", row + token, f"row of ${NAMES[row]}$ on ${NAMES[token]}$")
-        axes.axhline(1 / M, color="0.4", linewidth=0.6, linestyle=":")
+        axes.axhline(1 / M, color="0.4", linewidth=0.6, linestyle=":", label="1/M")
         axes.set(ylim=(-0.03, 1.03), ylabel="attention")
     for row, token in ("ss", "s2", "2s", "22", f"i{winner}"):
         pair_line(
             e, average, limit, "P", row + token, rf"$\langle q_{{{NAMES[row]}}}, k_{{{NAMES[token]}}}\rangle$"
         )
-    line(f, average, limit, "slope_ratio", "ratio", color=BLUE, linestyle="-")
+    line(f, average, limit, "slope_ratio", "mean; band: 2 standard deviations", color=BLUE, linestyle="-")
     a.plot([], [], label="limit", **LIMIT)
+    a.plot([], [], "|", color="black", markersize=5, markeredgewidth=0.6, label="ends of runs")
     a.set(yscale="log", ylabel="loss")
     b.set(yscale="log", ylabel=r"$V$")
     b.yaxis.set_minor_locator(NullLocator())  # it spans many decades
@@ -105,7 +106,7 @@ def paint(panels, trajectories, average, limit, s, bounds):
     for place, axes in enumerate(panels):
         axes.set(xscale="log", xlim=(1, 1.05 * max(ends)))
         shade_phases(axes, bounds)
-        if axes is not panels[5]:
+        if True:
             box = {"frameon": True, "framealpha": 0.75, "edgecolor": "none", "borderpad": 0.2}
             axes.legend(
                 loc={0: "lower left", 1: "lower right"}.get(place, "upper left"),

@@ -1,13 +1,14 @@
 """What fig3 and fig4 share: the published training dynamics, in the published five panels."""
 
 import numpy as np
+from matplotlib.patches import Patch
 
 from benign_ref.experiments import dynamics
 from benign_ref.experiments.published import published_setting
-from benign_ref.plots import BLUE, VERMILLION, shade_phases
+from benign_ref.plots import BLUE, GREYS, VERMILLION, shade_phases
 from benign_ref.runtime.resume import compute
 
-from .common import WIDTH, Result, plt, save, settings_of
+from .common import LIMIT, WIDTH, Result, mark, plt, save, settings_of
 
 CAPTION = """
 The paper's Figure {number}: training dynamics, {regime}, by the published protocol ({file} [A]). Gradient
@@ -23,7 +24,6 @@ the signal's query with both keys; (e) of the query of token 3. Shaded: the theo
 {last}: training loss {train_loss}, test loss {test_loss}, attention {S_s} and {S_2}, V {V_s} and {V_2},
 <q, k> {P_ss} and {P_s2}, and {P_is} and {P_i2} (mean ± 2 standard deviations; in brackets the limit).
 """
-LIMIT = {"color": "black", "linewidth": 0.7, "linestyle": (0, (3, 2)), "zorder": 3}
 FILES = {"benign": "training_dynamic_benign.py", "harmful": "training_dynamic_harmful.py"}
 RUNS = {"full": 20, "quick": 3}
 N_TEST, EVERY, BAR = 10, 5, 50  # fresh samples [A]; steps between records [C], between error bars [A]
@@ -86,6 +86,14 @@ def make(options, name, regime):
     figure, panels = plt.subplots(2, 3, figsize=(WIDTH, 4.2))
     paint(panels.ravel()[:5], average, limit, bounds)
     panels[1, 2].axis("off")
+    panels[1, 2].legend(handles=[
+        mark("mean over the runs", linestyle="-", color="0.35", linewidth=1.3),
+        panels[0, 0].errorbar([], [], [], color="0.35", linestyle="", elinewidth=0.7, capsize=1.5,
+                              label="2 standard deviations"),
+        mark("the limit, nothing fitted", **LIMIT),
+        *(Patch(facecolor=shade, edgecolor="0.6", linewidth=0.5, label=f"phase {name}, in the limit")
+          for name, shade in GREYS.items()),
+    ], loc="center left")  # fmt: skip
     ends = {
         name: f"{average.mean[name][-1]:.3g} ± {average.high[name][-1] - average.mean[name][-1]:.2g} "
         f"({limit.quantities[name][-1]:.3g})" for name in dynamics.PUBLISHED_QUANTITIES

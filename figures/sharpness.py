@@ -17,7 +17,7 @@ from benign_ref.experiments.sharpness import (
 )
 from benign_ref.runtime.resume import compute
 
-from .common import WIDTH, Result, log_axis, plt, save
+from .common import WIDTH, Result, legend_below, log_axis, mark, plt, save
 from .sharpness_draws import D_H, WHERE, Measured, all_tasks, drawn, in_draw, places, sizes, spreads
 
 TITLE = "how sharp the boundary is, against x = N SNR^2 / C_p^2"
@@ -90,7 +90,7 @@ def draw_near(axes, found, size):
         )  # fmt: skip
     axes.axhline(LEVELS["test_loss"], color="0.6", linewidth=0.7, label=f"{LEVELS['test_loss']:g}")
     axes.set(ylabel="test loss", title="(b) near the step, M=8, N=6", ylim=(0, 0.72))
-    axes.legend(handlelength=2.6)
+    axes.legend(loc="upper right", handlelength=2.6)
     log_axis(axes, [0.5, 1, 2, 4], r"$x$")
 
 
@@ -215,6 +215,8 @@ def make(options):
     draw_near(axes[0, 1], found, size)
     values = spreads(found, size)
     draw_spreads(axes[1, 0], values, size)
+    legend_below(figure, [mark("(a), (c), (e), (f): mean over draws", marker="o", markersize=3, color="0.35"),
+                          mark("the limit", linestyle="-", color="0.35")])  # fmt: skip
     whole, factors = [2, 3, 4, 6, 8, 12, 16, 24, 32], [0.1, 0.2, 0.3, 0.5, 1, 2, 3]
     lines = {"M": whole, "N": whole, "sigma_h": factors, "epsilon": factors}
     if options.quick:

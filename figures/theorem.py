@@ -3,13 +3,14 @@
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.patches import Patch
 
 from benign_ref.experiments import theorem
 from benign_ref.paper.theorems import THEOREMS
 from benign_ref.plots import BLUE, VERMILLION
 from benign_ref.runtime.resume import compute
 
-from .common import WIDTH, Result, log_axis, plt, save, settings_of
+from .common import WIDTH, Result, legend_below, log_axis, mark, plt, save, settings_of
 
 TITLE = "T1 and T2 where their Condition holds: T / its order, L_D, and each exponent judged"
 CAPTION = """
@@ -118,6 +119,22 @@ def paint_exponents(axes, regime, found, letter):
     axes.set_title(f"({letter}) {THEOREMS[regime].label}, {regime}: exponents one by one", loc="left")
 
 
+def draw_legend(figure):
+    """What the marks of all panels are."""
+    grey = {"linestyle": "none", "color": "0.35", "markersize": 4}
+    legend_below(figure, [
+        mark("benign, T1", color=BLUE, linestyle="-"),
+        mark("harmful, T2", color=VERMILLION, linestyle="-"),
+        mark("(a) to (i): draws in law", color="0.35", marker=".", markersize=3.5),
+        mark("(a) to (i): the limit", color="0.35", linestyle="-", linewidth=0.9),
+        mark("exponent claimed", linestyle="-", linewidth=0.9),
+        Patch(color="0.88", linewidth=0, label="nearer to it than any rival"),
+        mark("measured: holds", marker="o", **grey),
+        mark("measured: does not hold", marker="x", **grey),
+        mark("measured: undecided", marker="o", markerfacecolor="white", **grey),
+    ], ncols=3)  # fmt: skip
+
+
 def summary(rows, judged, size):
     """What is printed, and what the caption says of the runs and the verdicts."""
     Ns, epsilons, _, _ = SIZES[size]
@@ -157,6 +174,7 @@ def make(options):
     paint([[parts[letter] for letter in letters] for letters in ("abc", "def", "ghi")], rows, size)
     for letter, regime in zip("jk", theorem.X, strict=True):
         paint_exponents(parts[letter], regime, [one for one in judged[regime] if one.what == "T"], letter)
+    draw_legend(figure)
     lines, words = summary(rows, judged, size)
     base = bases["benign"]
     caption = CAPTION.format(
