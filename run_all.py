@@ -30,7 +30,7 @@ from figures import NAMES  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 REFERENCE = HERE / "figures" / "reference"
-ADDRESS = re.compile(r"(tcp|tls)://([\w.:-]+|\[[\da-fA-F:.]+\]):(\d+)")
+ADDRESS = re.compile(r"dask:(tcp|tls)://([\w.:-]+|\[[\da-fA-F:.]+\]):(\d+)")
 SECONDS = 3.0  # for a scheduler to answer
 
 
@@ -44,73 +44,65 @@ def parse(argv):
         "and only what is missing is computed. Exit status: 0 done, 1 a figure could not be made or numbers "
         "differ, 2 wrong arguments, 130 interrupted.",
     )
-    add, integer = parser.add_argument, validate.integer_argument
-    add("--quick", action="store_true", help="reduced sizes, everything still real; each picture says so")
-    add("--only", nargs="+", metavar="NAME", choices=NAMES, help=f"only these: {', '.join(NAMES)}")
-    add("--list", action="store_true", help="print the names and what they show, and stop")
-    add("--out", type=validate.folder_argument, default=Path("out"), metavar="DIR",
-        help="where everything is written (default: %(default)s)")  # fmt: skip
-    add("--seed", type=integer(0), default=0, help="first seed, an integer >= 0 (default: %(default)s)")
-    add("--jobs", type=integer(1), metavar="K", help="worker processes (default: the cores available)")
-    add("--executor", metavar="dask:ADDRESS", help="compute on a dask cluster, say dask:tcp://10.0.0.1:8786")
-    add(
-        "--mnist", type=Path, metavar="PATH", help="folder with the original MNIST IDX files, for the extract"
-    )
-    add(
-        "--authors-matrix",
-        type=Path,
-        metavar="FILE",
-        help="the authors' matrix of Figure 1, drawn beside ours",
-    )
-    add("--compare", type=validate.folder_argument, nargs="?", const=REFERENCE, metavar="DIR",
-        help="compare the numbers with figures/reference or DIR; status 1 if they differ")  # fmt: skip
-    add("--update-reference", action="store_true", help="make the numbers of this run the reference")
-    add("--open", action="store_true", help="open index.html in a browser at the end")
+    integer, folder = validate.integer_argument, validate.folder_argument
+    options = {
+        "quick": {"action": "store_true", "help": "reduced sizes, everything still real; each picture says so"},
+        "only": {"nargs": "+", "metavar": "NAME", "choices": NAMES, "help": f"only these: {', '.join(NAMES)}"},
+        "list": {"action": "store_true", "help": "print the names and what they show, and stop"},
+        "out": {"type": folder, "default": Path("out"), "metavar": "DIR",
+                "help": "where everything is written (default: %(default)s)"},
+        "seed": {"type": integer(0), "default": 0,
+                 "help": "first seed, an integer >= 0 (default: %(default)s)"},
+        "jobs": {"type": integer(1), "metavar": "K",
+                 "help": "worker processes (default: the cores available)"},
+        "executor": {"metavar": "dask:ADDRESS",
+                     "help": "compute on a dask cluster, say dask:tcp://10.0.0.1:8786"},
+        "mnist": {"type": Path, "metavar": "PATH",
+                  "help": "folder with the original MNIST IDX files, for the extract"},
+        "authors-matrix": {"type": Path, "metavar": "FILE",
+                           "help": "the authors' matrix of Figure 1, drawn beside ours"},
+        "compare": {"type": folder, "nargs": "?", "const": REFERENCE, "metavar": "DIR",
+                    "help": "compare the numbers with figures/reference or DIR; status 1 if they differ"},
+        "update-reference": {"action": "store_true", "help": "make the numbers of this run the reference"},
+        "open": {"action": "store_true", "help": "open index.html in a browser at the end"},
+    }  # fmt: skip
+    for name, keywords in options.items():
+        parser.add_argument(f"--{name}", **keywords)
     asked = parser.parse_args(argv)
-    if asked.executor is not None:
-        if not ADDRESS.fullmatch(asked.executor.removeprefix("dask:")) or not asked.executor.startswith(
-            "dask:"
-        ):
-            example = "an address like tcp://10.0.0.1:8786"
-            parser.error(f"--executor must be dask:ADDRESS with {example}, got {asked.executor!r}")
-        if asked.jobs:
-            parser.error("--jobs and --executor exclude each other: an executor has its own workers")
+    if asked.executor is not None and not ADDRESS.fullmatch(asked.executor):
+        example = "an address like tcp://10.0.0.1:8786"
+        parser.error(f"--executor must be dask:ADDRESS with {example}, got {asked.executor!r}")
+    if asked.executor and asked.jobs:
+        parser.error("--jobs and --executor exclude each other: an executor has its own workers")
     if (asked.compare or asked.update_reference) and asked.seed:
         parser.error(f"the reference has --seed 0, so there is nothing to compare with --seed {asked.seed}")
-    _check_files(asked, parser.error)
-    return asked
-
-
-def _check_files(asked, error):
-    """Whether the files of others that were given can be read; error(text) if not."""
     if asked.mnist and not asked.mnist.is_dir():
-        error(f"--mnist must be a folder, got {str(asked.mnist)!r}")
+        parser.error(f"--mnist must be a folder, got {str(asked.mnist)!r}")
     if asked.authors_matrix and not asked.authors_matrix.is_file():
-        error(f"--authors-matrix must be a file, got {str(asked.authors_matrix)!r}")
+        parser.error(f"--authors-matrix must be a file, got {str(asked.authors_matrix)!r}")
     try:
         if asked.mnist:
             importlib.import_module("benign_ref.experiments.images").load(asked.mnist)
         if asked.authors_matrix:
             importlib.import_module("benign_ref.experiments.authors").read_matrix(asked.authors_matrix)
     except (ValueError, OSError) as found:
-        error(f"--mnist or --authors-matrix: {found}")
+        parser.error(f"--mnist or --authors-matrix: {found}")
+    return asked
 
 
 def environment():
-    """Versions, processor and commit, for the manifest; None for what cannot be found out here."""
+    """Versions, processor and commit, for the manifest; None for what cannot be found out here: whatever is
+    broken around us, it shall not stop a run.
+    """
     names = ("benign_ref", "numpy", "numba", "matplotlib")
-    found = {name: _try(lambda name=name: importlib.import_module(name).__version__) for name in names}
-    probes = {"commit": commit, "python": platform.python_version, "system": platform.platform}
-    return {**found, **{name: _try(probe) for name, probe in probes.items()},
-            "processor": _try(processor) or _try(platform.processor), "cores": os.cpu_count()}  # fmt: skip
-
-
-def _try(probe):
-    """probe(), or None: whatever is broken around us, it shall not stop a run."""
-    try:
-        return probe()
-    except Exception:  # noqa: BLE001 - see above
-        return None
+    probes = {name: lambda name=name: importlib.import_module(name).__version__ for name in names}
+    probes |= {"commit": commit, "python": platform.python_version, "system": platform.platform}
+    found = {"cores": os.cpu_count()}
+    for name, probe in {**probes, "processor": processor}.items():
+        found[name] = None
+        with contextlib.suppress(Exception):
+            found[name] = probe()
+    return found
 
 
 def commit():
@@ -121,9 +113,12 @@ def commit():
 
 
 def processor():
-    """The processor's name, where Linux tells it."""
-    told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    return re.search(r"model name\s*:\s*(.*)", told)[1]
+    """The processor's name, where Linux tells it, or its kind."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor()
+    return re.search(r"model name\s*:\s*(.*)|$", told)[1] or platform.processor()
 
 
 def open_executor(text):
@@ -208,20 +203,15 @@ def load(argv):
 
 def make(asked, modules, argv):
     """Make the figures, then the page with all of them; returns the exit status."""
-    from figures import compare, index
-    from figures.common import Options
+    from figures import common, compare, index
 
     executor, close = open_executor(asked.executor)
-    options = Options(
+    options = common.Options(
         asked.out, asked.quick, asked.seed, asked.jobs, executor, asked.out / "store", mnist=asked.mnist,
         authors_matrix=asked.authors_matrix,
     )  # fmt: skip
-    where = {
-        "command": ["run_all.py", *argv],
-        "quick": asked.quick,
-        "seed": asked.seed,
-        "environment": environment(),
-    }
+    where = {"command": ["run_all.py", *argv], "quick": asked.quick, "seed": asked.seed,
+             "environment": environment()}  # fmt: skip
     begun, name, entries = time.monotonic(), "nothing", {}
     try:
         for name, module in modules.items():

@@ -85,7 +85,9 @@ def draw(found, Ns):
         axes.set(title=f"$N={N}$")
         log_axis(axes, (200, 500, 1000), r"$N\,\mathrm{SNR}^2$ at test loss " + f"{LEVEL}")
         axes.set_xlim(150, 1500)
-    panels[0, 0].set_yticks(range(len(names)), [mathtext(DEPARTURES[name].name, 60) for name in names], fontsize=6.5)
+    panels[0, 0].set_yticks(
+        range(len(names)), [mathtext(DEPARTURES[name].name, 60) for name in names], fontsize=6.5
+    )
     handles = [
         mark("our draws, mean and standard error", color="C1", marker="o", markersize=4, linestyle="-"),
         mark("the limit with the same change", marker="|", markersize=10, markeredgewidth=1.5),

@@ -100,7 +100,12 @@ def draw(results, crossings):
     for upper in grid[0]:
         upper.set_xlabel("")
     common.colour_bars(figure, losses, cut, grid.T, LEVEL)
-    common.legend_below(figure, grid[0, 0].get_legend_handles_labels()[0], 3, **{**common.ON_MAPS, "framealpha": None, "facecolor": "0.6"})
+    common.legend_below(
+        figure,
+        grid[0, 0].get_legend_handles_labels()[0],
+        3,
+        **{**common.ON_MAPS, "framealpha": None, "facecolor": "0.6"},
+    )
     return figure
 
 

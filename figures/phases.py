@@ -7,7 +7,7 @@ from benign_ref.experiments import dynamics
 from benign_ref.plots import BLUE, GREEN, PURPLE, VERMILLION, shade_phases
 from benign_ref.runtime.resume import compute
 
-from .common import WIDTH, Result, plt, save, settings_of
+from .common import LIMIT, ON_CURVES, WIDTH, Result, plt, save, settings_of
 
 TITLE = "training dynamics at small steps, benign and harmful, with the three phases of T3"
 CAPTION = """
@@ -35,7 +35,6 @@ seeds.
 ROW_COLOURS = {"s": BLUE, "2": VERMILLION, "i": GREEN}
 STYLES = {"s": "-", "2": (0, (6, 1.5, 1, 1.5))}
 NAMES = {"s": r"\mu", "2": r"\xi_2", "i": r"\xi_i"}
-LIMIT = {"color": "black", "linewidth": 0.7, "linestyle": (0, (3, 2)), "zorder": 3}
 
 
 def line(axes, average, limit, name, label, **look):
@@ -106,14 +105,8 @@ def paint(panels, trajectories, average, limit, s, bounds):
     for place, axes in enumerate(panels):
         axes.set(xscale="log", xlim=(1, 1.05 * max(ends)))
         shade_phases(axes, bounds)
-        if True:
-            box = {"frameon": True, "framealpha": 0.75, "edgecolor": "none", "borderpad": 0.2}
-            axes.legend(
-                loc={0: "lower left", 1: "lower right"}.get(place, "upper left"),
-                handlelength=2.8,
-                labelspacing=0.3,
-                **box,
-            )
+        corner = {0: "lower left", 1: "lower right"}.get(place, "upper left")
+        axes.legend(loc=corner, handlelength=2.8, labelspacing=0.3, **ON_CURVES)
     panels[5].set_xlabel("iteration")
     at_the_bottom = panels[0].get_xaxis_transform()
     panels[0].plot(

@@ -163,8 +163,8 @@ class Tiny:
     @staticmethod
     def make(options):
         figure = common.plt.figure(figsize=(1, 1))
-        files = common.save(figure, "tiny", "Tiny.", ["x", "y"], [[1, 0.5], [2, 0.25]], options)
-        return common.Result(files, ["found nothing"], {"size": 1})
+        table = [["x", "y"], [1, 0.5], [2, 0.25]]
+        return common.finish(options, "tiny", figure, "Tiny.", table, ["found nothing"], {"size": 1})
 
 
 @pytest.fixture
