@@ -46,8 +46,10 @@ def parse(argv):
     )
     integer, folder = validate.integer_argument, validate.folder_argument
     options = {
-        "quick": {"action": "store_true", "help": "reduced sizes, everything still real; each picture says so"},
-        "only": {"nargs": "+", "metavar": "NAME", "choices": NAMES, "help": f"only these: {', '.join(NAMES)}"},
+        "quick": {"action": "store_true",
+                  "help": "reduced sizes, everything still real; each picture says so"},
+        "only": {"nargs": "+", "metavar": "NAME", "choices": NAMES,
+                 "help": f"only these: {', '.join(NAMES)}"},
         "list": {"action": "store_true", "help": "print the names and what they show, and stop"},
         "out": {"type": folder, "default": Path("out"), "metavar": "DIR",
                 "help": "where everything is written (default: %(default)s)"},
