@@ -185,6 +185,20 @@ def arguments(argv):
     return parser.parse_args(argv)
 
 
+def write(path, text):
+    """The file at a Path, whole or not at all; what was there stays if it cannot be written. Raises OSError.
+
+    (runtime/store.py does so too, which no walk-through sees.) A pipe or a device is written to as it is.
+    """
+    part = path.with_name(f".{path.name}.part") if path.is_file() or not path.exists() else path
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        if part != path:
+            part.unlink(missing_ok=True)
+
+
 def main(argv=None):
     """Prints or writes the walk; returns the exit status."""
     chosen = arguments(argv)
@@ -193,7 +207,7 @@ def main(argv=None):
     failed = [check for check in checks if not check.passed]
     if chosen.html:
         try:
-            chosen.html.write_text(walk_as_html(chosen.name, chosen.seed, steps), encoding="utf-8")
+            write(chosen.html, walk_as_html(chosen.name, chosen.seed, steps))
         except OSError as error:
             print(f"cannot write {chosen.html}: {error.strerror}", file=sys.stderr)
             return 2

@@ -221,6 +221,21 @@ def test_a_page_that_cannot_be_written_is_an_error_not_a_traceback(tmp_path, cap
     assert caught.value.code == 2 and "whose folder is not there" in capsys.readouterr().err
 
 
+def test_a_page_is_written_whole_or_what_was_there_stays(tmp_path, monkeypatch):
+    page = tmp_path / "page.html"
+    derive.write(page, "first")
+
+    def full(self, text, encoding):
+        with open(self, "w", encoding=encoding) as file:
+            file.write(text[:2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(page), "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        derive.write(page, "second")
+    assert page.read_text(encoding="utf-8") == "first" and list(tmp_path.iterdir()) == [page]
+
+
 def test_walk_names_what_it_takes():
     with pytest.raises(ValueError, match="'V_plus'"):
         derive.walk("V")
