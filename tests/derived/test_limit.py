@@ -3,11 +3,12 @@ test_limit_kernel.py.
 """
 
 from functools import cache
+from inspect import signature
 
 import numpy as np
 import pytest
 
-from benign_ref.derived import limit, limit_run
+from benign_ref.derived import limit, limit_kernel, limit_run
 from benign_ref.derived.boundary import setting_at
 from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.phases import find_phases
@@ -293,3 +294,20 @@ def test_a_run_says_what_the_limit_ignores():
     run = train_in_limit(s)
     assert np.array_equal(run.losses, train_in_limit(setting_of(4, 3)).losses)
     assert "ignored: noise='full', init='uniform', sigma_V=0.3" in str(run)
+
+
+@pytest.mark.parametrize(
+    "backend, home, name", [("numpy", limit, "evaluate"), ("numba", limit_kernel, "advance")]
+)
+def test_the_backend_named_is_the_one_that_runs(monkeypatch, backend, home, name):
+    s, other = setting_of(4, 3).replace(max_steps=3), {"numpy": "numba", "numba": "numpy"}[backend]
+    losses = train_in_limit(s, backend=other).losses
+
+    def ran(*_):
+        raise LookupError(backend)
+
+    monkeypatch.setattr(home, name, ran)
+    assert np.array_equal(train_in_limit(s, backend=other).losses, losses)
+    with pytest.raises(LookupError, match=backend):
+        train_in_limit(s, backend=backend)
+    assert signature(train_in_limit).parameters["backend"].default == "numba"

@@ -43,6 +43,19 @@ def test_figures_3_and_4_have_the_published_scales(figure, N, mu, eta, x):
     assert br.published_setting(figure, N=4, mu=3.0).N == 4
 
 
+def test_the_scales_of_the_start_are_uniform_laws_of_the_published_half_widths():
+    """A uniform law on [-a, a] has the standard deviation a / sqrt 3."""
+    one, three = br.published_setting("figure1", N=10, mu=20.0), br.published_setting("figure3")
+    for s, a in ((one, 1 / 512), (three, 1 / (64 * math.sqrt(2048)))):
+        assert s.sigma_h == pytest.approx(a / math.sqrt(3), rel=1e-14) and s.sigma_V == s.sigma_h
+        assert s.w_O_norm == pytest.approx(1 / math.sqrt(3), rel=1e-15)
+        assert (s.balanced, s.noise, s.init) == (True, "full", "uniform")
+    assert three.epsilon == br.published_setting("figure4").epsilon == 1e-300  # no end by the loss
+    assert three.snr == pytest.approx(25 / (0.05 * math.sqrt(2048)), rel=1e-14)
+    assert br.published_setting("figure4").snr == pytest.approx(15 / (0.05 * math.sqrt(2048)), rel=1e-14)
+    assert br.published_setting("figure3", snr=2.5).snr == 2.5
+
+
 @pytest.mark.parametrize("figure, file", [("figure1", "vit.py"), ("figure3", "training_dynamic_benign.py")])
 def test_every_value_is_printed_with_the_file_it_is_from(figure, file):
     text = str(br.published_setting(figure, N=4, mu=3.0))

@@ -168,3 +168,8 @@ def test_where_values_are_from_is_shown_and_kept_by_replace():
     assert "from a paper" in str(s.replace(N=3)) and "from a paper" not in str(s.replace(M=16))
     assert s == br.Setting(eta=0.5) and hash(s) == hash(br.Setting(eta=0.5))
     assert s.replace(eta=None) == br.Setting()
+
+
+def test_a_value_that_would_be_derived_as_zero_is_refused_too():
+    with pytest.raises(ValueError, match="sigma_V cannot be derived as .*: it would be 0.0 at .*C_p=1e"):
+        br.Setting(C_p=1e307, w_O_norm=1e30, eta=1.0, max_steps=5)
