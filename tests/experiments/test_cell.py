@@ -43,3 +43,14 @@ def test_fresh_samples_in_parts_are_those_drawn_at_once():
     for sign in (1, -1):  # the same signal in all samples of a label
         first = Z[index][y == sign, 0]
         assert len(first) and (first == first[0]).all()
+
+
+def test_the_streams_of_a_cell_depend_on_every_bit_of_its_place():
+    first = lambda snr, N, seed: tuple(rng.random() for rng in cell.streams(snr, N, seed))  # noqa: E731
+    places = [(3.0, 5, 0), (3.0, 5, 1), (3.0, 6, 0), (3.0, 5 + 2**32, 0), (3.0, 5 + 2**33, 0)]
+    bits = np.array(3.0).view(np.int64)
+    places += [(float((bits ^ (1 << k)).view(np.float64)), 5, 0) for k in range(62)]
+    drawn = [number for place in places for number in first(*place)]
+    assert len(set(drawn)) == 3 * len(places) and first(3.0, 5, 0) == first(3.0, 5, 0)
+    key = 0, 5, int(bits) >> 32, int(bits) & (2**32 - 1)
+    assert first(3.0, 5, 7) == tuple(br.make_rng(7, (*key, k)).random() for k in range(3))

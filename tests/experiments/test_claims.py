@@ -49,6 +49,10 @@ def test_one_curve_is_judged_on_both_data():
     assert verdicts([at_1000, anywhere]) == [claims.FAILS] * 2  # the authors' own data are not on one curve
     assert "11.1 (their data)" in at_1000.verdict  # (1000 - 889)/10
     assert at_1000.ours == "889 to 995" and at_1000.drawn == "834 to 1001"
+    assert at_1000.data == "889 to 995" and anywhere.computed == at_1000.computed
+    alone = [c._replace(error=float("nan"), rows=1) if k == 3 else c for k, c in enumerate(found())]
+    rows = claims.curve_claims(NS, alone, LIMITS)  # a crossing without an error says nothing
+    assert verdicts(rows) == [claims.FAILS] * 2 and "nan" not in rows[0].verdict + rows[0].ours
     few = claims.curve_claims([2, 4], found()[:2], LIMITS[:2])
     assert verdicts(few) == [claims.UNDECIDED] * 2
 
@@ -72,6 +76,8 @@ def test_the_distance_from_a_curve_is_in_standard_errors():
 def test_the_plane_is_judged_by_all_its_pairs(pairs, rms, mean, verdict):
     comparison = Comparison(np.zeros((100, 10)), pairs, rms, mean, 3.1, (5.0, 8))
     plane, limit = claims.plane_claims(comparison, np.full((100, 10), 0.011))
+    said = "largest |z| 3.1" if pairs == 900 else "24 of 900 pairs"
+    assert plane.verdict == f"{verdict}: {said}" and f"rms z {rms:.3f}, mean {mean:+.3f}" in plane.ours
     assert verdicts([plane, limit]) == [verdict, claims.HOLDS]
     without, limit = claims.plane_claims(None, np.full((100, 10), -0.02))
     assert verdicts([without, limit]) == [claims.UNDECIDED, claims.FAILS]

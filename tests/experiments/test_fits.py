@@ -87,11 +87,31 @@ def test_bad_fits_are_named(x, y, match):
         fits.fit_power_law(x, y)
 
 
-@pytest.mark.parametrize("freedom", range(1, 31))
-def test_the_table_of_t_leaves_a_fortieth_beyond(freedom):
-    t = fits.STUDENT_T[freedom - 1]
+@pytest.mark.parametrize("freedom", [*range(1, 31), 31, 45, 120])
+def test_the_interval_leaves_a_fortieth_of_student_s_t_beyond_each_end(freedom):
+    log_x = np.linspace(0, 2, freedom + 2)
+    log_y = 3 * log_x + 0.1 * np.random.default_rng(freedom).standard_normal(freedom + 2)
+    fit = fits.fit_power_law(np.exp(log_x), np.exp(log_y))
+    _, covariance = np.polyfit(log_x, log_y, 1, cov=True)
+    t = (fit.high - fit.low) / 2 / np.sqrt(covariance[0, 0])
     x, h = np.linspace(0, t, 20001, retstep=True)
     density = (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
-    density *= math.gamma((freedom + 1) / 2) / math.gamma(freedom / 2) / math.sqrt(freedom * math.pi)
+    log_norm = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
+    density *= math.exp(log_norm) / math.sqrt(freedom * math.pi)
     inside = h * (density.sum() - (density[0] + density[-1]) / 2)
-    assert abs(inside - 0.475) <= 0.0005 * density[-1] + 1e-8  # t has three decimals
+    assert abs(inside - 0.475) <= 0.0005 * density[-1] + 1e-6  # t has three decimals
+
+
+@pytest.mark.parametrize("side", [0.31, 5.9])
+def test_the_limit_is_searched_from_a_third_of_the_boundary_to_three_times_it(side, monkeypatch):
+    base = br.Setting(N=4, M=3, snr=1.0)
+    fall = side * base.C_p**2  # in N SNR^2
+
+    def diagram(snrs, Ns, base):
+        N_snr2 = np.array(Ns) * np.array(snrs)[:, None] ** 2
+        return 0.2 - 0.1 * np.log(N_snr2 / fall)
+
+    monkeypatch.setattr(fits, "limit_diagram", diagram)
+    assert fits.limit_crossing(base, 4, 0.2) == pytest.approx(fall, rel=1e-9)
+    fall = (0.29 if side < 1 else 6.1) * base.C_p**2
+    assert np.isnan(fits.limit_crossing(base, 4, 0.2))

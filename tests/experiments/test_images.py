@@ -249,6 +249,7 @@ def test_cell_that_does_not_end_well_says_so():
 def test_fingerprint_tells_images_apart(folder):
     mnist, other = images.load(), images.load(folder)
     assert images.fingerprint(mnist) == images.fingerprint(images.load()) != images.fingerprint(other)
+    assert len(images.fingerprint(mnist)) == 32
     assert images.fingerprint(other) != images.fingerprint(images.Mnist(other.held_out, other.training))
 
 

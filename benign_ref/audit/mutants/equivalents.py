@@ -56,4 +56,33 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return np.concatenate([np.where(y > 0, 0, 1)[:, None], noise], axis=1).astype(np.int64)",
         "return np.concatenate([np.where(y >= 0, 0, 1)[:, None], noise], axis=1).astype(np.int64)",
     ): "labels are -1 and 1, never 0",
+    (
+        "experiments/cell.py",
+        "CHUNK = 50  # fresh samples that are in memory at a time",
+        "CHUNK = 51  # fresh samples that are in memory at a time",
+    ): "the same samples in the same order, in other parts",
+    (
+        "experiments/cell.py",
+        "CHUNK = 50  # fresh samples that are in memory at a time",
+        "CHUNK = (49)  # fresh samples that are in memory at a time",
+    ): "the same samples in the same order, in other parts",
+    (
+        "derived/limit_run.py",
+        "STEPS_AT_ONCE = 4096  # taken between two looks at the loss from outside; it bounds the memory a "
+        "piece takes",
+        "STEPS_AT_ONCE = 4097  # taken between two looks at the loss from outside; it bounds the memory a "
+        "piece takes",
+    ): "the same steps in other pieces",
+    (
+        "derived/limit_run.py",
+        "STEPS_AT_ONCE = 4096  # taken between two looks at the loss from outside; it bounds the memory a "
+        "piece takes",
+        "STEPS_AT_ONCE = (4095)  # taken between two looks at the loss from outside; it bounds the memory a "
+        "piece takes",
+    ): "the same steps in other pieces",
+    (
+        "experiments/claims.py",
+        "verdict(far <= 3, said, not np.isnan(far)),",
+        "verdict(far < 3, said, not np.isnan(far)),",
+    ): "a quotient of measured numbers is not exactly the bound, which is ours",
 }
