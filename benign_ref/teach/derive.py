@@ -67,9 +67,8 @@ def walk(name, seed=0):
     """The list of Step to `name` (a key of TARGETS), on the example that `seed` draws. Raises ValueError or
     TypeError.
     """
-    chosen = TARGETS[validate.choice("name", name, tuple(TARGETS))]
-    seed = validate.integer("seed", seed, 0)
-    return with_fractions(lambda field: chosen.steps(name, seed, field), seed)
+    name, seed = validate.choice("name", name, tuple(TARGETS)), validate.integer("seed", seed, 0)
+    return with_fractions(lambda field: TARGETS[name].steps(name, seed, field), seed)
 
 
 def filled(prose, indent=""):
@@ -141,13 +140,13 @@ def step_as_html(number, step):
 
 def walk_as_html(name, seed, steps):
     """The whole walk as one self-contained HTML page."""
-    titles = [
+    titles = "\n".join(
         f'<li><a href="#step{k}">{notation.prose(step.title)}</a></li>' for k, step in enumerate(steps, 1)
-    ]
+    )
     body = [
         f"<h1>{notation.mathml(TARGETS[name].heading)}</h1>",
         f"<p>{notation.prose(PREFACE)}</p>\n<p>The example is drawn from seed {seed}.</p>",
-        '<nav aria-label="steps"><ol>' + "\n".join(titles) + "</ol></nav>",
+        f'<nav aria-label="steps"><ol>{titles}</ol></nav>',
         *(step_as_html(k, step) for k, step in enumerate(steps, 1)),
     ]
     return page.page(TARGETS[name].heading, "\n".join(body))
