@@ -113,9 +113,10 @@ def check_gradient(
     rng          numpy Generator for the directions; None: a fixed one
 
     The complex step also tests the Cauchy-Riemann equations along one direction in each block, so that an f
-    that drops or conjugates imaginary parts is refused instead of giving 0. Raises TypeError for arrays or
-    values not in double precision; ValueError for what is not finite, for other names or shapes, and for an f
-    that does not carry complex numbers. A block of zeros is "vacuous", which is no pass.
+    that drops or conjugates imaginary parts is refused instead of giving 0; what rounding may hide of that is
+    said. Raises TypeError for arrays or values not in double precision; ValueError for what is not finite,
+    for other names or shapes, for an f that does not carry complex numbers and, by the complex step, at a
+    kink. A block of zeros is "vacuous", which is no pass.
     """
     validate.choice("method", method, METHODS)
     if directions is not None:
