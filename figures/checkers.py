@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
-from benign_ref.audit.comparison import SATURATED, gaps
+from benign_ref.audit.comparison import SATURATED, counted, gaps, shares
 from benign_ref.teach.notation import mathtext
 
 from .common import WIDTH, Result, plt, save
@@ -32,36 +32,17 @@ MEANINGS = ("rejected in all draws", "accepted in some", "accepted in all")
 VERDICTS = Path(__file__).with_name("checkers.csv")
 
 
-def shares(rows):
-    """(checkers, scales, mutants, accepted (mutants, checkers, scales, seeds) of 0 or 1, NaN where a draw was
-    not tried), the right gradient last.
-    """
-    rows = [row for row in rows if row[1] != "absent"]
-    checkers, seeds, scales = (list(dict.fromkeys(row[k] for row in rows)) for k in (0, 2, 3))
-    mutants = sorted(dict.fromkeys((row[4], row[5]) for row in rows), key=lambda one: one[0] == "none")
-    accepted = np.full((len(mutants), len(checkers), len(scales), len(seeds)), np.nan)
-    for checker, _, seed, scale, block, name, verdict in rows:
-        accepted[
-            mutants.index((block, name)), checkers.index(checker), scales.index(scale), seeds.index(seed)
-        ] = int(verdict)
-    return checkers, scales, mutants, accepted
-
-
-def counted(accepted):
-    """In words, for one checker and scale: how many wrong ones (mutants, seeds) are accepted, and the right
-    one.
-    """
-    counts = accepted[:-1].sum(axis=0).astype(int)
-    words = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()}-{counts.max()}"
-    return words if accepted[-1].all() else f"{words},\nright one\nrejected"
-
-
 def panel(axes, accepted, scales):
     """One checker's wrong gradients at some scales; accepted (mutants, scales, seeds), the right one last."""
     share = np.nanmean(accepted[:-1], axis=2)
-    level = 1 + (share == 1) - (share == 0)
-    axes.pcolormesh(level, cmap=ListedColormap(COLOURS), vmin=0, vmax=2, edgecolors="white", linewidth=0.6)
-    words = [counted(accepted[:, k][:, np.isfinite(accepted[-1, k])]) for k in range(len(scales))]
+    axes.pcolormesh(
+        1 + (share == 1) - (share == 0), cmap=ListedColormap(COLOURS), vmin=0, vmax=2, edgecolors="white",
+        linewidth=0.6,
+    )  # fmt: skip
+    words = [
+        wrong if right else f"{wrong},\nright one\nrejected"
+        for wrong, right in map(counted, accepted.swapaxes(0, 1))
+    ]
     names = [scale if scale == SATURATED else f"{float(scale):g}".lstrip("0") for scale in scales]
     axes.set_xticks(np.arange(len(scales)) + 0.5, map("{}\n{}".format, names, words), fontsize=5)
     axes.tick_params(length=0)
@@ -92,8 +73,10 @@ def make(options):
         axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=6)
         axes.set_ylabel(group, fontsize=8)
     panels[0, 0].invert_yaxis()
-    patches = [Patch(facecolor=fill, edgecolor="0.6", label=text) for fill, text in zip(COLOURS, MEANINGS)]
-    figure.legend(handles=patches, loc="outside upper center", ncols=3, fontsize=7)
+    figure.legend(
+        handles=[Patch(facecolor=fill, edgecolor="0.6", label=text) for fill, text in zip(COLOURS, MEANINGS)],
+        loc="outside upper center", ncols=3, fontsize=7,
+    )  # fmt: skip
     figure.supxlabel(f"under each column: how many of {len(names)} wrong gradients are accepted", fontsize=7)
     versions = dict.fromkeys(
         f"{row[0].split()[0]} {row[1]}" for row in rows if row[1] not in ("absent", "this package")

@@ -48,13 +48,12 @@ def picture(entries):
     for name, x in COLUMNS.items():
         left.text(x, 0.6, name, fontsize=5.5, weight="bold", ha="right" if x > 0.8 else "left", va="center")
     for y, entry, statement in zip(places, entries, statements):
-        fractions = entry.exact.partition(",")[0]
-        told = [entry.row.label, statement, entry.row.mark, *render.numbers(entry), fractions]
-        colour = "black" if entry.passed else PAPER_RED
+        words = entry.exact.partition(",")[0]
+        told = [entry.row.label, statement, entry.row.mark, *render.numbers(entry), words]
+        style = {"va": "center", "color": "black" if entry.passed else PAPER_RED, "linespacing": 1.15}
         for (name, x), text in zip(COLUMNS.items(), told):
-            style = {"fontsize": 6, "weight": "bold"} if name == "label" else {"fontsize": 5.5}
-            side = "right" if x > 0.8 else "left"
-            left.text(x, y, text, va="center", ha=side, color=colour, linespacing=1.15, **style)
+            size = {"fontsize": 6, "weight": "bold"} if name == "label" else {"fontsize": 5.5}
+            left.text(x, y, text, ha="right" if x > 0.8 else "left", **size, **style)
     strain = [entry.tightest.strain if entry.found else np.inf for entry in entries]
     colours = [GREEN if entry.passed else PAPER_RED for entry in entries]
     right.scatter(np.clip(strain, 1e-9, 1e3), places, s=14, color=colours, clip_on=False)

@@ -29,8 +29,8 @@ MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "t
 
 def statements():
     """Every Row, by label, in the order of the statements."""
-    found = [row for name in MODULES for row in import_module(f".rows.{name}", __package__).ROWS]
-    return {row.label: row for row in found}
+    modules = (import_module(f".rows.{name}", __package__) for name in MODULES)
+    return {row.label: row for module in modules for row in module.ROWS}
 
 
 def chosen(only):
@@ -71,12 +71,9 @@ def run(only=None, seed=0, audited=None, scales=SCALES, progress=None, numbers=N
 
 def concerned(mutant, known):
     """The mutant's own row first, then every other row that names its file; the measured ones left out."""
-    own = known[mutant.label]
-    names_it = lambda row: any(name.startswith(mutant.file + ":") for name in row.code)  # noqa: E731
-    return [
-        own,
-        *(row for row in known.values() if row is not own and "measured" not in row.mark and names_it(row)),
-    ]
+    own, file = known[mutant.label], f"{mutant.file}:"
+    others = [row for row in known.values() if row is not own and "measured" not in row.mark]
+    return [own, *(row for row in others if any(name.startswith(file) for name in row.code))]
 
 
 def run_mutants(wrong=None, seed=0, all_rows=True, progress=None):

@@ -27,9 +27,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..checks import check_exactly, check_gradient
-from ..paper.data import make_rng
+from ..paper import data, model
 from ..paper.gradients import gradients
-from ..paper.model import Parameters, loss
 from ..wrong.gradients import MUTANTS, GradientMutant
 
 SCALES = (1.0, 1e-2, 1e-3)
@@ -44,18 +43,18 @@ def point(scale, seed):
     """X (N,M,d), y (N,), theta at one scale; X and the directions of the weights are the same at every
     scale, except that SATURATED is a point by itself.
     """
-    rng = make_rng(seed)
+    rng = data.make_rng(seed)
     X, y = rng.standard_normal((N, M, D)), np.where(np.arange(N) % 2, -1.0, 1.0)
     W_Q, W_K, W_V, w_O = (rng.standard_normal(shape) for shape in ((D, D_H), (D, D_H), (D, D_V), D_V))
     w_O /= np.linalg.norm(w_O)
     if scale != SATURATED:
-        return X, y, Parameters(scale * W_Q, scale * W_K, scale * W_V, w_O)
+        return X, y, model.Parameters(scale * W_Q, scale * W_K, scale * W_V, w_O)
     # logits c a_l b_j and a little more, with 1 <= |a_l| <= 1.3 and the b_j of a sample at least 1 apart
     X[..., 0] = rng.uniform(1, 1.3, (N, M)) * rng.choice([-1, 1], (N, M))
     X[..., 1] = rng.permuted(rng.uniform(-0.1, 0.1, (N, M)) + 1.2 * np.arange(M), axis=1)
     e, h = np.eye(D), np.ones(D_H) / D_H**0.5
     W_Q, W_K = GAP * (np.outer(e[0], h) + 0.01 * W_Q), np.outer(e[1], h) + 0.01 * W_K
-    return X, y, Parameters(W_Q, W_K, W_V, w_O)
+    return X, y, model.Parameters(W_Q, W_K, W_V, w_O)
 
 
 def gaps(seed):
@@ -68,7 +67,9 @@ def gaps(seed):
 def split(flat, theta):
     """A flat vector as Parameters of theta's shapes."""
     ends = np.cumsum([W.size for W in theta])[:-1]
-    return Parameters(*(part.reshape(W.shape) for part, W in zip(np.split(np.asarray(flat), ends), theta)))
+    return model.Parameters(
+        *(part.reshape(W.shape) for part, W in zip(np.split(np.asarray(flat), ends), theta))
+    )
 
 
 def joined(theta):
@@ -141,7 +142,7 @@ def taylor_test(f, grad, theta):
     One direction v, Gaussian, in units of each block's largest entry.
     """
     value, slope, x = flattened(f, grad, theta)
-    rng = make_rng(0, (1,))
+    rng = data.make_rng(0, (1,))
     v = joined([np.abs(W).max() * rng.standard_normal(W.shape) for W in theta])
     along = slope(x) @ v
     left = [abs(value(x + h * v) - value(x) - h * along) for h in TAYLOR_STEPS]
@@ -201,43 +202,49 @@ def compare(seeds=(0,), scales=(*SCALES, SATURATED), checkers=None):
             continue
         for seed, scale, mutant in product(seeds, scales, [RIGHT, *MUTANTS]):
             X, y, theta = point(scale, seed)
-            f, grad = partial(loss, X=X, y=y), partial(mutant.gradients, X=X, y=y)
+            f, grad = partial(model.loss, X=X, y=y), partial(mutant.gradients, X=X, y=y)
             accepted = int(checker.accepts(f, grad, theta))
             rows.append([checker.name, version, seed, scale, mutant.block, mutant.name, accepted])
     return rows
 
 
-def summary(rows):
-    """{checker: (version, {scale: {seed: (wrong accepted, of how many, right accepted)}})}; an absent one has
-    no scales.
+def shares(rows):
+    """(checkers, scales, mutants, accepted (mutants, checkers, scales, seeds) of 0 or 1, NaN where a draw was
+    not tried), the right gradient last. A checker that is absent is left out.
     """
-    found = {}
-    for name, version, seed, scale, block, _, accepted in rows:
-        scales = found.setdefault(name, (version, {}))[1]
-        if version != "absent":
-            wrong, of, right = scales.setdefault(scale, {}).get(seed, (0, 0, None))
-            right_one = block == "none"
-            scales[scale][seed] = (
-                (wrong, of, bool(accepted)) if right_one else (wrong + accepted, of + 1, right)
-            )
-    return found
+    rows = [row for row in rows if row[1] != "absent"]
+    checkers, seeds, scales = (list(dict.fromkeys(row[k] for row in rows)) for k in (0, 2, 3))
+    mutants = sorted(dict.fromkeys((row[4], row[5]) for row in rows), key=lambda one: one[0] == "none")
+    accepted = np.full((len(mutants), len(checkers), len(scales), len(seeds)), np.nan)
+    for checker, _, seed, scale, block, name, verdict in rows:
+        accepted[
+            mutants.index((block, name)), checkers.index(checker), scales.index(scale), seeds.index(seed)
+        ] = int(verdict)
+    return checkers, scales, mutants, accepted
 
 
-def cell(by_seed):
-    """One entry of the table: the least and the most wrong gradients accepted over the seeds."""
-    wrong, of, right = zip(*by_seed.values())
-    counts = "-".join(map(str, sorted({min(wrong), max(wrong)})))
-    return f"{counts} of {of[0]}{'' if all(right) else ', rejects the right one'}"
+def counted(accepted):
+    """For one checker and scale, accepted (mutants, seeds): how many wrong gradients it accepts, least and
+    most over the seeds that were tried, as "2-3"; and whether it always accepts the right one.
+    """
+    tried = accepted[:, np.isfinite(accepted[-1])]
+    counts = tried[:-1].sum(axis=0).astype(int)
+    return "-".join(map(str, sorted({counts.min(), counts.max()}))), bool(tried[-1].all())
 
 
 def table(rows, markdown=False):
-    """The summary as text: how many wrong gradients each checker accepts, of how many."""
-    scales = list(dict.fromkeys(row[3] for row in rows if row[3] != ""))
+    """As text: how many wrong gradients each checker accepts, of how many; none where it is absent."""
+    checkers, scales, mutants, accepted = shares(rows)
     names = [scale if scale == SATURATED else f"weights {scale:g}" for scale in scales]
     rules = {checker.name: checker.rule for checker in CHECKERS}
     lines = [["checker", "version", *names, "takes a gradient for right if"]]
-    for name, (version, by_scale) in summary(rows).items():
-        cells = [cell(by_scale[scale]) if scale in by_scale else "" for scale in scales]
+    for name, version in dict(row[:2] for row in rows).items():
+        cells = [""] * len(scales)
+        if name in checkers:
+            cells = [
+                f"{words} of {len(mutants) - 1}{'' if right else ', rejects the right one'}"
+                for words, right in map(counted, accepted[:, checkers.index(name)].swapaxes(0, 1))
+            ]
         lines.append([name, version, *cells, rules.get(name, "")])
     if markdown:
         lines.insert(1, ["---"] * len(lines[0]))

@@ -103,9 +103,11 @@ def markdown(entries, title):
 def as_dict(entry):
     """An entry as JSON holds it; null for a residual that is not finite."""
     finite = lambda value: value if math.isfinite(value) else None  # noqa: E731
-    about = ("label", "statement", "paper", "mark", "code", "limits")
     return {
-        **{name: getattr(entry.row, name) for name in about},
+        **{
+            name: getattr(entry.row, name)
+            for name in ("label", "statement", "paper", "mark", "code", "limits")
+        },
         "number": entry.number,
         "exact": entry.exact,
         "verdict": entry.verdict,

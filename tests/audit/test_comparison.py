@@ -27,16 +27,20 @@ def test_the_comparison_counts_and_names_what_is_absent():
     absent = comparison.Checker("nobody's", "no_such_package", None, "")
     one = [c for c in comparison.CHECKERS if c.name in ("Taylor test", "ours (complex step)")]
     rows = comparison.compare((0,), (1e-3,), [*one, absent])
-    found = comparison.summary(rows)
-    assert found["nobody's"] == ("absent", {})
-    assert found["ours (complex step)"][1][1e-3][0] == (0, len(MUTANTS), True)
-    wrong, of, right = found["Taylor test"][1][1e-3][0]
-    assert wrong >= 15 and of == len(MUTANTS) and right  # all of W_Q and W_K pass a test in one direction
-    assert (
-        f"{wrong} of {of}" in comparison.table(rows)
-        and comparison.table(rows, markdown=True).count("\n") == 4
-    )
-    assert "2-3 of 9, rejects the right one" == comparison.cell({0: (2, 9, True), 1: (3, 9, False)})
+    checkers, scales, mutants, accepted = comparison.shares(rows)
+    assert checkers == ["Taylor test", "ours (complex step)"] and scales == [1e-3]
+    assert mutants == [(m.block, m.name) for m in [*MUTANTS, comparison.RIGHT]]
+    assert comparison.counted(accepted[:, 1, 0]) == ("0", True)
+    words, right = comparison.counted(accepted[:, 0, 0])
+    assert int(words) >= 15 and right  # all of W_Q and W_K pass a test in one direction
+    text, table = comparison.table(rows), comparison.table(rows, markdown=True)
+    assert f"{words} of {len(MUTANTS)}" in text and table.count("\n") == 4
+    assert table.splitlines()[-1] == "| nobody's | absent |  |  |"
+    verdicts = np.array([[1, 1, np.nan], [1, 0, np.nan], [1, 1, np.nan], [1, 0, np.nan]])  # the third untried
+    assert comparison.counted(verdicts) == ("2-3", False)
+    rejecting = comparison.Checker("nothing's right", "", lambda f, grad, theta: False, "")
+    table = comparison.table(comparison.compare((0, 1), (1.0,), [rejecting]), markdown=True)
+    assert f"| 0 of {len(MUTANTS)}, rejects the right one |" in table
 
 
 def test_the_kept_verdicts_belong_to_the_mutants_of_today():
