@@ -141,8 +141,8 @@ def run_limit(s):
     """The Outcome in the limit."""
     run = train_in_limit(s, record_every=api.log_spaced_steps(s.max_steps, PER_DECADE))
     at = run.history
-    history = {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}
-    history |= {name: at.attention[name[2:]] for name in ROWS}
+    history = {name: at.attention[name[2:]] for name in ROWS}
+    history |= {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}
     history |= {"V_s": np.abs(at.V_s), "V_2": np.abs(at.V_2)}
     phases = phases_of(history, s.M)
     return Outcome(run.steps, run.converged, history, phases, run.test_loss, None, run.error_rate)
