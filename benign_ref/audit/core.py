@@ -32,7 +32,7 @@ def equal(pairs, allowed):
 
 def worst(got, expected):
     """The largest relative residual of two sequences of arrays, each relative to its own largest entry."""
-    return max(map(relative_residual, got, expected))
+    return max(relative_residual(*pair) for pair in zip(got, expected, strict=True))
 
 
 def apart(got, expected):

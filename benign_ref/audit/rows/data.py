@@ -53,8 +53,11 @@ def _tokens(audited, problem, s):
         "C_p times 3: token 2 times 3, the rest as it was": (
             draw(s.replace(C_p=3 * s.C_p, snr=s.snr)).X, tripled),
     }, EXACT)  # fmt: skip
-    along = np.abs(X[:, 1:] @ signals.T).max() / (mu * np.abs(X[:, 1:]).max())
-    yield "noise along both signals", float(along), EXACT
+    yield (
+        "noise along both signals",
+        float(np.abs(X[:, 1:] @ signals.T).max() / (mu * np.abs(X[:, 1:]).max())),
+        EXACT,
+    )
 
 
 def _noise(audited, problem):
@@ -82,13 +85,24 @@ def _labels(audited, problem):
     s, rng = _setting(audited, problem), audited.data.make_rng(problem.seed, (2,))
     balanced, odd = (np.array([audited.data.sample_labels(s, rng, n) for _ in range(400)]) for n in (6, 5))
     coins = audited.data.sample_dataset(s.replace(balanced=False), rng, n=4000).y
-    signs = max(np.abs(np.abs(labels) - 1).max() for labels in (balanced, odd, coins))
-    sums = np.abs(balanced.sum(axis=1)).max() + np.abs(np.abs(odd.sum(axis=1)) - 1).max()
-    yield "labels are -1 or +1; balanced, 6 sum to 0 and 5 to -1 or +1", float(signs + sums), 0.0
-    means = max(_errors(labels, 0, 1) for labels in (balanced, odd, coins))
-    yield "labels: means by position, in standard errors", means, ERRORS
-    squares = _errors(coins.reshape(-1, 4).sum(axis=1) ** 2, 4, 24)
-    yield "labels drawn one by one: squares of sums of four, in standard errors", squares, ERRORS
+    yield (
+        "labels are -1 or +1; balanced, 6 sum to 0 and 5 to -1 or +1",
+        float(
+            max(np.abs(np.abs(labels) - 1).max() for labels in (balanced, odd, coins))
+            + (np.abs(balanced.sum(axis=1)).max() + np.abs(np.abs(odd.sum(axis=1)) - 1).max())
+        ),
+        0.0,
+    )
+    yield (
+        "labels: means by position, in standard errors",
+        max(_errors(labels, 0, 1) for labels in (balanced, odd, coins)),
+        ERRORS,
+    )
+    yield (
+        "labels drawn one by one: squares of sums of four, in standard errors",
+        _errors(coins.reshape(-1, 4).sum(axis=1) ** 2, 4, 24),
+        ERRORS,
+    )
 
 
 def _start(audited, problem):
@@ -101,18 +115,37 @@ def _start(audited, problem):
         scales = s.sigma_h, s.sigma_h, s.sigma_V
         z = np.array([W.ravel() / scale for W, scale in zip(blocks, scales)]).T  # (n,3)
         if init == "gaussian":
-            norms = relative_residual(np.linalg.norm(w_O, axis=1), np.full(30, s.w_O_norm))
-            yield "norm of w_O", norms, EXACT
-            found = _errors(w_O, 0, s.w_O_norm**2 / 20)
-            yield "w_O: its direction on average, in standard errors", found, ERRORS
+            yield (
+                "norm of w_O",
+                relative_residual(np.linalg.norm(w_O, axis=1), np.full(30, s.w_O_norm)),
+                EXACT,
+            )
+            yield (
+                "w_O: its direction on average, in standard errors",
+                _errors(w_O, 0, s.w_O_norm**2 / 20),
+                ERRORS,
+            )
         else:
-            inside = max(np.abs(z).max(), np.abs(w_O).max() * np.sqrt(20) / s.w_O_norm) / np.sqrt(3)
-            yield "uniform start: largest entry over sqrt 3 standard deviations", float(inside), 1.0
-            found = _errors(w_O.reshape(-1, 1) ** 2 * 20 / s.w_O_norm**2, 1, 4 / 5)
-            yield "uniform start: variance of w_O's entries, in standard errors", found, ERRORS
-        products = _errors(z[:, [0, 0, 1]] * z[:, [1, 2, 2]], 0, 1)
-        found = max(_errors(z, 0, 1), _errors(z**2, 1, square), _errors(z**4, *fourth), products)
-        yield f"{init} start: moments up to the fourth, covariances, in standard errors", found, ERRORS
+            yield (
+                "uniform start: largest entry over sqrt 3 standard deviations",
+                float(max(np.abs(z).max(), np.abs(w_O).max() * np.sqrt(20) / s.w_O_norm) / np.sqrt(3)),
+                1.0,
+            )
+            yield (
+                "uniform start: variance of w_O's entries, in standard errors",
+                _errors(w_O.reshape(-1, 1) ** 2 * 20 / s.w_O_norm**2, 1, 4 / 5),
+                ERRORS,
+            )
+        yield (
+            f"{init} start: moments up to the fourth, covariances, in standard errors",
+            max(
+                _errors(z, 0, 1),
+                _errors(z**2, 1, square),
+                _errors(z**4, *fourth),
+                _errors(z[:, [0, 0, 1]] * z[:, [1, 2, 2]], 0, 1),
+            ),
+            ERRORS,
+        )
 
 
 ROWS = [

@@ -46,15 +46,26 @@ def _gradient(block):
 
         difference = None if problem.saturated else problem.difference(block)  # it has no digits there
         for twin, gradient in claims(audited, problem).items():
-            step = residual(gradient[block], problem.gradient[block])
-            yield f"{twin}: complex step of the ledger's own loss", step, allowed
+            yield (
+                f"{twin}: complex step of the ledger's own loss",
+                residual(gradient[block], problem.gradient[block]),
+                allowed,
+            )
             if difference is not None:
-                found = residual(gradient[block], difference)
-                yield f"{twin}: central differences of the ledger's own loss", found, DIFFERENCES
+                yield (
+                    f"{twin}: central differences of the ledger's own loss",
+                    residual(gradient[block], difference),
+                    DIFFERENCES,
+                )
         g = problem.rng(4).standard_normal(len(X))
-        slope = literal.complex_step(lambda at: g @ literal.outputs(at, X), problem.theta, [block])[0]
-        pulled = residual(audited.gradients.pull_back(theta, X, g)[block], slope)
-        yield "pull_back of a random cotangent: complex step", pulled, allowed
+        yield (
+            "pull_back of a random cotangent: complex step",
+            residual(
+                audited.gradients.pull_back(theta, X, g)[block],
+                literal.complex_step(lambda at: g @ literal.outputs(at, X), problem.theta, [block])[0],
+            ),
+            allowed,
+        )
         g = apart(audited.gradients.output_cotangent(f, problem.y), problem.cotangent)
         yield "output_cotangent: scalars, each relative to itself", g, allowed
         if block >= 2:  # a_n, which only G3 and G4 hold
@@ -97,11 +108,19 @@ def _GD(audited, problem):
         space = kind(theta, problem.X, problem.y, True)
         space.evaluate()
         space.move(eta)
-        got = [space.parameters()[b] - theta[b] for b in blocks]
-        residual = worst(got, [-eta * problem.gradient[b] for b in blocks])
-        yield f"{kind.__name__}: a step is -eta times the complex step", residual, STEP
-    wrong = _wrong_stops(audited.records.descend)
-    yield "descend: stops at the first loss <= epsilon or at max_steps, and takes extra steps", wrong, 0.0
+        yield (
+            f"{kind.__name__}: a step is -eta times the complex step",
+            worst(
+                [space.parameters()[b] - theta[b] for b in blocks],
+                [-eta * problem.gradient[b] for b in blocks],
+            ),
+            STEP,
+        )
+    yield (
+        "descend: stops at the first loss <= epsilon or at max_steps, and takes extra steps",
+        _wrong_stops(audited.records.descend),
+        0.0,
+    )
 
 
 def _steps(audited, problem):
@@ -112,13 +131,18 @@ def _steps(audited, problem):
         losses, (*_, theta) = paths[options["train_w_O"]]
         run = audited.api.train(s, data, start, **options)
         got = [new - old for new, old in zip(run.parameters, start)]
-        moved = [new - old for new, old in zip(theta, problem.theta)]
-        residual = worst(got[:blocks], moved[:blocks])
-        yield f"{name}: three steps by complex step", residual, STEP
+        yield (
+            f"{name}: three steps by complex step",
+            worst(got[:blocks], [new - old for new, old in zip(theta, problem.theta)][:blocks]),
+            STEP,
+        )
         if blocks == 3:
             yield f"{name}: w_O as it was", float(np.abs(got[3]).max()), 1e-15
-        falls = run.losses - run.losses[0], losses - losses[0]
-        yield f"{name}: falls of the loss", relative_residual(*falls), STEP
+        yield (
+            f"{name}: falls of the loss",
+            relative_residual(run.losses - run.losses[0], losses - losses[0]),
+            STEP,
+        )
 
 
 def _long_steps(audited, problem):
@@ -132,8 +156,11 @@ def _long_steps(audited, problem):
     for options, twin, blocks in WAYS:
         for block, name in enumerate(NAMES[:blocks]):
             _, got = stepped(problem.stride(block), options)
-            wanted = -problem.stride(block) * problem.gradient[block]
-            yield f"{twin}: a step of {name}", relative_residual(got[block], wanted), STEP
+            yield (
+                f"{twin}: a step of {name}",
+                relative_residual(got[block], -problem.stride(block) * problem.gradient[block]),
+                STEP,
+            )
         if blocks == 3:
             yield f"{twin}: w_O as it was", float(np.abs(got[3]).max()), 1e-15
         eta = 0.02 * min(problem.stride(2), problem.stride(3))
@@ -142,8 +169,13 @@ def _long_steps(audited, problem):
         for theta, loss, when in zip(
             (problem.theta, [*moved, *problem.theta[blocks:]]), losses, ("before", "after")
         ):
-            wanted = np.logaddexp(0, -problem.y * literal.outputs(theta, problem.X)).mean()
-            yield f"{twin}: the loss {when} a step", relative_residual(loss, wanted), STEP
+            yield (
+                f"{twin}: the loss {when} a step",
+                relative_residual(
+                    loss, np.logaddexp(0, -problem.y * literal.outputs(theta, problem.X)).mean()
+                ),
+                STEP,
+            )
 
 
 def _wrong_stops(descend):

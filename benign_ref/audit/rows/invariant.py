@@ -31,8 +31,11 @@ def _I1(audited, problem):
     size = np.abs(drows[:, -1]).max() * np.abs(c).max()
     if not size > 0:
         raise Vacuous("the engines' cotangents are 0, so nothing was checked")
-    residual = float(np.abs(drows[:, :M]).max() / size)
-    yield "Attention.add_cotangents, all keys equal: no gradient of q", residual, EXACT
+    yield (
+        "Attention.add_cotangents, all keys equal: no gradient of q",
+        float(np.abs(drows[:, :M]).max() / size),
+        EXACT,
+    )
 
 
 def _degree(name, *blocks):
@@ -42,21 +45,22 @@ def _degree(name, *blocks):
 
     def check(audited, problem):
         theta, twins, f, g, D, P = _parts(audited, problem)
+        means, wanted = "f and g by loops over scalars", problem.cotangent @ problem.exact[0]
         if 0 in blocks:
-            terms, longer = (g, D, P), ((1 + 1j * literal.STEP) * theta[0], *theta[1:])
-            wanted = literal.loss(longer, problem.X, problem.y).imag / literal.STEP
+            longer = (1 + 1j * literal.STEP) * theta[0], *theta[1:]
             means = "complex step of the loss in a factor of the logits"
-        else:
-            terms, wanted, means = (
-                (f, g),
-                problem.cotangent @ problem.exact[0],
-                "f and g by loops over scalars",
-            )
+            wanted = problem.loss(longer).imag / literal.STEP
         for twin, gradient in twins.items():
-            residual = getattr(audited.invariants, name)(theta, gradient, *terms)
-            yield f"{twin}: the three numbers against each other", residual, EXACT
-            got = [(gradient[b] * theta[b]).sum() for b in blocks]
-            yield f"{twin}: {means}", relative_residual(got, [wanted, wanted]), EXACT
+            yield (
+                f"{twin}: the three numbers against each other",
+                getattr(audited.invariants, name)(theta, gradient, *((g, D, P) if 0 in blocks else (f, g))),
+                EXACT,
+            )
+            yield (
+                f"{twin}: {means}",
+                relative_residual([(gradient[b] * theta[b]).sum() for b in blocks], [wanted, wanted]),
+                EXACT,
+            )
 
     return check
 
@@ -68,9 +72,14 @@ def _balance(name, *blocks):
         eta = problem.stride(*blocks)
         s, data, before = settings(audited, problem, 1, eta)
         for engine, backend in TWINS:
-            run = audited.api.train(s, data, before, engine=engine, backend=backend, train_w_O=True)
-            residual = getattr(audited.invariants, name)(before, run.parameters, problem.gradient, eta)
-            yield f"{engine}, {backend}: a step, gradients by complex step", residual, EXACT
+            after = audited.api.train(
+                s, data, before, engine=engine, backend=backend, train_w_O=True
+            ).parameters
+            yield (
+                f"{engine}, {backend}: a step, gradients by complex step",
+                getattr(audited.invariants, name)(before, after, problem.gradient, eta),
+                EXACT,
+            )
 
     return check
 
@@ -85,11 +94,13 @@ def _I6(audited, problem):
     pairs = (data, start), (data._replace(y=-data.y), start._replace(W_V=-start.W_V))
     for engine, backend in TWINS:
         one, two = (audited.api.train(s, *pair, engine=engine, backend=backend).losses for pair in pairs)
-        falls = two - two[0], one - one[0]
-        yield f"{engine}, {backend}: losses {flipped}", relative_residual(*falls), EXACT
+        yield (f"{engine}, {backend}: losses {flipped}", relative_residual(two - two[0], one - one[0]), EXACT)
     for twin in ("gradients", "parameter_space"):
-        residual = audited.invariants.flip(getattr(audited, twin).gradients, theta, X, problem.y)
-        yield f"{twin}: gradients {flipped}", residual, EXACT
+        yield (
+            f"{twin}: gradients {flipped}",
+            audited.invariants.flip(getattr(audited, twin).gradients, theta, X, problem.y),
+            EXACT,
+        )
 
 
 GRADIENTS = (

@@ -80,12 +80,18 @@ def _draws(audited, problem, k, s):
         for draw in (audited.law.token_root, audited.law.span_coordinates, audited.law.residual_root)
     )
     size = np.sqrt(np.einsum("naa->na", _grams(Z)).mean(axis=0))
-    tokens = _differences(*(_grams(rows) / np.outer(size, size) for rows in (np.array(roots), Z)))
-    yield f"Gram of the tokens, {drawn}: direct draws", tokens, ERRORS
+    yield (
+        f"Gram of the tokens, {drawn}: direct draws",
+        _differences(*(_grams(rows) / np.outer(size, size) for rows in (np.array(roots), Z))),
+        ERRORS,
+    )
     yield f"W(0) in their span, {drawn}: direct draws", _differences(np.array(spans), U), ERRORS
     if s.d > s.T:  # else there is nothing beyond the span
-        beyond = _differences(*(_grams(rows.swapaxes(1, 2)) for rows in (np.array(others), W - F @ U)))
-        yield f"Gram of W(0) beyond it, {drawn}: direct draws", beyond, ERRORS
+        yield (
+            f"Gram of W(0) beyond it, {drawn}: direct draws",
+            _differences(*(_grams(rows.swapaxes(1, 2)) for rows in (np.array(others), W - F @ U))),
+            ERRORS,
+        )
 
 
 def _run(audited, problem, k, s):
@@ -102,11 +108,17 @@ def _run(audited, problem, k, s):
     theta = (W[:, :h], W[:, h : 2 * h], W[:, -1:] / s.w_O_norm, w_O)
     vectors = Problem(problem.scale, problem.seed, theta, X, y, s.eta)
     losses, (*_, (W_Q, W_K, W_V, _)) = vectors.path(2, False)
-    falls = run.losses - run.losses[0], losses - losses[0]
-    yield "train_in_law: falls of the loss, by complex step in d dimensions", relative_residual(*falls), EXACT
+    yield (
+        "train_in_law: falls of the loss, by complex step in d dimensions",
+        relative_residual(run.losses - run.losses[0], losses - losses[0]),
+        EXACT,
+    )
     W_t = np.concatenate([W_Q, W_K, W_V @ w_O[:, None]], axis=1)
-    moved = worst((run.model.U - U).T, (O[: s.T] @ (W_t - W)).T)
-    yield "train_in_law: movement of W, by complex step in d dimensions", moved, EXACT
+    yield (
+        "train_in_law: movement of W, by complex step in d dimensions",
+        worst((run.model.U - U).T, (O[: s.T] @ (W_t - W)).T),
+        EXACT,
+    )
     yield from _fresh(audited, problem, k, run.model, O, W_t)
 
 
@@ -148,18 +160,30 @@ def _fresh(audited, problem, k, model, O, W):
     y = ours.choice([-1.0, 1.0], n)
     noise = off(ours.standard_normal((n, s.M - 1, s.d)) * levels)
     own = by_model(W, np.concatenate([signals[(y < 0).astype(int)][:, None], noise], axis=1))
-    by_label = max(_differences(f[labels == sign], own[y == sign]) for sign in (-1.0, 1.0))
-    yield "sample_outputs: direct draws, by label", by_label, ERRORS
+    yield (
+        "sample_outputs: direct draws, by label",
+        max(_differences(f[labels == sign], own[y == sign]) for sign in (-1.0, 1.0)),
+        ERRORS,
+    )
     pairs, drawn = rng(36), 4 * (not s.balanced)
-    squares = np.array([model.sample_outputs(2, pairs)[0].sum() ** 2 for _ in range(100)])
-    error = abs(squares.mean() - drawn / 2) / (np.sqrt(drawn / 100) if drawn else 1)
-    yield f"fresh labels of two, balanced {s.balanced}: squared sums", error, ERRORS * (drawn > 0)
+    square = np.mean([model.sample_outputs(2, pairs)[0].sum() ** 2 for _ in range(100)])
+    yield (
+        f"fresh labels of two, balanced {s.balanced}: squared sums",
+        abs(square - drawn / 2) / (np.sqrt(drawn / 100) if drawn else 1),
+        ERRORS * (drawn > 0),
+    )
     labels, f = model.sample_outputs(400, rng(33))
     got, own = model.test_loss(400, rng(33)), np.log(1 + np.exp(-labels * f)).mean()
-    fall = relative_residual(got - np.log(2), own - np.log(2))
-    yield "test_loss - log 2: mean over the outputs", fall, EXACT
-    error = abs(model.error_rate(400, rng(33)) - (labels * f <= 0).mean())
-    yield "error_rate: mean over the outputs", error, EXACT
+    yield (
+        "test_loss - log 2: mean over the outputs",
+        relative_residual(got - np.log(2), own - np.log(2)),
+        EXACT,
+    )
+    yield (
+        "error_rate: mean over the outputs",
+        abs(model.error_rate(400, rng(33)) - (labels * f <= 0).mean()),
+        EXACT,
+    )
 
 
 def _LAW(audited, problem):
@@ -169,8 +193,11 @@ def _LAW(audited, problem):
     roots = np.array([audited.law.bartlett(size, size + 1, theirs) for _ in range(DRAWS)])
     grams = _grams(roots), _grams(ours.standard_normal((DRAWS, size, size + 1)))
     yield "bartlett: Grams of Gaussian vectors", _differences(*grams), ERRORS
-    logs = np.log(np.linalg.det(roots) ** 2), np.log(np.linalg.det(grams[1]))
-    yield "bartlett: logarithms of determinants of Gaussian Grams", _differences(*logs), ERRORS
+    yield (
+        "bartlett: logarithms of determinants of Gaussian Grams",
+        _differences(np.log(np.linalg.det(roots) ** 2), np.log(np.linalg.det(grams[1]))),
+        ERRORS,
+    )
     for k, s in enumerate(_settings(audited, problem)):
         yield from _draws(audited, problem, k, s)
         yield from _run(audited, problem, k, s)

@@ -29,8 +29,9 @@ def _size(problem):
     return SIZES.get(problem.scale, 1e-3)
 
 
-def _random_blocks(audited, one, rng, scale):
-    return audited.limit.Blocks(*(scale * rng.standard_normal((k, k)) for k in one.shapes()))
+def _random_blocks(audited, problem, one, rng):
+    # as large as logits of order 1, or saturating; or as small as they are at the start
+    return audited.limit.Blocks(*(_size(problem) * rng.standard_normal((k, k)) for k in one.shapes()))
 
 
 def _room(audited, one):
@@ -74,7 +75,7 @@ def _L1(audited, problem):
 def _L2(audited, problem):
     """Logits of one sample, as entries of the dense matrix."""
     for number, one in enumerate(_classes(problem)):
-        QK = _random_blocks(audited, one, problem.rng(42, number), _size(problem))
+        QK = _random_blocks(audited, problem, one, problem.rng(42, number))
         wanted = one.dense(QK)[np.ix_(one.samples[-1], one.samples[-1])]
         room, kernel, at = _room(audited, one), np.zeros((one.k, 4)), list(one.pairs(PAIRS).values())
         for block, values in zip(room, QK):
@@ -94,30 +95,44 @@ def _L3(audited, problem):
     limit, kernel = audited.limit, audited.limit_kernel
     for number, one in enumerate(_classes(problem)):
         c, rng, k, name = one.constants(audited), problem.rng(43, number), one.k, f"n = {one.n}, m = {one.m}"
-        QK, V = _random_blocks(audited, one, rng, _size(problem)), rng.standard_normal(k)
+        QK, V = _random_blocks(audited, problem, one, rng), rng.standard_normal(k)
         P, values = limit.sample_logits(QK, c), V[np.minimum(np.arange(one.M), 2)]
         D, mean = coupling_by_step(P, values), literal.mean_values(P, values).mean()
         f, slope, _, got = limit.evaluate(limit.State(QK, QK, QK, V), c)
         yield f"evaluate, {name}: D by complex step of f, row by row", by_rows(got, D), EXACT
-        scalars = relative_residual([f, slope], [mean, literal.slope(mean) / (2 * one.n)])
-        yield f"evaluate, {name}: f and g by scalars", scalars, EXACT
+        yield (
+            f"evaluate, {name}: f and g by scalars",
+            relative_residual([f, slope], [mean, literal.slope(mean) / (2 * one.n)]),
+            EXACT,
+        )
         weight, pairs = kernel.row_weights(k, one.m), list(one.pairs(PAIRS).values())
         types, attended, own = np.zeros((3, k, 4))
         for at in pairs:
             types[at] = P[at]
         kernel.attend(types, weight, attended)
-        f = kernel.output_and_coupling(attended, V, weight, one.M, own)
-        yield f"kernel output_and_coupling, {name}: f by scalars", relative_residual(f, mean), EXACT
+        yield (
+            f"kernel output_and_coupling, {name}: f by scalars",
+            relative_residual(kernel.output_and_coupling(attended, V, weight, one.M, own), mean),
+            EXACT,
+        )
         rows = [[p for p in pairs if p[0] == j] for j in range(k)]
-        by_row = worst(*([[matrix[p] for p in row] for row in rows] for matrix in (own, D)))
-        yield f"kernel output_and_coupling, {name}: D by complex step, row by row", by_row, EXACT
+        yield (
+            f"kernel output_and_coupling, {name}: D by complex step, row by row",
+            worst(*([[matrix[p] for p in row] for row in rows] for matrix in (own, D))),
+            EXACT,
+        )
         rows, room = _size(problem) * rng.standard_normal((3, 4)), _room(audited, one)
         matrix = one.by_types(rows)
         B, got = one.summed(matrix, g), one.dense(limit.coupling_blocks(matrix, g, c))
         yield f"coupling_blocks, {name}: the sum over samples", relative_residual(got, B), EXACT
         kernel.coupling_blocks(np.ascontiguousarray(rows[:k]), g, float(one.n), one.m, *room)
-        got = one.dense(limit.Blocks(*(block[:j, :j] for block, j in zip(room, one.shapes()))))
-        yield f"kernel coupling_blocks, {name}: the sum over samples", relative_residual(got, B), EXACT
+        yield (
+            f"kernel coupling_blocks, {name}: the sum over samples",
+            relative_residual(
+                one.dense(limit.Blocks(*(block[:j, :j] for block, j in zip(room, one.shapes())))), B
+            ),
+            EXACT,
+        )
 
 
 def _L4(audited, problem):
@@ -159,15 +174,20 @@ def _L5(audited, problem):
     """
     M = int(problem.rng(48).integers(2, 9))
     A_ss, V_s = _size(problem) * np.abs(problem.rng(45).standard_normal(2))
-    got = audited.limit.output_on_fresh_data(A_ss, V_s, M)
-    residual = relative_residual(got, _on_fresh_data(A_ss, V_s, M))
-    yield "output_on_fresh_data: loops over scalars", residual, EXACT
+    yield (
+        "output_on_fresh_data: loops over scalars",
+        relative_residual(audited.limit.output_on_fresh_data(A_ss, V_s, M), _on_fresh_data(A_ss, V_s, M)),
+        EXACT,
+    )
     s = _setting(audited, problem, 40)
     for backend in () if problem.scale == SATURATED else TWINS:
         run = audited.limit_run.train_in_limit(s, backend=backend)
         f = _on_fresh_data(run.logits["ss"], run.V_s, s.M)
-        residual = relative_residual(run.test_loss - np.log(2), np.log(1 + np.exp(-f)) - np.log(2))
-        yield f"{backend}: test loss - log 2 of a run, loops over scalars", residual, EXACT
+        yield (
+            f"{backend}: test loss - log 2 of a run, loops over scalars",
+            relative_residual(run.test_loss - np.log(2), np.log(1 + np.exp(-f)) - np.log(2)),
+            EXACT,
+        )
         yield f"{backend}: error rate of a run", abs(run.error_rate - (f <= 0)), 0.0
 
 

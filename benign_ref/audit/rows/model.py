@@ -61,8 +61,8 @@ def _M1(audited, problem):
     yield from equal(routes, EXACT)
     P = literal.logits(problem.theta, X)  # made up to 300 in size, where small weights are there too
     P = P * (300 / np.abs(P).max() if problem.saturated else 30 / np.abs(P).max())
-    e = [[[math.exp(p - max(row)) for p in row] for row in P_n] for P_n in P]
-    wanted = np.array([[[v / sum(row) for v in row] for row in e_n] for e_n in e])
+    e = [[math.exp(p - max(row)) for p in row] for P_n in P for row in P_n]
+    wanted = np.reshape([[v / sum(row) for v in row] for row in e], P.shape)
     yield "softmax: e^p by scalars, each weight relative to itself", apart(model.softmax(P), wanted), EXACT
 
 
@@ -124,16 +124,29 @@ def _M3(audited, problem):
     P, S = literal.logits(problem.theta, problem.X), problem.exact[1]
     c, (N, M) = literal.values(problem.theta, problem.X), S.shape[:2]
     moderate = P[0] * 3 / np.abs(P).max()  # beside a weight near 1 the Jacobian's entries have no digits
-    J = np.array([literal.jacobian(literal.softmax, P_l) for P_l in moderate])
-    got = [audited.gradients.softmax_jacobian(phi) for phi in literal.softmax(moderate)]
-    yield "softmax_jacobian: complex step of softmax", by_rows(got, J), EXACT
+    yield (
+        "softmax_jacobian: complex step of softmax",
+        by_rows(
+            [audited.gradients.softmax_jacobian(phi) for phi in literal.softmax(moderate)],
+            np.array([literal.jacobian(literal.softmax, P_l) for P_l in moderate]),
+        ),
+        EXACT,
+    )
     D = np.array([coupling_by_step(P_n, c_n) for P_n, c_n in zip(P, c)])
-    got = [audited.gradients.coupling(S_n, c_n) for S_n, c_n in zip(S, c)]
-    yield "coupling: complex step of f in the logits, row by row", by_rows(got, D), EXACT
+    yield (
+        "coupling: complex step of f in the logits, row by row",
+        by_rows([audited.gradients.coupling(S_n, c_n) for S_n, c_n in zip(S, c)], D),
+        EXACT,
+    )
     # q = a row of logits and k = e_j make dq of the kernel g_n D_n itself
-    dq = cotangents(audited, problem, np.tile(np.eye(M), (N, 1)))[:, :M].reshape(P.shape)
-    residual = by_rows(dq, problem.cotangent[:, None, None] * D)
-    yield "Attention.add_cotangents, k = identity: complex step, row by row", residual, EXACT
+    yield (
+        "Attention.add_cotangents, k = identity: complex step, row by row",
+        by_rows(
+            cotangents(audited, problem, np.tile(np.eye(M), (N, 1)))[:, :M].reshape(P.shape),
+            problem.cotangent[:, None, None] * D,
+        ),
+        EXACT,
+    )
 
 
 ROWS = [

@@ -49,19 +49,28 @@ def _E1(audited, problem):
     logs = np.array([[_last_fall(x, draw, level) for draw in of_N] for x, of_N in zip(axes, losses)])
     known, got = np.isfinite(logs), np.asarray(fits.log_crossings(result, level))
     yield "crossings: where there are none", float((np.isfinite(got) != known).sum()), 0.0
-    residual = relative_residual(np.where(known, got, 0), np.where(known, logs, 0))
-    yield "crossings: the last fall, by a loop", residual, EXACT
+    yield (
+        "crossings: the last fall, by a loop",
+        relative_residual(np.where(known, got, 0), np.where(known, logs, 0)),
+        EXACT,
+    )
     for row, found in zip(np.exp(logs[:, :, 0]), fits.row_crossings(result, level)):
         row = row[np.isfinite(row)]
         mean, _, error = _mean_and_error(row)
-        residual = relative_residual(found[:4], [mean, error, len(row), 4])
-        yield "crossings of an N: mean, standard error, how many", residual, EXACT
+        yield (
+            "crossings of an N: mean, standard error, how many",
+            relative_residual(found[:4], [mean, error, len(row), 4]),
+            EXACT,
+        )
     c = fits.boundary_constant(result, level)
     per_seed = np.array([np.exp(np.mean(column[np.isfinite(column)])) for column in logs[:, :, 0].T])
     wanted = [np.prod(per_seed) ** (1 / 4), _mean_and_error(per_seed)[1]]
     wanted += [np.exp(np.mean(logs[:, :, k][known[:, :, k]])) for k in (1, 2)]
-    residual = relative_residual([float(c), c.spread, *c.bracket], wanted)
-    yield "boundary constant: geometric means, spread, bracket", residual, EXACT
+    yield (
+        "boundary constant: geometric means, spread, bracket",
+        relative_residual([float(c), c.spread, *c.bracket], wanted),
+        EXACT,
+    )
     yield "boundary constant: crossings counted", abs(c.rows - known[:, :, 0].sum()), 0.0
 
 
@@ -84,11 +93,17 @@ def _E2(audited, problem):
         slope, offset = np.linalg.solve(A.T @ A, A.T @ np.log(y))
         rest = np.log(y) - A @ [slope, offset]
         error = (rest @ rest / (n - 2) * inverse[0, 0]) ** 0.5
-        residual = relative_residual([fit.exponent, fit.prefactor], [slope, np.exp(offset)])
-        yield "power law: the normal equations", residual, EXACT
+        yield (
+            "power law: the normal equations",
+            relative_residual([fit.exponent, fit.prefactor], [slope, np.exp(offset)]),
+            EXACT,
+        )
         yield "power law: interval about the exponent", abs(fit.low + fit.high - 2 * slope) / error, 1e-6
-        chance = _beyond((fit.high - slope) / error, n - 2)
-        yield f"power law, n = {n}: chance outside, - 0.05", abs(chance - 0.05), 1e-4
+        yield (
+            f"power law, n = {n}: chance outside, - 0.05",
+            abs(_beyond((fit.high - slope) / error, n - 2) - 0.05),
+            1e-4,
+        )
 
 
 def _E3(audited, problem):
@@ -99,8 +114,11 @@ def _E3(audited, problem):
     y, f = model.sample_outputs(n, rng(1))
     for name, values in (("test_loss", np.logaddexp(0, -y * f)), ("error_rate", (y * f <= 0) + 0.0)):
         (mean, _, error), got = _mean_and_error(values), getattr(model, name)(n, rng(1), return_se=True)
-        residual = max(abs(a - b) / max(abs(b), 1e-3) for a, b in zip(got, (mean, error)))
-        yield f"{name}: mean and standard error", float(residual), 1e-6
+        yield (
+            f"{name}: mean and standard error",
+            float(max(abs(a - b) / max(abs(b), 1e-3) for a, b in zip(got, (mean, error)))),
+            1e-6,
+        )
     loss = problem.rng(82).random((2, 2, 5))
     ended = np.array([[[1, 1, 1, 0, 1], [0, 1, 0, 0, 0]], [[1] * 5, [0] * 5]]) > 0
     diagram = audited.diagram
@@ -114,9 +132,12 @@ def _E3(audited, problem):
         ("mean", result.mean(), [sum(v) / len(v) if len(v) else nan for v in cells]),
         ("spread", result.spread(), [_mean_and_error(v)[1] if len(v) > 1 else nan for v in cells]),
     ):
-        unknown = (np.isnan(got).ravel() != np.isnan(wanted)).sum()
-        residual = float(unknown) + np.nanmax(np.abs(got.ravel() - wanted))
-        yield f"diagram: {name} of the runs that converged", residual, EXACT
+        yield (
+            f"diagram: {name} of the runs that converged",
+            float((np.isnan(got).ravel() != np.isnan(wanted)).sum())
+            + np.nanmax(np.abs(got.ravel() - wanted)),
+            EXACT,
+        )
 
 
 def _for_good(steps, values, level):
@@ -148,12 +169,21 @@ def _E4(audited, problem):
         winner, pair = ("signal", on_signal) if on_signal[0, -1] >= on_noise[0, -1] else ("xi_2", on_noise)
         come = (M * pair - 1) / (M - 1)
         leaves, settles = _for_good(steps, come.max(axis=0), 0.1), _for_good(steps, come.min(axis=0), 0.9)
-        wrong = (got.winner != winner) + (got.end != steps[-1]) + (np.isnan(got.settles) != np.isnan(settles))
-        yield "phases: the winner, the end, what is not reached", float(wrong), 0.0
-        late = np.nanmax(np.abs(np.subtract((got.leaves, got.settles), (leaves, settles))))
-        yield "phases: the last rise for good, by a loop", float(late), 1e-9 * steps[-1]
-        in_order = bool(0 < leaves < settles < steps[-1])
-        yield "phases: all found, in order", float(got.found != in_order), 0.0
+        yield (
+            "phases: the winner, the end, what is not reached",
+            float(
+                (got.winner != winner) + (got.end != steps[-1]) + (np.isnan(got.settles) != np.isnan(settles))
+            ),
+            0.0,
+        )
+        yield (
+            "phases: the last rise for good, by a loop",
+            np.max(
+                [abs(a - b) for a, b in zip((got.leaves, got.settles), (leaves, settles)) if np.isfinite(b)]
+            ),
+            1e-9 * steps[-1],
+        )
+        yield ("phases: all found, in order", float(got.found != bool(0 < leaves < settles < steps[-1])), 0.0)
 
 
 def _E5(audited, problem):
@@ -200,8 +230,11 @@ def _E6(audited, problem):
         got = audited.boundary.limit_diagram([6.0], [N], base=base)[0, 0]
         s = base.replace(N=N, snr=6.0)
         *_, ends = audited.limit_run.descend(s, N / 2, audited.limit_run.advance_numpy, iter(()))
-        residual = relative_residual(got - np.log(2), ends[-1].test_loss - np.log(2))
-        yield f"limit_diagram, N = {N}: the plain form", residual, EXACT
+        yield (
+            f"limit_diagram, N = {N}: the plain form",
+            relative_residual(got - np.log(2), ends[-1].test_loss - np.log(2)),
+            EXACT,
+        )
 
 
 FITS, PHASES, LIMIT = "experiments/fits.py:", "experiments/phases.py:", "derived/limit.py:"

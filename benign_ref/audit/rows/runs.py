@@ -23,15 +23,22 @@ def _R1(audited, problem):
         for every, steps in ((2, [0, 2, 3]), (1, [0, 1, 2, 3]), ([1], [1, 3]), ([0, 2], [0, 2, 3])):
             options = dict(record_every=every, observe=lambda theta: theta)
             run = audited.api.train(*given, engine=engine, backend=backend, **options)
-            wrong = [record.step for record in run.records] != steps
-            yield f"{engine}, {backend}: steps recorded with record_every={every}", float(wrong), 0.0
+            yield (
+                f"{engine}, {backend}: steps recorded with record_every={every}",
+                float([record.step for record in run.records] != steps),
+                0.0,
+            )
         for record in run.records:
             theta = thetas[record.step]
             P, M = literal.logits(theta, problem.X), problem.X.shape[1]
             own = P, literal.softmax(P) - 1 / M, literal.values(theta, problem.X)
             own += literal.outputs(theta, problem.X), *theta[:3]
-            got = record.logits, record.attention - 1 / M, record.values, record.outputs, *record.observed[:3]
-            yield f"{engine}, {backend}: a record at its step, by complex step", worst(got, own), EXACT
+            got = record.logits, record.attention - 1 / M, record.values, record.outputs
+            yield (
+                f"{engine}, {backend}: a record at its step, by complex step",
+                worst((*got, *record.observed[:3]), own),
+                EXACT,
+            )
 
 
 def _R2(audited, problem):
@@ -62,8 +69,7 @@ def _R2(audited, problem):
         X, y = rng.standard_normal((4, 4, d)), np.array([1.0, -1.0, 1.0, -1.0])
         data = audited.data.Dataset(X, y, X[0, 0], X[0, 0])
         run = audited.api.train(s, data, audited.model.Parameters(*theta))
-        wrong = (run.engine, run.backend) != (engine, "numba")
-        yield f"auto: d = {d}, {steps} steps", float(wrong), 0.0
+        yield (f"auto: d = {d}, {steps} steps", float((run.engine, run.backend) != (engine, "numba")), 0.0)
 
 
 def _R3(audited, problem):

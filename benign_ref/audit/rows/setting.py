@@ -52,15 +52,21 @@ def _S1(audited, problem):
                 "N_snr2": s.N * s.snr**2,
                 "x": s.N * s.snr**2 / C_p**2,
             }
-            got = [getattr(s, name) for name in wanted]
-            yield "defaults and what follows: their formulas", apart(got, list(wanted.values())), EXACT
+            yield (
+                "defaults and what follows: their formulas",
+                apart([getattr(s, name) for name in wanted], list(wanted.values())),
+                EXACT,
+            )
             steps = 30 * s.N * s.M / (eta * s.epsilon * s.w_O_norm**2 * length**2)
             yield "max_steps: its formula, rounded up", abs(s.max_steps - ceil(steps)), 1.0
             yield "max_steps: never fewer than the formula says", steps - s.max_steps, 1e-6 * steps
     by_hand = dict(sigma_p=0.2, C_p=3.0, eta=0.1, sigma_h=0.4, sigma_V=0.5, max_steps=7)
     s = _drawn(audited, problem, 9, **by_hand).replace(N=9, M=3, snr=4.0)
-    changed = sum(getattr(s, name) != value for name, value in by_hand.items())
-    yield "what is given by hand stays as it is", float(changed), 0.0
+    yield (
+        "what is given by hand stays as it is",
+        float(sum(getattr(s, name) != value for name, value in by_hand.items())),
+        0.0,
+    )
 
 
 def _S2(audited, problem):
@@ -82,8 +88,11 @@ def _S2(audited, problem):
         wrong = clauses.keys() != wanted.keys() or len(stated) != len(wanted) or s.condition() != stated
         for name, (left, relation, right) in wanted.items() if not wrong else ():
             clause, wrong = clauses[name], wrong or clauses[name].relation != relation
-            sides = apart([clause.left, clause.right], [left, right])
-            yield f"clause of {name}: its two sides", sides, EXACT
+            yield (
+                f"clause of {name}: its two sides",
+                apart([clause.left, clause.right], [left, right]),
+                EXACT,
+            )
             yield f"clause of {name}: left / right", abs(clause.ratio * right / left - 1), EXACT
         yield "the clauses and their relations", float(wrong), 0.0
 
@@ -92,19 +101,29 @@ def _S3(audited, problem):
     """The published values, and the spread of a start and of noise drawn by them."""
     for figure, (asked, values) in PUBLISHED.items():
         s = audited.published.published_setting(figure, *asked)
-        pairs = [(getattr(s, name), value) for name, value in values.items()]
-        error = max(abs(a - b) if b == 0 else abs(a / b - 1) for a, b in pairs)
-        yield f"{figure}: the published values", float(error), EXACT
-        kinds = (s.noise, s.init, s.balanced) != ("full", "uniform", True)
-        yield f"{figure}: noise in all dimensions, a uniform start, half of each label", float(kinds), 0.0
-        marked = values.keys() - {"N", "mu_norm"}
-        unmarked = sum("[A: " not in s.sources.get(name, "") for name in marked)
-        yield f"{figure}: values without the mark [A] and a file", float(unmarked), 0.0
+        yield (
+            f"{figure}: the published values",
+            max(abs(getattr(s, name) - value) / (value or 1) for name, value in values.items()),
+            EXACT,
+        )
+        yield (
+            f"{figure}: noise in all dimensions, a uniform start, half of each label",
+            float((s.noise, s.init, s.balanced) != ("full", "uniform", True)),
+            0.0,
+        )
+        yield (
+            f"{figure}: values without the mark [A] and a file",
+            float(sum("[A: " not in s.sources.get(name, "") for name in (values.keys() - {"N", "mu_norm"}))),
+            0.0,
+        )
     s = audited.published.published_setting("figure1", 4, 10.0).replace(d_h=40, d_v=40, d=60)
     theta = audited.data.init_parameters(s, audited.data.make_rng(problem.seed, (61,)))
     largest, ends = [np.abs(W).max() for W in theta], [1 / 512] * 3 + [1 / sqrt(40)]
-    name = "figure1: the largest entries of a start are 1/512 and 1/sqrt d_v"
-    yield name, relative_residual(largest, ends), 0.5  # of 40 entries all are below half in 1 of 2^40 starts
+    yield (
+        "figure1: the largest entries of a start are 1/512 and 1/sqrt d_v",
+        relative_residual(largest, ends),
+        0.5,
+    )  # of 40 entries all are below half in 1 of 2^40 starts
     yield "figure1: no entry of a start is larger", float(np.max(np.divide(largest, ends))), 1 + 1e-12
 
 

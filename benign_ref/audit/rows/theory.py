@@ -54,15 +54,12 @@ def judged(regime, found, recorded):
     yield f"{regime}: recorded exponents that were not measured", float(len(recorded)), 0.0
 
 
-def ends(audited, problem, regime):
+def _ends(audited, problem, regime):
     """The Condition, written out, at the base and at the run in law; that run against the limit; L_D on
     vectors.
     """
     theorem, x, epsilon = audited.theorem, audited.theorem.X[regime], ENDS[regime]
-    bases = (
-        theorem.condition_setting(x, 20, theorem.EPSILON[regime]),
-        theorem.condition_setting(x, 10, epsilon),
-    )
+    bases = [theorem.condition_setting(x, *at) for at in ((20, theorem.EPSILON[regime]), (10, epsilon))]
     least = min(min(clauses(s)) for s in bases)
     yield f"{regime}: ten over the least margin of a one-sided clause", 10 / least, 1 + 1e-6
     law = theorem.end_in_law(regime, 10, epsilon, theorem.MARGIN, problem.seed)
@@ -73,7 +70,7 @@ def ends(audited, problem, regime):
         abs(law.test_loss / limit.test_loss - 1),
         WITHIN["L_D"],
     )
-    s = setting(audited, POINTS[regime], d=512)
+    s = _setting(audited, POINTS[regime], d=512)
     rngs = [audited.data.make_rng(problem.seed, (53, k)) for k in range(3)]
     data, theta = audited.data.sample_dataset(s, rngs[0]), audited.data.init_parameters(s, rngs[1])
     run, fresh = (
@@ -88,30 +85,28 @@ def ends(audited, problem, regime):
     )
 
 
-def setting(audited, x, **changes):
+def _setting(audited, x, **changes):
     """A small run at x: M = 8, N = 6, d = 4000, all scales the defaults."""
     sizes = dict(N=6, M=8, d=4000, d_h=32, d_v=1, snr=5 * (8 * x / 6) ** 0.5, epsilon=0.01)
     return audited.setting.Setting(**{**sizes, **changes})
 
 
-def check_T1(audited, problem):
-    """Benign: the exponents of T, and that L_D vanishes."""
-    yield from judged("benign", audited.theorem.exponents("benign"), dict(RECORDED["benign"]))
-    yield from ends(audited, problem, "benign")
+def _theorem(regime):
+    """A check of T1 or T2: the exponents of T, and whether L_D vanishes."""
+
+    def check(audited, problem):
+        yield from judged(regime, audited.theorem.exponents(regime), dict(RECORDED[regime]))
+        yield from _ends(audited, problem, regime)
+
+    return check
 
 
-def check_T2(audited, problem):
-    """Harmful: the exponents of T, and that L_D does not."""
-    yield from judged("harmful", audited.theorem.exponents("harmful"), dict(RECORDED["harmful"]))
-    yield from ends(audited, problem, "harmful")
-
-
-def check_T3(audited, problem):
+def _T3(audited, problem):
     """Attention while V grows, attention at the end, the three phases by the rule, the loss in phase III, and
     the spread of ell' over samples.
     """
     for regime, token, row, winner in (("benign", "signal", 0, "signal"), ("harmful", "xi_2", 1, "xi_2")):
-        name, s = f"{regime}: {token}", setting(audited, POINTS[regime])
+        name, s = f"{regime}: {token}", _setting(audited, POINTS[regime])
         run = audited.law.train_in_law(s, audited.data.make_rng(problem.seed, (51,)), record_every=5)
         early = [record for record, loss in zip(run.records, run.losses[::5], strict=False) if loss >= 0.6]
         yield (
@@ -119,17 +114,28 @@ def check_T3(audited, problem):
             max(np.abs(r.attention - 1 / s.M).max() for r in early),
             0.06,
         )
-        grown = np.abs(early[-1].values[:, row]).min() / np.abs(early[0].values[:, row]).max()
-        yield f"{name}: 1 over the growth of V while L_S >= 0.6", 1 / grown, 0.2
-        last = run.records[-1].attention
-        yield f"{name}: 1 - S of the token on itself at the end", 1 - last[:, row, row].min(), 0.1
+        yield (
+            f"{name}: 1 over the growth of V while L_S >= 0.6",
+            1 / (np.abs(early[-1].values[:, row]).min() / np.abs(early[0].values[:, row]).max()),
+            0.2,
+        )
+        yield (
+            f"{name}: 1 - S of the token on itself at the end",
+            1 - run.records[-1].attention[:, row, row].min(),
+            0.1,
+        )
         rows = [np.array([r.attention[:, l, j].mean() for r in run.records]) for l in (0, 1) for j in (0, 1)]
         phases = audited.phases.find_phases(np.array([r.step for r in run.records]), *rows, s.M)
         yield f"{name}: three phases in order, won by the {winner}", float(
             not (phases.found and phases.winner == winner)), 0.0  # fmt: skip
-        sizes = [1 / (1 + np.exp(np.abs(record.outputs))) for record in run.records]
-        spread = max(one.max() / one.min() for one in sizes)
-        yield f"{name}: max |ell'| / min |ell'| over samples, all through", spread, 3.0
+        yield (
+            f"{name}: max |ell'| / min |ell'| over samples, all through",
+            max(
+                one.max() / one.min()
+                for one in [1 / (1 + np.exp(np.abs(record.outputs))) for record in run.records]
+            ),
+            3.0,
+        )
         yield from judged(regime, [audited.theorem.through_epsilon(regime)[2]],
                           {("L_S", "the step"): PHASE_III[regime]})  # fmt: skip
 
@@ -154,7 +160,18 @@ CODE_T3 = (
 )
 ONCE = (INITIAL,), (MIXED,)  # a seed is one draw
 ROWS = [
-    Row("T1", str(T1), "benign overfitting theorem", "[P*], measured", CODE, check_T1, LIMITS, *ONCE),
-    Row("T2", str(T2), "harmful overfitting theorem", "[P*], measured", CODE, check_T2, LIMITS, *ONCE),
-    Row("T3", T3, "training dynamics", "[P*], measured", CODE_T3, check_T3, LIMITS + PHASES, *ONCE),
+    Row(
+        "T1", str(T1), "benign overfitting theorem", "[P*], measured", CODE, _theorem("benign"), LIMITS, *ONCE
+    ),
+    Row(
+        "T2",
+        str(T2),
+        "harmful overfitting theorem",
+        "[P*], measured",
+        CODE,
+        _theorem("harmful"),
+        LIMITS,
+        *ONCE,
+    ),
+    Row("T3", T3, "training dynamics", "[P*], measured", CODE_T3, _T3, LIMITS + PHASES, *ONCE),
 ]

@@ -152,8 +152,11 @@ def _V9(audited, problem):
         )
         before = theta["W"]
         theta, m, v = audited.training.adam(theta, {"W": slopes[t - 1]}, m, v, t)
-        wanted = 0.0005 * first / (second**0.5 + 1e-8)
-        yield f"adam: step {t}", relative_residual(before - theta["W"], wanted), STEP
+        yield (
+            f"adam: step {t}",
+            relative_residual(before - theta["W"], 0.0005 * first / (second**0.5 + 1e-8)),
+            STEP,
+        )
 
 
 def _row(label, operation, statement):
