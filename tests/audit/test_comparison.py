@@ -43,6 +43,15 @@ def test_the_comparison_counts_and_names_what_is_absent():
     assert f"| 0 of {len(MUTANTS)}, rejects the right one |" in table
 
 
+@pytest.mark.parametrize("checker", [c for c in comparison.CHECKERS if c.module], ids=lambda c: c.module)
+def test_a_peer_accepts_the_right_gradient_and_rejects_wrong_ones(checker):
+    if comparison.version_of(checker) is None:
+        pytest.skip(f"{checker.module} is not installed, so its checker judges nothing here")
+    verdicts = {(row[4], row[5]): row[6] for row in comparison.compare((0,), (1.0,), [checker])}
+    assert verdicts["none", comparison.RIGHT.name] == 1
+    assert sum(verdicts.values()) < len(verdicts) / 4
+
+
 def test_the_kept_verdicts_belong_to_the_mutants_of_today():
     with open(ROOT / "figures" / "checkers.csv", newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)

@@ -39,11 +39,11 @@ def test_peers_that_are_not_there_are_left_out(monkeypatch):
 
 @pytest.mark.parametrize("name", ["jax", "jax as written", "torch"])
 def test_peers_that_are_there_take_the_same_step(name):
+    peer = name.split()[0]
+    if importlib.util.find_spec(peer) is None:
+        pytest.skip(f"{peer} is not installed, so there is no step of it to compare")
     takes, versions = speed_worker.competitors(br.Setting(**SMALL, d=12), ["parameters", name], 0)
-    assert list(takes) == [
-        "parameters",
-        *versions,
-    ]  # on a machine without the peer this is all there is to check
+    assert list(takes) == ["parameters", name] and list(versions) == [name]
     losses = [[take() for _ in range(3)] for take in takes.values()]
     assert np.allclose(losses, losses[0], rtol=1e-12, atol=0)
 
