@@ -19,6 +19,7 @@ from benign_ref.audit.mutants import patches
 from benign_ref.audit.page import page
 from benign_ref.audit.problems import INITIAL, MIXED, ONE_CLASS, ONE_TOKEN, SCALES, SHAPES, WIDE, drawn
 from benign_ref.checks import relative_residual
+from benign_ref.runtime import store
 
 KNOWN = audit.statements()
 QUICK = [label for label, row in KNOWN.items() if "measured" not in row.mark]
@@ -250,6 +251,10 @@ def test_the_page_is_one_file_with_equation_code_and_residuals(entries):
         assert excerpt in text  # kernels too, behind their compiled form
 
 
+def cannot(*arguments):
+    raise OSError(28, "No space left on device")
+
+
 def test_command_line(tmp_path, capsys, monkeypatch):
     assert (
         audit.main(["--only", "I1", "M3", "--seed", "5"]) == 0
@@ -258,6 +263,11 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert audit.main(["--only", "I1", "--json"]) == 0 and json.loads(capsys.readouterr().out)["seed"] == 0
     assert audit.main(["--only", "I1", "--html", str(tmp_path / "a.html")]) == 0
     assert (tmp_path / "a.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    with monkeypatch.context() as full:
+        full.setattr(store, "replace", cannot)
+        assert audit.main(["--only", "M3", "--html", str(tmp_path / "a.html")]) == 2
+    assert "cannot write" in capsys.readouterr().err and list(tmp_path.iterdir()) == [tmp_path / "a.html"]
+    assert 'id="I1"' in (tmp_path / "a.html").read_text(encoding="utf-8")  # what was there stays
     assert audit.main(["--only", "I2", "--mutants"]) == 0
     assert "1 of 1 mutants rejected" in capsys.readouterr().out
     monkeypatch.setattr(AuditedPackage().gradients, "coupling", lambda S_n, c_n: S_n)
