@@ -13,7 +13,7 @@ from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.sharpness import SAMPLES, Draw, base_of, limit_column, measure
 from benign_ref.runtime.resume import compute
 
-from .common import PAPER_RED, WHITE, WIDTH, Result, curve, log_axis, plt, save, settings_of
+from .common import PAPER_RED, WHITE, WIDTH, curve, finish, log_axis, plt
 from .small_steps import BASE, LEVEL
 from .small_steps import measure as measured_cells
 
@@ -59,7 +59,7 @@ def computed_map(options, cells, points):
         [(snr,) for snr in snrs.tolist()],
         options,
         "columns",
-        **settings_of(BASE),
+        **BASE.values(),
         Ns=Ns.tolist(),
     )
     return snrs, Ns, np.array([found[snr,] for snr in snrs.tolist()])
@@ -145,7 +145,7 @@ def draw_scatter(axes, cells, computed):
         label="mean, deviation over seeds",
     )
     axes.plot([0, 0.8], [0, 0.8], color="0.6", linewidth=0.8, zorder=0, label="equal")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
     axes.set(
         xlabel="measured test loss",
         ylabel="computed",
@@ -250,7 +250,12 @@ def make(options):
     header = ["what", "d", "d_h", "snr or x", "N or measured", "computed", "relative error"]
     filled = {"cell_seeds": len(cells.seeds), "level": LEVEL, "xs": ", ".join(f"{x:g}" for x in size["xs"])}
     caption = CAPTION.format(d=BASE.d, wide=size["wide"], seeds=size["seeds"], **filled)
-    files = save(figure, "boundary", caption, header, rows, options)
-    return Result(
-        files, report(size, cells, (snrs, Ns, losses), computed, values), {"base": settings_of(BASE), **size}
+    return finish(
+        options,
+        "boundary",
+        figure,
+        caption,
+        [header, *rows],
+        report(size, cells, (snrs, Ns, losses), computed, values),
+        {"base": BASE.values(), **size},
     )

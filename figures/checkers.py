@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from benign_ref.audit.comparison import SATURATED, counted, gaps, shares
 from benign_ref.teach.notation import mathtext
 
-from .common import WIDTH, Result, plt, save
+from .common import WIDTH, finish, plt
 from .compare import read
 
 TITLE = "wrong gradients that gradient checkers accept, by the scale of the weights"
@@ -88,4 +88,4 @@ def make(options):
         gaps=f"{differ.min():.0f} to {differ.max():.0f}",
     )  # fmt: skip
     full = replace(options, quick=False)  # nothing here is reduced with --quick
-    return Result(save(figure, "checkers", caption, header, rows, full), lines, {"verdicts": VERDICTS.name})
+    return finish(full, "checkers", figure, caption, [header, *rows], lines, {"verdicts": VERDICTS.name})

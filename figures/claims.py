@@ -6,10 +6,9 @@ import numpy as np
 
 from benign_ref.experiments import authors, claims
 from benign_ref.experiments.dynamics import PUBLISHED
-from benign_ref.runtime.store import write_whole
 
 from . import fig1, published_dynamics
-from .common import PAPER_RED, WIDTH, Result, plt, save
+from .common import PAPER_RED, WIDTH, finish, plt
 
 TITLE = "every number the paper shows: as captioned, as drawn, as its data have it, ours, computed; verdicts"
 CAPTION = """
@@ -71,12 +70,11 @@ def make(options):
     rows, sizes = collect(options)
     counts = [sum(verdict_of(row) == word for row in rows) for word in COLOURS]
     caption = CAPTION.format(rows=len(rows), holds=counts[0], fails=counts[1], undecided=counts[2], **sizes)
-    files = save(draw(rows), "claims", caption, claims.COLUMNS, claims.cells(rows), options)
-    table = options.out / "claims.md"
-    write_whole(table, (claims.as_markdown(rows) + caption).encode())
     lines = [
         f"{row.claim}: captioned {row.captioned or '-'}; data {row.data or '-'}; ours {row.ours or '-'}; "
         f"computed {row.computed or '-'}: {row.verdict}"
         for row in rows
     ]
-    return Result([*files, table], lines, {"claims": [row._asdict() for row in rows]})
+    table, settings = [claims.COLUMNS, *claims.cells(rows)], {"claims": [row._asdict() for row in rows]}
+    more = {"md": claims.as_markdown(rows) + caption}
+    return finish(options, "claims", draw(rows), caption, table, lines, settings, more)

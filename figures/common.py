@@ -162,13 +162,3 @@ def mark(label, **style):
 def legend_below(figure, handles, ncols=4, **look):
     """A legend of the whole figure, under its panels."""
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols, **look)
-
-
-def save(figure, name, caption, header, rows, options, more=()):
-    """As `finish`; returns the paths."""
-    return finish(options, name, figure, caption, [header, *rows], [], {}, more).files
-
-
-def settings_of(setting):
-    """A Setting's resolved values as a plain dict."""
-    return setting.values()

@@ -119,6 +119,7 @@ def compare(folder, out, names):
 
 
 def update(folder, out, names):
-    """Make the numbers in `out` the reference."""
+    """Make the numbers in `out` the reference, and keep the captions that state their sizes."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_all({folder / f"{name}.csv": (out / f"{name}.csv").read_bytes() for name in names})
+    files = [f"{name}.{kind}" for name in names for kind in ("csv", "txt")]
+    write_all({folder / file: (out / file).read_bytes() for file in files})

@@ -8,7 +8,7 @@ from benign_ref.experiments.theorem import verdict
 from benign_ref.paper.theorems import ORDERS
 from benign_ref.runtime.resume import compute
 
-from .common import WIDTH, Result, plt, save, settings_of
+from .common import WIDTH, finish, plt
 from .convergence_panels import MOVED, draw_epsilon, draw_legend, draw_moved, draw_slopes
 
 TITLE = "convergence time against the theory's orders, in both regimes"
@@ -64,7 +64,7 @@ def measure(which, options):
     """
     size = SIZES[which]
     values, until = size["values"], (size["half_decades"], size["N"])
-    base = {regime: settings_of(convergence.base_setting(regime, *size["base"])) for regime in ORDERS}
+    base = {regime: convergence.base_setting(regime, *size["base"]).values() for regime in ORDERS}
     keys = [
         (regime, name, factor) for regime in ORDERS for name, of in values[regime].items() for factor in of
     ]
@@ -115,7 +115,7 @@ def epsilon_table(runs):
 
 def make(options):
     """The figure, its numbers and its caption."""
-    which = "quick" if options.quick else "full"
+    which = options.size
     size, (times, shares, runs, limit) = SIZES[which], measure(which, options)
     settings, tables = settings_moved(size), {regime: epsilon_table(of) for regime, of in runs.items()}
     values = {key: [MOVED[key[1]][0](s) for s in of_key] for key, of_key in settings.items()}
@@ -136,9 +136,16 @@ def make(options):
     rows = rows_of(values, times, shares, tables, fits, others, limit, options)
     caption = CAPTION.format(N=size["N"], epsilon=size["base"][1], seeds=size["seeds"],
                              few=size["epsilon_seeds"], **findings(tables, fits))  # fmt: skip
-    files = save(figure, "convergence", caption, header, rows, options)
-    bases = {regime: settings_of(convergence.base_setting(regime, *size["base"])) for regime in ORDERS}
-    return Result(files, lines_of(tables, fits, others, shares), {"bases": bases, "seeds": size["seeds"]})
+    bases = {regime: convergence.base_setting(regime, *size["base"]).values() for regime in ORDERS}
+    return finish(
+        options,
+        "convergence",
+        figure,
+        caption,
+        [header, *rows],
+        lines_of(tables, fits, others, shares),
+        {"bases": bases, "seeds": size["seeds"]},
+    )
 
 
 def findings(tables, fits):

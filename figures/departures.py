@@ -9,7 +9,7 @@ from benign_ref.experiments.more_draws import N_TEST
 from benign_ref.runtime.resume import compute
 from benign_ref.teach.notation import mathtext
 
-from .common import WIDTH, Result, legend_below, log_axis, mark, plt, save, settings_of
+from .common import WIDTH, finish, legend_below, log_axis, mark, plt
 
 TITLE = "what moves the boundary of Figure 1, by how much, and what does not: each departure alone"
 CAPTION = """
@@ -93,7 +93,7 @@ def draw(found, Ns):
         mark("the limit with the same change", marker="|", markersize=10, markeredgewidth=1.5),
         *panels[0, 0].get_legend_handles_labels()[0][:2],
     ]
-    legend_below(figure, handles)
+    legend_below(figure, handles, ncols=2)
     return figure
 
 
@@ -120,6 +120,5 @@ def make(options):
     )
     header = ["departure", "N", "N SNR^2", "standard error", "rows that cross", "rows", "difference",
               "its standard error", "verdict", "the limit", "the limit's difference"]  # fmt: skip
-    files = save(draw(found, Ns), "departures", caption, header, rows, options)
-    settings = {name: settings_of(setting_of(name, Ns[0])) for name in DEPARTURES}
-    return Result(files, report(rows), settings)
+    settings = {name: setting_of(name, Ns[0]).values() for name in DEPARTURES}
+    return finish(options, "departures", draw(found, Ns), caption, [header, *rows], report(rows), settings)

@@ -13,7 +13,7 @@ from benign_ref.experiments.more_draws import BASE, N_TEST
 from benign_ref.experiments.published import COMMIT
 from benign_ref.runtime.resume import compute
 
-from .common import ON_MAPS, PAPER_RED, WHITE, WIDTH, Result, curve, cut_map, heat_map, plt, save, settings_of
+from .common import ON_MAPS, PAPER_RED, WHITE, WIDTH, curve, cut_map, finish, heat_map, plt
 
 TITLE = "the paper's Figure 1 by the published protocol; beside it the limit, with nothing fitted"
 CAPTION = """
@@ -116,8 +116,7 @@ def draw_heat(axes, plane, values, title, red=True, **look):
 
 def draw_cut(axes, result, found, computed):
     """(b)."""
-    hatched = result.not_ended.any(axis=2)
-    cut_map(axes, result.snrs, result.Ns, result.mean("test_loss"), LEVEL, hatched)
+    cut_map(axes, result.snrs, result.Ns, result.mean("test_loss"), LEVEL, result.not_ended.any(axis=2))
     curve(axes, RED, color=PAPER_RED, label=r"$N\,\mathrm{SNR}^2=1000$ [P]")
     for values, look, label in (
         ([c.of_mean for c in found], {**WHITE, "linestyle": "--"}, "mean of our draws"),
@@ -209,7 +208,7 @@ def make(options):
         **comparison._asdict(), snr=comparison.at[0], N=comparison.at[1])  # fmt: skip
     more = more_draws_in_words(options.quick, result, found)
     caption = CAPTION.format(
-        commit=COMMIT, **{n: v for n, v in settings_of(BASE).items() if n != "N"}, cells=result.status.size,
+        commit=COMMIT, **{n: v for n, v in BASE.values().items() if n != "N"}, cells=result.status.size,
         draws=draws, pairs=len(mus) * len(Ns), N_first=Ns[0], N_last=Ns[-1], mu_first=mus[0], mu_last=mus[-1],
         n_test=N_TEST, level=LEVEL, limit_pairs=plane.mean.size, median=np.median(np.abs(away)),
         rms=np.sqrt(np.mean(away**2)), steps_least=result.steps.min(), steps_most=result.steps.max(),
@@ -225,8 +224,15 @@ def make(options):
     header = ["what", "snr", "N", "seed or number of draws", "status or draws that cross", "steps"]
     header += ["train_loss or standard error", "test_loss or N SNR^2", "error_rate or N SNR^2 of the mean"]
     picture = draw(result, plane, found, computed, matrix, comparison)
-    files = save(picture, "fig1", caption, header, rows, options)
     axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
     crossings = {str(N): f"{c.mean:.0f} ± {c.error:.0f}" for N, c in zip(result.Ns, found) if c.rows}
-    settings = {"base": settings_of(BASE), **axes, "crossings": crossings}
-    return Result(files, report(result, found, computed, away, comparison), settings)
+    settings = {"base": BASE.values(), **axes, "crossings": crossings}
+    return finish(
+        options,
+        "fig1",
+        picture,
+        caption,
+        [header, *rows],
+        report(result, found, computed, away, comparison),
+        settings,
+    )

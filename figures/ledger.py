@@ -12,7 +12,7 @@ from benign_ref.audit import page, render
 from benign_ref.audit.core import AuditedPackage, Found
 from benign_ref.teach.notation import mathtext
 
-from .common import PAPER_RED, WIDTH, Result, plt, save
+from .common import PAPER_RED, WIDTH, finish, plt
 
 TITLE = "the ledger: every statement, its code, its check, its residual (HTML, Markdown, JSON, picture)"
 CAPTION = """ The ledger. One row a statement: the residual of the route nearest to what is allowed, out of
@@ -84,6 +84,14 @@ def make(options):
         for one in entry.found
     ]
     full = replace(options, quick=False)  # nothing here is reduced with --quick
-    files = save(picture(entries), "ledger", CAPTION, header, rows, full, texts)
     failed = [entry.sentence for entry in entries if not entry.passed]
-    return Result(files, [render.summary(entries), *failed], {"seed": options.seed})
+    return finish(
+        full,
+        "ledger",
+        picture(entries),
+        CAPTION,
+        [header, *rows],
+        [render.summary(entries), *failed],
+        {"seed": options.seed},
+        texts,
+    )

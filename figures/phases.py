@@ -7,7 +7,7 @@ from benign_ref.experiments import dynamics
 from benign_ref.plots import BLUE, GREEN, PURPLE, VERMILLION, shade_phases
 from benign_ref.runtime.resume import compute
 
-from .common import LIMIT, ON_CURVES, WIDTH, Result, plt, save, settings_of
+from .common import LIMIT, ON_CURVES, WIDTH, finish, plt
 
 TITLE = "training dynamics at small steps, benign and harmful, with the three phases of T3"
 CAPTION = """
@@ -47,32 +47,30 @@ def line(axes, average, limit, name, label, **look):
     axes.plot(limit.steps[1:], limit.quantities[name][1:], **LIMIT)
 
 
-def pair_line(axes, average, limit, letter, pair, label):
-    """Attention (letter "S") or <q,k> ("P") of a pair: colour by the row, style by the token attended."""
-    line(
-        axes, average, limit, f"{letter}_{pair}", label, color=ROW_COLOURS[pair[0]], linestyle=STYLES[pair[1]]
-    )
-
-
 def draw_panels(panels, average, limit, M, winner):
-    """The six panels."""
+    """The six panels. In (c) to (e) the colour tells the row, the style the token attended."""
     a, b, c, d, e, f = panels
-    line(a, average, limit, "train_loss", "training", color=BLUE, linestyle="-")
-    line(a, average, limit, "test_loss", "test", color=VERMILLION, linestyle=STYLES["2"])
-    line(b, average, limit, "V_plus", r"$V_+$", color=BLUE, linestyle="-")
-    line(b, average, limit, "minus_V_minus", r"$-V_-$", color=PURPLE, linestyle=":")
-    line(b, average, limit, "V_2", r"$|V_{n,2}|$", color=VERMILLION, linestyle=STYLES["2"])
-    line(b, average, limit, "V_i", r"$|V_{n,i}|,\ i\geq 3$", color=GREEN, linestyle=(0, (1, 1)))
-    for axes, pairs in ((c, ("ss", "s2")), (d, ("2s", "22", f"i{winner}"))):
-        for row, token in pairs:
-            pair_line(axes, average, limit, "S", row + token, f"row of ${NAMES[row]}$ on ${NAMES[token]}$")
+    pairs = "ss", "s2", "2s", "22", f"i{winner}"
+    shown = [
+        (a, "train_loss", "training", BLUE, "-"),
+        (a, "test_loss", "test", VERMILLION, STYLES["2"]),
+        (b, "V_plus", r"$V_+$", BLUE, "-"),
+        (b, "minus_V_minus", r"$-V_-$", PURPLE, ":"),
+        (b, "V_2", r"$|V_{n,2}|$", VERMILLION, STYLES["2"]),
+        (b, "V_i", r"$|V_{n,i}|,\ i\geq 3$", GREEN, (0, (1, 1))),
+        (f, "slope_ratio", "mean; band: 2 standard deviations", BLUE, "-"),
+    ]
+    for row, token in pairs:
+        look, names = (ROW_COLOURS[row], STYLES[token]), (NAMES[row], NAMES[token])
+        attention = "row of ${}$ on ${}$".format(*names)
+        product = r"$\langle q_{{{}}}, k_{{{}}}\rangle$".format(*names)
+        shown.append((c if row == "s" else d, f"S_{row}{token}", attention, *look))
+        shown.append((e, f"P_{row}{token}", product, *look))
+    for axes, name, label, colour, style in shown:
+        line(axes, average, limit, name, label, color=colour, linestyle=style)
+    for axes in (c, d):
         axes.axhline(1 / M, color="0.4", linewidth=0.6, linestyle=":", label="1/M")
         axes.set(ylim=(-0.03, 1.03), ylabel="attention")
-    for row, token in ("ss", "s2", "2s", "22", f"i{winner}"):
-        pair_line(
-            e, average, limit, "P", row + token, rf"$\langle q_{{{NAMES[row]}}}, k_{{{NAMES[token]}}}\rangle$"
-        )
-    line(f, average, limit, "slope_ratio", "mean; band: 2 standard deviations", color=BLUE, linestyle="-")
     a.plot([], [], label="limit", **LIMIT)
     a.plot([], [], "|", color="black", markersize=5, markeredgewidth=0.6, label="ends of runs")
     a.set(yscale="log", ylabel="loss")
@@ -122,76 +120,57 @@ def paint(panels, trajectories, average, limit, s, bounds):
 
 def rows_of(trajectories, average, limit, seeds):
     """The numbers of the CSV: means with their bands, the limit, the end and the phases of every run."""
-    found = []
+    runs = {f"seed {seed}": one for seed, one in zip(seeds, trajectories)}
     for name in dynamics.QUANTITIES:
-        found += [
-            ("mean", name, *row)
-            for row in zip(average.steps.tolist(), average.mean[name], average.low[name], average.high[name])
-        ]
-        found += [
-            ("limit", name, step, value, "", "")
-            for step, value in zip(limit.steps.tolist(), limit.quantities[name])
-        ]
-        found += [
-            (f"seed {seed}, end", name, one.steps[-1], one.quantities[name][-1], "", "")
-            for seed, one in zip(seeds, trajectories)
-        ]
-    for label, one in [*((f"seed {seed}", one) for seed, one in zip(seeds, trajectories)), ("limit", limit)]:
-        found += [
-            (label, "phase II begins", one.phases.leaves, "", "", ""),
-            (label, "phase III begins", one.phases.settles, "", "", ""),
-        ]
-    return found
+        bands = average.mean[name], average.low[name], average.high[name]
+        yield from (("mean", name, *row) for row in zip(average.steps.tolist(), *bands))
+        curve = zip(limit.steps.tolist(), limit.quantities[name])
+        yield from (("limit", name, *row, "", "") for row in curve)
+        for seed, one in runs.items():
+            yield f"{seed}, end", name, one.steps[-1], one.quantities[name][-1], "", ""
+    for label, one in {**runs, "limit": limit}.items():
+        yield label, "phase II begins", one.phases.leaves, "", "", ""
+        yield label, "phase III begins", one.phases.settles, "", "", ""
 
 
 def lines_of(trajectories, limit, s, regime):
     """What is printed: phases found and their times, and what the end of the runs shows."""
     phases = [one.phases for one in trajectories]
-    whole = [one for one in phases if one.found]
-    count, winners = len(phases), ", ".join(sorted({one.winner for one in phases}))
-    reached = (
-        f"epsilon = {s.epsilon:g} reached in {sum(one.converged for one in trajectories)} of {count} runs"
-    )
-    lines = [f"{regime}: {reached}; three phases found in {len(whole)} of {count}, on {winners}"]
-    for name, what in (
-        ("leaves", "phase II begins"),
-        ("settles", "phase III begins"),
-        ("end", "the run ends"),
-    ):
+    whole, winners = [one for one in phases if one.found], ", ".join(sorted({one.winner for one in phases}))
+    reached = sum(one.converged for one in trajectories)
+    lines = [
+        f"{regime}: epsilon = {s.epsilon:g} reached in {reached} of {len(phases)} runs; three phases found "
+        f"in {len(whole)} of {len(phases)}, on {winners}"
+    ]
+    names = {"leaves": "phase II begins", "settles": "phase III begins", "end": "the run ends"}
+    for name, what in names.items() if len(whole) > 1 else ():
         times = np.array([getattr(one, name) for one in whole], dtype=float)
-        if len(times) > 1:
-            spread = f"{times.mean():.0f} +- {times.std(ddof=1):.0f} (one sigma over seeds)"
-            lines.append(f"{what} at step {spread}; in the limit {getattr(limit.phases, name):.0f}")
+        lines.append(
+            f"{what} at step {times.mean():.0f} +- {times.std(ddof=1):.0f} (one sigma over seeds); in the "
+            f"limit {getattr(limit.phases, name):.0f}"
+        )
     end = {name: np.array([one.quantities[name][-1] for one in trajectories]) for name in dynamics.QUANTITIES}
-    shown = {
-        "signal on signal": "S_ss",
-        "signal on xi_2": "S_s2",
-        "xi_2 on xi_2": "S_22",
-        "xi_2 on signal": "S_2s",
-    }
+    shown = {"signal on signal": "S_ss", "signal on xi_2": "S_s2", "xi_2 on xi_2": "S_22",
+             "xi_2 on signal": "S_2s"}  # fmt: skip
     attention = ", ".join(f"{what} {end[name].mean():.4f}" for what, name in shown.items())
-    lines.append(f"attention at the end, mean over seeds, row of {attention}")
-    train, test = end["train_loss"].max(), end["test_loss"]
-    ends = (
-        f"training loss <= {train:.3g}, test loss {test.min():.3g} to {test.max():.3g} (limit"
-        f" {limit.quantities['test_loss'][-1]:.3g})"
-    )
-    lines.append(f"at the end: {ends}")
-    largest = np.array([one.quantities["slope_ratio"].max() for one in trajectories])
-    lines.append(
-        f"max |ell'| / min |ell'| over a whole run: {np.median(largest):.3g} in the median, at most"
-        f" {largest.max():.3g}"
-    )
-    return lines
+    test, largest = end["test_loss"], [one.quantities["slope_ratio"].max() for one in trajectories]
+    return [
+        *lines,
+        f"attention at the end, mean over seeds, row of {attention}",
+        f"at the end: training loss <= {end['train_loss'].max():.3g}, test loss {test.min():.3g} to "
+        f"{test.max():.3g} (limit {limit.quantities['test_loss'][-1]:.3g})",
+        f"max |ell'| / min |ell'| over a whole run: {np.median(largest):.3g} in the median, at most "
+        f"{max(largest):.3g}",
+    ]
 
 
 def make(options):
     """Both regimes as one figure, a Result."""
-    size = "quick" if options.quick else "full"
+    size = options.size
     seeds = range(options.seed, options.seed + (3 if options.quick else 10))
     tasks = [(regime, size, seed) for regime in dynamics.REGIMES for seed in seeds]
     settings = {regime: dynamics.setting_of(regime, size) for regime in dynamics.REGIMES}
-    decides = {regime: settings_of(s) for regime, s in settings.items()}
+    decides = {regime: s.values() for regime, s in settings.items()}
     asked = dynamics.SIZES[size][1]
     kept = compute(f"phases-{size}", dynamics.draw, tasks, options, "runs", settings=decides, asked=asked)
     figure, grid = plt.subplots(6, 2, figsize=(WIDTH, 11.0), sharex="col")
@@ -210,5 +189,12 @@ def make(options):
     measured = {"seeds": len(seeds), "shortest": min(ends), "longest": max(ends)}
     caption = CAPTION.format(**measured, **of, **decides["benign"])
     header = ["regime", "what", "quantity", "step", "value", "low", "high"]
-    files = save(figure, "phases", caption, header, rows, options)
-    return Result(files, lines, {"settings": decides, "seeds": list(seeds)})
+    return finish(
+        options,
+        "phases",
+        figure,
+        caption,
+        [header, *rows],
+        lines,
+        {"settings": decides, "seeds": list(seeds)},
+    )

@@ -8,7 +8,7 @@ from benign_ref.experiments.published import published_setting
 from benign_ref.plots import BLUE, GREYS, VERMILLION, shade_phases
 from benign_ref.runtime.resume import compute
 
-from .common import LIMIT, WIDTH, Result, mark, plt, save, settings_of
+from .common import LIMIT, WIDTH, finish, mark, plt
 
 CAPTION = """
 The paper's Figure {number}: training dynamics, {regime}, by the published protocol ({file} [A]). Gradient
@@ -69,10 +69,10 @@ def rows_of(average, limit, seeds, runs):
 
 def measure(options, name, regime):
     """The seeds and the runs, Trajectories; what the store has is not computed again."""
-    size, s = "quick" if options.quick else "full", published_setting(dynamics.PUBLISHED[regime])
+    size, s = options.size, published_setting(dynamics.PUBLISHED[regime])
     seeds = range(options.seed, options.seed + RUNS[size])
     tasks = [(regime, seed, EVERY, N_TEST) for seed in seeds]
-    kept = compute(f"{name}-{size}", dynamics.published_draw, tasks, options, "runs", settings=settings_of(s))
+    kept = compute(f"{name}-{size}", dynamics.published_draw, tasks, options, "runs", settings=s.values())
     return seeds, [dynamics.Trajectory.from_lists(*one) for one in kept.values()]
 
 
@@ -107,7 +107,7 @@ def make(options, name, regime):
         + f"{medians} in the median of the {len(found)} of {len(runs)} runs that have all three"
     )
     caption = CAPTION.format(
-        **settings_of(s), **ends, number=name[-1], regime=regime, file=FILES[regime], mu=s.mu_norm, x=s.x,
+        **s.values(), **ends, number=name[-1], regime=regime, file=FILES[regime], mu=s.mu_norm, x=s.x,
         runs=len(runs), n_test=N_TEST, found=len(found), leaves=bounds[0], settles=bounds[1],
         medians=medians, last=last,
     )  # fmt: skip
@@ -115,5 +115,5 @@ def make(options, name, regime):
         ["what", "quantity", "step", "mean", "low", "high"],
         list(rows_of(average, limit, seeds, runs)),
     )
-    files = save(figure, name, caption, header, rows, options)
-    return Result(files, lines, {"settings": settings_of(s), "seeds": list(seeds)})
+    settings = {"settings": s.values(), "seeds": list(seeds)}
+    return finish(options, name, figure, caption, [header, *rows], lines, settings)

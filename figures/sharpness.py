@@ -17,7 +17,7 @@ from benign_ref.experiments.sharpness import (
 )
 from benign_ref.runtime.resume import compute
 
-from .common import WIDTH, Result, legend_below, log_axis, mark, plt, save
+from .common import LOOKS, WIDTH, finish, legend_below, log_axis, mark, plt
 from .sharpness_draws import D_H, WHERE, Measured, all_tasks, drawn, in_draw, places, sizes, spreads
 
 TITLE = "how sharp the boundary is, against x = N SNR^2 / C_p^2"
@@ -35,43 +35,33 @@ for d_h = {d_h}; grey: the slope -1/2, for comparison. (e) Critical x_c where th
 8. (f) The same at M = 8, N = 6 with sigma_h or epsilon multiplied by a factor. Bars in (e), (f):
 standard errors. What was found is printed with this run's numbers.
 """
-LOOKS = (
-    ("C0", "-", "o"),
-    ("C1", "--", "s"),
-    ("C2", "-.", "^"),
-    ("C3", ":", "v"),
-    ("C4", (0, (5, 1, 1, 1, 1, 1)), "D"),
-)
+SMALL = {"handlelength": 2.6, "borderaxespad": 0.1, "labelspacing": 0.25}  # legends in a corner
+
+
+def level_line(axes):
+    """The level of the test loss."""
+    level = LEVELS["test_loss"]
+    axes.axhline(level, color="0.6", linewidth=0.7, label=f"{level:g}")
+    axes.set(ylabel="test loss", ylim=(0, 0.72))
+    axes.legend(loc="upper right", handlelength=2.6 if len(axes.containers) else None)
 
 
 def draw_curves(loss_axes, attention_axes, found, size):
     """(a) and (c)."""
     line = np.sort(
-        np.concatenate(
-            [np.geomspace(min(size["x"]), max(size["x"]), size["line"]), np.geomspace(1.9, 2.5, size["line"])]
-        )
+        [*np.geomspace(min(size["x"]), max(size["x"]), size["line"]), *np.geomspace(1.9, 2.5, size["line"])]
     )
-    for (M, N), (colour, style, marker) in zip(size["curves"], LOOKS):
+    for (M, N), look in zip(size["curves"], LOOKS):
         runs = [train_in_limit(setting_at(x, M, N, base_of(drawn(M, N)))) for x in line]
-        limit = (np.array([run.test_loss for run in runs]), np.array([run.attention["ss"] for run in runs]))
-        for axes, values, computed in zip(
-            (loss_axes, attention_axes), found.points(size["x"], drawn(M, N), size["seeds"]), limit
-        ):
-            axes.plot(line, computed, color=colour, linestyle=style)
-            axes.plot(
-                size["x"], values.mean(axis=1), marker, color=colour, markersize=3, markerfacecolor="none"
-            )
-        look = {
-            "color": colour,
-            "linestyle": style,
-            "marker": marker,
-            "markersize": 3,
-            "markerfacecolor": "none",
-        }
-        attention_axes.plot([], [], **look, label=f"M={M}, N={N}")
-    loss_axes.axhline(LEVELS["test_loss"], color="0.6", linewidth=0.7, label=f"{LEVELS['test_loss']:g}")
-    loss_axes.legend(loc="upper right")
-    loss_axes.set(ylabel="test loss", title="(a) test loss", ylim=(0, 0.72))
+        limit = [run.test_loss for run in runs], [run.attention["ss"] for run in runs]
+        points = found.points(size["x"], drawn(M, N), size["seeds"])
+        dots = {**look, "linestyle": "none", "markerfacecolor": "none"}
+        for axes, values, computed in zip((loss_axes, attention_axes), points, limit):
+            axes.plot(line, computed, color=look["color"], linestyle=look["linestyle"])
+            axes.plot(size["x"], values.mean(axis=1), **dots)
+        attention_axes.plot([], [], **look, markerfacecolor="none", label=f"M={M}, N={N}")
+    level_line(loss_axes)
+    loss_axes.set_title("(a) test loss")
     attention_axes.set(ylabel=r"attention $S_{11}$", title="(c) attention on the signal")
     attention_axes.legend(loc="center right", handlelength=2.6, borderaxespad=0.1)
     log_axis(loss_axes, [0.5, 1, 2, 4, 8], r"$x$")
@@ -81,35 +71,27 @@ def draw_curves(loss_axes, attention_axes, found, size):
 
 def draw_near(axes, found, size):
     """(b)."""
-    for (d, (colour, style, marker)), shift in zip(zip(size["d"], LOOKS), (0.985, 0.995, 1.005, 1.015)):
+    for d, look, shift in zip(size["d"], LOOKS, (0.985, 0.995, 1.005, 1.015)):
         loss, _ = found.points(size["near"], drawn(d=d), size["d_seeds"])
-        axes.errorbar(
-            np.array(size["near"]) * shift, loss.mean(axis=1), loss.std(axis=1, ddof=1),
-            color=colour, linestyle=style, marker=marker,
-            markersize=2.5, linewidth=1, elinewidth=0.8, capsize=1.5, label=f"$d=10^{round(np.log10(d))}$",
-        )  # fmt: skip
-    axes.axhline(LEVELS["test_loss"], color="0.6", linewidth=0.7, label=f"{LEVELS['test_loss']:g}")
-    axes.set(ylabel="test loss", title="(b) near the step, M=8, N=6", ylim=(0, 0.72))
-    axes.legend(loc="upper right", handlelength=2.6)
+        bars = {**look, "markersize": 2.5, "linewidth": 1, "elinewidth": 0.8, "capsize": 1.5}
+        middle, spread = loss.mean(axis=1), loss.std(axis=1, ddof=1)
+        label = f"$d=10^{round(np.log10(d))}$"
+        axes.errorbar(np.array(size["near"]) * shift, middle, spread, **bars, label=label)
+    level_line(axes)
+    axes.set_title("(b) near the step, M=8, N=6")
     log_axis(axes, [0.5, 1, 2, 4], r"$x$")
 
 
 def draw_spreads(axes, values, size):
     """(d)."""
-    for (label, spread), (colour, style, marker) in zip(values.items(), LOOKS):
-        axes.plot(size["d"], spread, color=colour, linestyle=style, marker=marker, markersize=3, label=label)
-    ends = np.array([size["d"][0], size["d"][-1]], dtype=float)
-    top = 1.3 * max(max(spread) for spread in values.values())
-    axes.plot(ends, top * (ends / ends[0]) ** -0.5, color="0.6", linewidth=0.8, label="slope $-1/2$")
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlabel=r"$d$",
-        ylabel="spread over draws (of logs)",
-        title="(d) spread against $d$",
-    )
-    axes.set_ylim(0.25 * min(min(spread) for spread in values.values()) / 3, 1.5 * top)
-    axes.legend(loc="lower left", ncols=1, handlelength=2.6, borderaxespad=0.1, labelspacing=0.25)
+    for (label, spread), look in zip(values.items(), LOOKS):
+        axes.plot(size["d"], spread, **look, label=label)
+    ends, seen = np.array([size["d"][0], size["d"][-1]], dtype=float), np.concatenate([*values.values()])
+    guide = 1.3 * seen.max() * (ends / ends[0]) ** -0.5
+    axes.plot(ends, guide, color="0.6", linewidth=0.8, label="slope $-1/2$")
+    axes.set(xscale="log", yscale="log", xlabel=r"$d$", ylabel="spread over draws (of logs)",
+             title="(d) spread against $d$", ylim=(seen.min() / 12, 1.95 * seen.max()))  # fmt: skip
+    axes.legend(loc="lower left", **SMALL)
 
 
 def draw_critical(axes, found, size, names, lines, legend):
@@ -119,30 +101,19 @@ def draw_critical(axes, found, size, names, lines, legend):
     """
     looks, rows = iter(LOOKS), []
     for name in names:
+        there = sorted(value for axis, value in places(size) if axis == name)
+        line = sorted({*lines[name], *there})
         for what, where in WHERE.items():
-            colour, style, marker = next(looks)
-            there = sorted(value for axis, value in places(size) if axis == name)
+            look = {**next(looks), "linewidth": 1}
             measured = [found.critical(what, places(size)[name, value], size["c_seeds"]) for value in there]
-            line = sorted({*lines[name], *there})
             computed = [critical_x_in_limit(drawn(**in_draw(name, value)), what) for value in line]
-            axes.plot(line, computed, color=colour, linestyle=style, linewidth=1)
-            middle, bars = [c.x for c in measured], [c.error for c in measured]
-            axes.errorbar(
-                there, middle, bars, color=colour, linestyle="none", marker=marker, markersize=3, capsize=1.5
-            )
-            axes.plot(
-                [],
-                [],
-                color=colour,
-                linestyle=style,
-                linewidth=1,
-                marker=marker,
-                markersize=3,
-                label=f"{legend[name]}: {where}",
-            )
+            axes.plot(line, computed, **{**look, "marker": ""})
+            dots = {**look, "linestyle": "none", "linewidth": None, "capsize": 1.5}
+            axes.errorbar(there, [c.x for c in measured], [c.error for c in measured], **dots)
+            axes.plot([], [], **look, label=f"{legend[name]}: {where}")
             rows += [(name, value, what, c, computed[line.index(value)]) for value, c in zip(there, measured)]
     axes.set_ylabel(r"$x_c$")
-    axes.legend(loc="lower right", handlelength=2.6, borderaxespad=0.1, labelspacing=0.25)
+    axes.legend(loc="lower right", **SMALL)
     return rows
 
 
@@ -154,47 +125,39 @@ def report(rows, values, size):
     low, high = (attention_x(8, 6, level=level, base=base, tolerance=1e-4) for level in (0.1, 0.9))
     ends = [train_in_limit(setting_at(x, 8, 6, base)).test_loss for x in (0.4, low / 1.01, high * 1.01, 8.0)]
     lines = [
-        (
-            "sharp: the attention; in the limit at M=8, N=6 it goes from 0.1 to 0.9 over a factor of"
-            f" {high / low:.4f}, at x = {low:.3f}"
-        ),
-        "not sharp: the test loss; it is {:.2f} at x = 0.4, {:.2f} and {:.2f} 1% below and above that x,"
-        " {:.3f} at x = 8".format(*ends),
+        f"sharp: the attention; in the limit at M=8, N=6 it goes from 0.1 to 0.9 over a factor of "
+        f"{high / low:.4f}, at x = {low:.3f}",
+        "not sharp: the test loss; it is {:.2f} at x = 0.4, {:.2f} and {:.2f} 1% below and above that x, "
+        "{:.3f} at x = 8".format(*ends),
     ]
     for label, spread in values.items():
         shown = ", ".join(f"{s:.2g} at {d:.0e}" for d, s in zip(size["d"], spread))
         lines.append(f"spread over draws of log {label.replace('$', '')}, by d: {shown}")
-    for name in ("M", "N", "sigma_h", "epsilon"):
+    factors = {"sigma_h": "sigma_h (factor)", "epsilon": "epsilon (factor)"}
+    for name in ("M", "N", *factors):
         for what, where in WHERE.items():
-            shown = "; ".join(
-                f"{value:g}: {c} (limit {limit:.3f})"
-                for axis, value, quantity, c, limit in rows
-                if (axis, quantity) == (name, what)
-            )
-            lines.append(
-                f"x_c of {where} by {name + ' (factor)' if name in ('sigma_h', 'epsilon') else name}: {shown}"
-            )
-    attended, lost = (
-        [limit for _, _, what, _, limit in rows if what == quantity and np.isfinite(limit)]
-        for quantity in ("attention", "test_loss")
-    )
-    lines.append(
-        f"a constant? Not exactly: over these the limit's x_c runs from {min(attended):.2f} to"
-        f" {max(attended):.2f} for the attention, from {min(lost):.2f} to {max(lost):.2f} for the test loss"
-    )
+            of_both = [(value, c, limit) for axis, value, quantity, c, limit in rows
+                       if (axis, quantity) == (name, what)]  # fmt: skip
+            shown = "; ".join(f"{value:g}: {c} (limit {limit:.3f})" for value, c, limit in of_both)
+            lines.append(f"x_c of {where} by {factors.get(name, name)}: {shown}")
+    ranges = {
+        quantity: "from {:.2f} to {:.2f}".format(min(found), max(found))
+        for quantity in WHERE
+        for found in [[limit for *_, what, _, limit in rows if what == quantity and np.isfinite(limit)]]
+    }
     with_C_p = [attention_x(16, 6, base=base.replace(C_p=C_p)) for C_p in (10.0, 20.0, 80.0)]
-    shown = ", ".join(f"{x:.3f}" for x in with_C_p)
-    lines.append(
-        f"x is the right variable: at M=16, N=6 the limit's x_c of the attention is {shown} at C_p = 10,"
-        " 20, 80"
-    )
-    paper = [critical_x_in_limit(Draw(16, 10, 1024, 64, 0), what) for what in WHERE]
-    lines.append(
-        "the paper's N SNR^2 = 1000 is x = 2.5 at M=16, C_p=20; at N=10, d_h=64 the limit has test loss 0.2"
-        f" at x = {paper[0]:.2f}, attention 0.5 at {paper[1]:.2f}: "
-        + "N SNR^2 = {:.0f} and {:.0f}".format(*(400 * x for x in paper))
-    )
-    return lines
+    lost, attended = (critical_x_in_limit(Draw(16, 10, 1024, 64, 0), what) for what in WHERE)
+    return [
+        *lines,
+        f"a constant? Not exactly: over these the limit's x_c runs {ranges['attention']} for the attention, "
+        f"{ranges['test_loss']} for the test loss",
+        "x is the right variable: at M=16, N=6 the limit's x_c of the attention is "
+        + ", ".join(f"{x:.3f}" for x in with_C_p)
+        + " at C_p = 10, 20, 80",
+        f"the paper's N SNR^2 = 1000 is x = 2.5 at M=16, C_p=20; at N=10, d_h=64 the limit has test loss 0.2 "
+        f"at x = {lost:.2f}, attention 0.5 at {attended:.2f}: N SNR^2 = {400 * lost:.0f} and "
+        f"{400 * attended:.0f}",
+    ]
 
 
 def make(options):
@@ -249,5 +212,12 @@ def make(options):
     ]
     filled = {"d_h": D_H, "curve_d": drawn().d, "level": LEVELS["test_loss"]}
     caption = CAPTION.format(attention=LEVELS["attention"], **filled)
-    files = save(figure, "sharpness", caption, header, table, options)
-    return Result(files, report(rows, values, size), {**settings, **size, "draw": drawn()._asdict()})
+    return finish(
+        options,
+        "sharpness",
+        figure,
+        caption,
+        [header, *table],
+        report(rows, values, size),
+        {**settings, **size, "draw": drawn()._asdict()},
+    )

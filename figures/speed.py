@@ -13,7 +13,7 @@ from benign_ref.plots import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VE
 from benign_ref.runtime.threads import THREAD_VARIABLES
 
 from . import speed_worker
-from .common import WIDTH, Result, log_axis, plt, save
+from .common import WIDTH, finish, log_axis, plt
 
 TITLE = "where time goes: engines, JAX and PyTorch (if there), the parts of a run, a published cell"
 CAPTION = """
@@ -75,8 +75,7 @@ def ask(what, core, **order):
     RuntimeError with the last words of a process that fails.
     """
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
-    environment["XLA_FLAGS"] = flags.strip()
+    environment["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
     pin = f"os.sched_setaffinity(0, {{{core}}})\n" if core is not None else ""
     script = f"import json, os, sys\n{pin}from figures import speed_worker\n"
     script += f"print(json.dumps(speed_worker.{what}(**json.loads(sys.argv[1]))))"
@@ -283,7 +282,14 @@ def make(options):
         rows.append([*what, "the authors' program [A]", speed_worker.AUTHORS[n, mu]])
     rows = [one + [""] * (len(header) - len(one)) for one in rows]
     picture = draw(answers, law, parts, cells, size)
-    files = save(picture, "speed", caption(answers, size), header, rows, options)
     versions = answers[N, M, size["d"][0]]["versions"]
     settings = {"shape": SHAPE, **size, "versions": versions, "core": one_core()}
-    return Result(files, report(answers, law, parts, cells, size), settings)
+    return finish(
+        options,
+        "speed",
+        picture,
+        caption(answers, size),
+        [header, *rows],
+        report(answers, law, parts, cells, size),
+        settings,
+    )

@@ -10,7 +10,7 @@ from benign_ref.paper.theorems import THEOREMS
 from benign_ref.plots import BLUE, VERMILLION
 from benign_ref.runtime.resume import compute
 
-from .common import WIDTH, Result, legend_below, log_axis, mark, plt, save, settings_of
+from .common import WIDTH, finish, legend_below, log_axis, mark, plt
 
 TITLE = "T1 and T2 where their Condition holds: T / its order, L_D, and each exponent judged"
 CAPTION = """
@@ -113,15 +113,14 @@ def paint_exponents(axes, regime, found, letter):
         axes.plot([k] * 2, [one.local.min(), one.local.max()], color=COLOURS[regime], linewidth=0.9)
         look = {"marker": MARKS[one.verdict], "markerfacecolor": FILL.get(one.verdict, COLOURS[regime])}
         axes.plot([k] * len(one.local), one.local, linestyle="", color=COLOURS[regime], markersize=4, **look)
-    names = [NAMES.get(one.quantity, f"$\\{one.quantity}$") for one in found]
-    axes.set_xticks(range(len(found)), names)
+    axes.set_xticks(range(len(found)), [NAMES.get(one.quantity, f"$\\{one.quantity}$") for one in found])
     axes.set(ylabel="exponent of $T$")
     axes.set_title(f"({letter}) {THEOREMS[regime].label}, {regime}: exponents one by one", loc="left")
 
 
 def draw_legend(figure):
     """What the marks of all panels are."""
-    grey = {"linestyle": "none", "color": "0.35", "markersize": 4}
+    grey = {"linestyle": "-", "linewidth": 0.9, "color": "0.35", "markersize": 4}
     legend_below(figure, [
         mark("benign, T1", color=BLUE, linestyle="-"),
         mark("harmful, T2", color=VERMILLION, linestyle="-"),
@@ -129,7 +128,7 @@ def draw_legend(figure):
         mark("(a) to (i): the limit", color="0.35", linestyle="-", linewidth=0.9),
         mark("exponent claimed", linestyle="-", linewidth=0.9),
         Patch(color="0.88", linewidth=0, label="nearer to it than any rival"),
-        mark("measured: holds", marker="o", **grey),
+        mark("measured, range: holds", marker="o", **grey),
         mark("measured: does not hold", marker="x", **grey),
         mark("measured: undecided", marker="o", markerfacecolor="white", **grey),
     ], ncols=3)  # fmt: skip
@@ -160,12 +159,12 @@ def summary(rows, judged, size):
 
 def make(options):
     """Compute the runs and the exponents, draw them, return a Result."""
-    size = "quick" if options.quick else "full"
+    size = options.size
     Ns, epsilons, _, draws = SIZES[size]
     seeds = [options.seed + k for k in range(draws)]
     asked = [(regime, *place) for regime in theorem.X for place in places(size)]
     tasks = [(*place, seed) for place in asked for seed in seeds]
-    bases = {regime: settings_of(theorem.base_setting(regime)) for regime in theorem.X}
+    bases = {regime: theorem.base_setting(regime).values() for regime in theorem.X}
     ends = compute(f"theorem-{size}", theorem.end_in_law, tasks, options, "runs", bases=bases)
     rows = [row_of("law", *task, *end) for task, end in ends.items()]
     rows += [row_of("limit", *place, "", *theorem.end_in_limit(*place[:3])) for place in asked]
@@ -191,5 +190,12 @@ def make(options):
             table.append(
                 ["limit", regime, *empty, f"{one.what} in {one.quantity}", local, one.claimed, one.verdict]
             )
-    files = save(figure, "theorem", caption, header, table, options)
-    return Result(files, lines, {"bases": bases, "size": SIZES[size], "seeds": seeds})
+    return finish(
+        options,
+        "theorem",
+        figure,
+        caption,
+        [header, *table],
+        lines,
+        {"bases": bases, "size": SIZES[size], "seeds": seeds},
+    )
