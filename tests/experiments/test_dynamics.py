@@ -212,7 +212,7 @@ def test_the_picture_says_what_the_runs_did_and_clips_nothing(runs, regime):
     lines = picture.lines_of(few, limit, small(regime), regime)
     leaves = np.mean([one.phases.leaves for one in few])
     assert "three phases found in 3 of 3" in lines[0] and f"phase II begins at step {leaves:.0f} " in lines[1]
-    rows = picture.rows_of(few, average, limit, [0, 1, 2])
+    rows = list(picture.rows_of(few, average, limit, [0, 1, 2]))
     assert {len(row) for row in rows} == {6} and (
         "seed 1",
         "phase II begins",
