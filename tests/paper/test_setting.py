@@ -173,3 +173,11 @@ def test_where_values_are_from_is_shown_and_kept_by_replace():
 def test_a_value_that_would_be_derived_as_zero_is_refused_too():
     with pytest.raises(ValueError, match="sigma_V cannot be derived as .*: it would be 0.0 at .*C_p=1e"):
         br.Setting(C_p=1e307, w_O_norm=1e30, eta=1.0, max_steps=5)
+
+
+def test_the_smallest_sizes_are_taken_and_none_smaller():
+    least = {"N": 1, "M": 2, "d": 3, "d_h": 1, "d_v": 1, "extra_steps": 0}
+    assert br.Setting(**least).values().items() >= least.items()
+    for name, value in least.items():
+        with pytest.raises(ValueError, match=f"^{name} must be an integer from {value} to"):
+            br.Setting(**{**least, name: value - 1})

@@ -85,4 +85,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "verdict(far <= 3, said, not np.isnan(far)),",
         "verdict(far < 3, said, not np.isnan(far)),",
     ): "a quotient of measured numbers is not exactly the bound, which is ours",
+    (
+        "experiments/more_draws.py",
+        "return N in CROSSINGS and len(rows[N]) < MOST and not crossing_of_rows(rows[N]).error <= ENOUGH",
+        "return N in CROSSINGS and len(rows[N]) < MOST and not crossing_of_rows(rows[N]).error < ENOUGH",
+    ): "a standard error of measured crossings is not exactly the bound, which is ours",
 }
