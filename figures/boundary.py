@@ -142,10 +142,10 @@ def draw_scatter(axes, cells, computed):
         color="C0",
         elinewidth=0.5,
         capsize=0,
-        label="mean, deviation over seeds",
+        label="measured",
     )
     axes.plot([0, 0.8], [0, 0.8], color="0.6", linewidth=0.8, zorder=0, label="equal")
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
     axes.set(
         xlabel="measured test loss",
         ylabel="computed",
