@@ -62,14 +62,10 @@ def _ends(audited, problem, regime):
     bases = [theorem.condition_setting(x, *at) for at in ((20, theorem.EPSILON[regime]), (10, epsilon))]
     least = min(min(clauses(s)) for s in bases)
     yield f"{regime}: ten over the least margin of a one-sided clause", 10 / least, 1 + 1e-6
-    law = theorem.end_in_law(regime, 10, epsilon, theorem.MARGIN, problem.seed)
-    limit = theorem.end_in_limit(regime, 10, epsilon)
-    yield f"{regime}: T in law / T in the limit - 1", abs(law.steps / limit.steps - 1), WITHIN["T"]
-    yield (
-        f"{regime}: L_D in law / L_D in the limit - 1",
-        abs(law.test_loss / limit.test_loss - 1),
-        WITHIN["L_D"],
-    )
+    in_law = theorem.end_in_law(regime, 10, epsilon, theorem.MARGIN, problem.seed)
+    in_limit = theorem.end_in_limit(regime, 10, epsilon)
+    for what, law, limit in zip(("T", "L_D"), in_law, in_limit):
+        yield f"{regime}: {what} in law / {what} in the limit - 1", abs(law / limit - 1), WITHIN[what]
     s = _setting(audited, POINTS[regime], d=512)
     rngs = [audited.data.make_rng(problem.seed, (53, k)) for k in range(3)]
     data, theta = audited.data.sample_dataset(s, rngs[0]), audited.data.init_parameters(s, rngs[1])
