@@ -7,9 +7,9 @@ reason where mutants/equivalents.py holds one why it is no wrong version.
 
 Only a check that executes the changed function can reject it (or, of a constant or default, a test that names
 the module), so what each executes, and costs, is measured once, on the true code. The cheapest rows are asked
-first, and of the tests in the module's folder those of its own file. A jitted function is tried as plain
-Python, by the tests that are marked `plain`. What a test does in processes that it starts is not seen, and
-rejects nothing.
+first; of the tests in the module's folder, and others that import it, those of its own file. A jitted
+function is tried as plain Python, by the tests that are marked `plain`. What a test does in processes that it
+starts is not seen, and rejects nothing.
 
 Results are kept: a change that was rejected is not tried again while its module stays the same, a survivor is
 tried again whenever any code or test is another.
@@ -177,11 +177,13 @@ class Judge:
         yield ENDED if by is None else by
         module = Path(trial.file)
         for path in sorted(self.tests, key=lambda path: (module.stem not in path.stem, path)):
-            if path.parent.name == module.parent.name or module.parent == Path():
+            text = path.read_text(encoding="utf-8")
+            named = ".".join(module.with_suffix("").parts) in text  # as it is imported
+            if path.parent.name == module.parent.name or module.parent == Path() or named:
                 file = path.relative_to(TREE).as_posix()
                 name = f"{path.stem} {plain} {digest([*self.code, path])}"
                 known = self._kept(name, in_child, watched, failing, file, plain)
-                if executed(known) or constant and module.stem in path.read_text(encoding="utf-8"):
+                if executed(known) or constant and module.stem in text:
                     by = in_child(rejected_by_tests, trial, file, plain, *known)
                     yield f"{file}: {ENDED}" if by is None else by
 

@@ -1,5 +1,7 @@
 """Where the verdicts of check_gradient and check_exactly begin and end, on f = <c, x>."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,32 @@ def test_the_exact_check_draws_next_to_the_point_and_counts_degrees():
     assert np.allclose(seen, POINT["a"], rtol=1e-12, atol=0) and row.verdict == "residual 0"
     # df/dv is the slope of a sum of four squares of moving numbers (degree 2), <grad, v> of degree 2, grad 1
     assert row.chance == 2 * (2 * 4 * 4 + 4 * 2 + 4 * 1) / 2**64
+
+
+def test_the_exact_check_shows_the_first_wrong_entry_as_it_was_claimed_and_found():
+    wrong = np.array([0.0, 0.0, 1.0, 5.0])
+    square = lambda p: (p["a"] ** 2).sum()  # noqa: E731
+    (row,) = check_exactly(square, lambda p: {"a": 2 * p["a"] + wrong}, POINT).rows
+    assert (row.verdict, row.where) == ("rejected", "[2]")
+    assert row.found == pytest.approx(4, rel=1e-9) and row.claimed == pytest.approx(5, rel=1e-9)
+
+
+@pytest.mark.parametrize("digits, verdict", [(39, "rejected"), (41, "not decided")])
+def test_what_agrees_to_40_digits_of_true_values_is_not_decided(digits, verdict):
+    f = lambda p: np.exp(p["a"]).sum()  # noqa: E731
+    claim = lambda p: {"a": np.exp(p["a"]) * (1 + Fraction(1, 10**digits))}  # noqa: E731
+    (row,) = check_exactly(f, claim, POINT).rows
+    assert row.verdict == verdict
+
+
+def test_circles_move_the_fastest_entry_by_powers_of_four_of_the_block_s_largest():
+    """The point's largest entry is 2; with so small a tolerance the first circle is as large as that."""
+    moved = []
+
+    def f(p):
+        moved.append(np.abs(p["a"] - POINT["a"]).max())
+        return linear(p)
+
+    check(C, f, tolerance=1e-16)
+    powers = np.log([one / 2 for one in moved if one > 1e-3]) / np.log(4)
+    assert 0 in np.round(powers, 6) and powers == pytest.approx(np.round(powers), abs=1e-6)

@@ -22,6 +22,7 @@ from benign_ref.experiments import (
     sharpness,
     theorem,
 )
+from benign_ref.experiments.published import published_setting
 
 CHOICES = {
     authors: {"NS": tuple(range(2, 21, 2)), "MUS": tuple(range(1, 101)), "DRAWS": 10, "LEVEL": 0.2,
@@ -92,3 +93,17 @@ def test_departures_of_width_and_of_scales():
     for name in ("figure 3", "C_p"):
         assert departures.setting_of(name, 10).epsilon == 0.01
     assert departures.setting_of("published", 10).mu_norm == pytest.approx(departures.MU_1) == 1.0
+
+
+def test_added_draws_are_of_the_published_plane():
+    assert more_draws.BASE == published_setting("figure1", N=2, mu=1.0)
+
+
+@pytest.mark.parametrize("quantity, search", [("test_loss", "critical_x"), ("attention", "attention_x")])
+def test_the_limit_is_searched_to_a_fifth_of_the_tolerance_of_draws(monkeypatch, quantity, search):
+    asked = []
+    monkeypatch.setattr(sharpness, search, lambda M, N, **how: asked.append((M, N, how)) or 1.5)
+    draw = sharpness.Draw(4, 6, 100, 8, 0)
+    assert sharpness.critical_x_in_limit(draw, quantity) == 1.5
+    ((M, N, how),) = asked
+    assert (M, N, how["level"], how["tolerance"]) == (4, 6, sharpness.LEVELS[quantity], 0.001)

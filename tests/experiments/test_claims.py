@@ -102,7 +102,7 @@ def test_figures_3_and_4_end_as_their_captions_say_and_the_wrong_way_round_fails
         verdicts(claims.dynamics_claims({"benign": [harmful] * 2, "harmful": [benign] * 2}))
         == [claims.FAILS] * 2
     )
-    untrained = ending(0.02, 0.03, 0.63, 0.12)
+    untrained = ending(0.0101, 0.03, 0.63, 0.12)
     assert verdicts(claims.dynamics_claims({"benign": [untrained] * 2})) == [claims.FAILS]
     one_sign_only = ending(0.005, 0.03, 0.12, 0.63)
     assert verdicts(claims.dynamics_claims({"benign": [one_sign_only] * 2})) == [claims.FAILS]

@@ -106,3 +106,12 @@ def test_wrong_arguments_are_told(change, error, message):
     }
     with pytest.raises(error, match=message):
         find_phases(**{**good, **change})
+
+
+def test_a_run_that_is_recorded_once_it_has_settled_has_not_three_phases():
+    late = np.arange(5, 20)
+    settled = [np.full(15, value) for value in (0.99, 0.001, 0.99, 0.001)]
+    phases = find_phases(late, *settled, M)
+    assert phases.leaves == phases.settles == 5 and phases.end == 19 and not phases.found
+    assert not Phases("signal", 0.0, 3.0, 9).found and not Phases("signal", 2.0, 9.0, 9).found
+    assert Phases("signal", 2.0, 3.0, 9).found and not Phases("signal", 3.0, 2.0, 9).found

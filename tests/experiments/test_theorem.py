@@ -93,3 +93,14 @@ def test_what_the_limit_does_not_reach_is_an_error():
     with pytest.raises(RuntimeError, match="epsilon=0.01 was not reached in 10 steps"):
         theorem.time_in_limit(s)
     assert THEOREMS["harmful"].label == "T2"
+
+
+@pytest.mark.parametrize("regime, theorem_s", THEOREMS.items())
+def test_the_claims_are_those_of_the_theorems(found, regime, theorem_s):
+    claimed = {one.quantity: one.claimed for one in found[regime] if one.what == "T"}
+    assert claimed == {name: claimed[name] for name in theorem_s.orders} == dict(theorem_s.orders)
+    *_, in_the_step = theorem.through_epsilon(regime)
+    assert (
+        in_the_step.what == "L_S" and in_the_step.claimed == 1 / claimed["epsilon"] == -1
+    )  # T = Theta(1/epsilon), the other way round
+    assert in_the_step.measured == tuple(sorted(in_the_step.measured, reverse=True))

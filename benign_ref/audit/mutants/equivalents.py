@@ -90,4 +90,36 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return N in CROSSINGS and len(rows[N]) < MOST and not crossing_of_rows(rows[N]).error <= ENOUGH",
         "return N in CROSSINGS and len(rows[N]) < MOST and not crossing_of_rows(rows[N]).error < ENOUGH",
     ): "a standard error of measured crossings is not exactly the bound, which is ours",
+    (
+        "experiments/dynamics.py",
+        "sample = int(np.argmax(y > 0))",
+        "sample = int(np.argmax(y > (-1)))",
+    ): "labels are -1 and 1",
+    (
+        "derived/limit_kernel.py",
+        "work_mean, work_between = np.empty((12, k, k)), np.empty((12, k - 1, k - 1))",
+        "work_mean, work_between = np.empty((12, k, k)), np.empty((13, k - 1, k - 1))",
+    ): "room to work in: the first twelve are used",
+    (
+        "derived/limit_kernel.py",
+        "mean, between, within = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty((1, 1))",
+        "mean, between, within = np.empty((k, k)), np.empty((k - 1, k - (0))), np.empty((1, 1))",
+    ): "`between` is filled and read by its k - 1 rows, as far as their k - 1 first columns",
+    (
+        "experiments/claims.py",
+        'figures = {name: published_setting(name, N=10, mu=20.0) for name in ("figure1", "figure3", '
+        '"figure4")}',
+        'figures = {name: published_setting(name, N=(9), mu=20.0) for name in ("figure1", "figure3", '
+        '"figure4")}',
+    ): "only C_p and M of these are read, which are the figure's own at any N",
+    (
+        "derived/limit.py",
+        "f = mean_attention(S) @ values",
+        "f = ((values) @ (mean_attention(S)))",
+    ): "the inner product of two vectors",
+    (
+        "checks/lines.py",
+        "error[best] = max(error[best], kink if kink > 0 else 0)",
+        "error[best] = max(error[best], kink if kink > 0 else (-1))",
+    ): "an error is never negative",
 }
