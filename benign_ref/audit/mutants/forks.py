@@ -77,7 +77,9 @@ def failing(file, plain, options=(), sources=None):
     """
     import pytest
 
-    forget(PACKAGE)
+    shared = [path.stem for path in (HERE.parent / "tests").glob("*.py")]
+    for package in (PACKAGE, "tests", "figures", *shared):
+        forget(package)  # also what tests of the process that forked have imported
     sys.meta_path.insert(0, Copy(PACKAGE, sources or {}))
     config.DISABLE_JIT, failures = int(plain), _Failures()
     os.chdir(HERE.parent)
