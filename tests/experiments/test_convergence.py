@@ -184,3 +184,10 @@ def test_held_attention_takes_longer_as_the_small_tokens_rows_are_still_turning(
     _, T, _, row_2, row_i = zip(*passages)
     assert row_i[-1] > row_i[2] + 0.05 and row_2[2] > 0.99
     assert held[-1] > 1.5 * T[-1]
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_through_epsilon_eta_is_three_times_the_default_of_setting(regime):
+    s, base = convergence.epsilon_setting(regime), convergence.base_setting(regime)
+    assert s.eta == pytest.approx(3 * s.replace(eta=None).eta, rel=2e-3)  # LARGEST has three digits
+    assert s.replace(eta=base.eta) == base

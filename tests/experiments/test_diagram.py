@@ -89,9 +89,10 @@ def test_load_reads_no_pickle_and_refuses_what_is_no_diagram(tmp_path):
         PhaseDiagram.load(tmp_path / "nothing")
 
 
-def test_an_axis_that_is_a_table_is_refused_whatever_its_length(tmp_path):
+@pytest.mark.parametrize("length", [0, 1])
+def test_an_axis_that_is_a_table_is_refused_whatever_its_length(tmp_path, length):
     result, path = undisturbed(), tmp_path / "result.npz"
-    part = lambda name: getattr(result, name)[:1]  # noqa: E731
+    part = lambda name: getattr(result, name)[:length]  # noqa: E731
     arrays = {name: part(name) for name in ("status", "steps", "train_loss", "test_loss", "error_rate")}
     one = PhaseDiagram(result.snrs[:1][None], result.Ns, result.seeds, **arrays, settings=result.settings)
     one.save(path)

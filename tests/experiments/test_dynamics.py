@@ -159,6 +159,13 @@ def made_up(steps, **values):
     return dynamics.Trajectory(np.array(steps), quantities, Phases("signal", 1.0, 2.0, steps[-1]), True)
 
 
+def test_a_logarithm_that_some_run_has_not_is_no_number_in_the_average():
+    one, two = (made_up([0, 1, 2], S_ss=[0.1] * 3, test_loss=[1, value, 2]) for value in (1, 0))
+    average = dynamics.average([one, two])
+    assert np.isnan(average.mean["test_loss"]).tolist() == [False, True, False]
+    assert np.isnan(average.low["test_loss"][1]) and np.isnan(average.high["test_loss"][1])
+
+
 def test_the_average_ends_with_the_shortest_run_and_its_band_is_two_sigma():
     one = made_up([0, 1, 2, 4, 9], S_ss=[0.1, 0.2, 0.3, 0.4, 0.9], test_loss=[1, 1, 1, 4, 9])
     two = made_up([0, 1, 2, 4, 5], S_ss=[0.3, 0.2, 0.5, 0.4, 0.9], test_loss=[1, 1, 4, 1, 7])

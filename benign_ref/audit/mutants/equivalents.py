@@ -122,4 +122,39 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "error[best] = max(error[best], kink if kink > 0 else 0)",
         "error[best] = max(error[best], kink if kink > 0 else (-1))",
     ): "an error is never negative",
+    (
+        "experiments/claims.py",
+        'last, benign, number = int(trajectories[0].steps[-1]), regime == "benign", PUBLISHED[regime][-1]',
+        'last, benign, number = int(trajectories[(-1)].steps[-1]), regime == "benign", PUBLISHED[regime][-1]',
+    ): "all runs of a figure end at the same step, 500 whatever the loss",
+    (
+        "derived/boundary.py",
+        "losses[i, j] = snapshots[-1].test_loss",
+        "losses[i, j] = snapshots[-(0)].test_loss",
+    ): "no step is named, so there is one Snapshot, of the end",
+    (
+        "experiments/claims.py",
+        "verdict(max(far) <= 3, said, not np.isnan(far[1])),",
+        "verdict(max(far) < 3, said, not np.isnan(far[1])),",
+    ): "a quotient of measured numbers is not exactly the bound, which is ours",
+    (
+        "engines/proof_space.py",
+        "h, C_V = self.theta.W_Q.shape[1], self.C_V if self.train_w_O else self.C[:, -1:]",
+        "h, C_V = self.theta.W_Q.shape[1], self.C_V if self.train_w_O else self.C[:, (1):]",
+    ): "K and V are among the columns then, but only the first 2 d_h and the last are used",
+    (
+        "checks/exact.py",
+        "_DIGITS = Context(prec=60, Emin=-(10**6), Emax=10**6)",
+        "_DIGITS = Context(prec=60, Emin=-(10**7), Emax=10**6)",
+    ): "arguments of e^a are at most 1000 by the choice of the unit, so no exponent comes near either bound",
+    (
+        "experiments/grid.py",
+        "s = base.replace(snr=snrs[0], N=max(Ns))",
+        "s = base.replace(snr=snrs[(-1)], N=max(Ns))",
+    ): "only sizes are looked at, which do not depend on SNR",
+    (
+        "derived/fresh.py",
+        "flat = x.reshape(-1, x.shape[2])[:, :a]  # one product for all samples",
+        "flat = x.reshape(-2, x.shape[2])[:, :a]  # one product for all samples",
+    ): "NumPy finds the length for which any negative number stands",
 }
