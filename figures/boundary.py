@@ -175,9 +175,9 @@ def draw_errors(axes, along, values, name, xs, title):
     axes.set_xscale("log") if name == "$d$" else log_axis(axes, along, name)
     axes.set_xlabel(name)
     axes.legend(
-        loc="lower left", ncols=5, handlelength=2.0, columnspacing=0.7, borderaxespad=0.1, labelspacing=0.25
+        loc="lower left", ncols=3, handlelength=2.0, columnspacing=0.7, borderaxespad=0.1, labelspacing=0.25
     )
-    axes.set_ylim(bottom=values.min() / 3)
+    axes.set_ylim(bottom=values.min() / 6)  # room for the legend
 
 
 def slopes(along, values):

@@ -4,6 +4,7 @@ page.
 
 from dataclasses import replace
 from itertools import count
+from textwrap import fill
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def picture(entries):
         left.text(x, 0.6, name, fontsize=5.5, weight="bold", ha="right" if x > 0.8 else "left", va="center")
     for y, entry, statement in zip(places, entries, statements):
         words = entry.exact.partition(",")[0]
-        told = [entry.row.label, statement, entry.row.mark, *render.numbers(entry), words]
+        told = [entry.row.label, statement, fill(entry.row.mark, 24), *render.numbers(entry), words]
         style = {"va": "center", "color": "black" if entry.passed else PAPER_RED, "linespacing": 1.15}
         for (name, x), text in zip(COLUMNS.items(), told):
             size = {"fontsize": 6, "weight": "bold"} if name == "label" else {"fontsize": 5.5}
