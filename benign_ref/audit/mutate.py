@@ -153,6 +153,12 @@ class Judge:
         with patches.copy_of_package() as audited:
             return {label: watched(holds, audited) for label, holds in self.checks.items()}
 
+    def _watch_tests(self, file, plain):
+        known = in_child(watched, failing, file, plain)
+        for name in known[2]:
+            print(f"left out, as it fails without any change: {name}", flush=True)
+        return known
+
     def __call__(self, trial: Trial) -> str:
         """The label of the identity or row, or the name of the test; "" if none does."""
         kept, _ = self.store.read(trial.name)
@@ -182,7 +188,7 @@ class Judge:
             if path.parent.name == module.parent.name or module.parent == Path() or named:
                 file = path.relative_to(TREE).as_posix()
                 name = f"{path.stem} {plain} {digest([*self.code, path])}"
-                known = self._kept(name, in_child, watched, failing, file, plain)
+                known = self._kept(name, self._watch_tests, file, plain)
                 if executed(known) or constant and module.stem in text:
                     by = in_child(rejected_by_tests, trial, file, plain, *known)
                     yield f"{file}: {ENDED}" if by is None else by
