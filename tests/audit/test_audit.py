@@ -1,6 +1,4 @@
-"""The ledger: true code passes on many seeds, a function that is gone or wrong fails with a sentence, and the
-forms say the same.
-"""
+"""The ledger: true code passes on many seeds, what is gone or wrong fails in words, the forms say the same."""
 
 import dataclasses
 import html.parser
@@ -24,15 +22,9 @@ from benign_ref.runtime import store
 KNOWN = audit.statements()
 QUICK = [label for label, row in KNOWN.items() if "measured" not in row.mark]
 NAMED = [(label, named) for label, row in KNOWN.items() if "measured" not in row.mark for named in row.code]
-
-
+LINE = "for phi in S_n]) / len(S_n)"
 NOTHING_WRONG = patches.Mutant(
-    "nothing wrong",
-    "I1",
-    "paper/gradients.py",
-    "for phi in S_n]) / len(S_n)",
-    "for phi in S_n]) / len(S_n) + 0",
-    "it is right",
+    "nothing wrong", "I1", "paper/gradients.py", LINE, f"{LINE} + 0", "it is right"
 )
 
 

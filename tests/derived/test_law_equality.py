@@ -1,6 +1,4 @@
-"""The law engine against direct draws by two-sample Kolmogorov-Smirnov tests: pieces, whole experiments,
-wrong variants that must fail.
-"""
+"""The law engine against direct draws by Kolmogorov-Smirnov tests: pieces, whole experiments, wrong variants."""
 
 import functools
 
@@ -13,18 +11,14 @@ from benign_ref.derived.law import train_in_law
 
 LEVEL = 0.001  # of each two-sample test: the same for what must pass and for what must be rejected
 RUNS, FRESH = 200, 150
-SHAPE = dict(
-    N=6, M=4, d_h=8, d_v=3, w_O_norm=1.3, eta=0.3, max_steps=2000
-)  # T = 20 = 2 + 6*3, and 2d_h+1 = 17
-STRONG_START = dict(
-    SHAPE, snr=1.0, C_p=1.5, sigma_h=0.6, sigma_V=4.0, epsilon=0.2
-)  # the residual weighs in the result
-WEAK_START = dict(
-    SHAPE, snr=3.0, C_p=2.0, sigma_h=0.3, sigma_V=0.8, epsilon=0.1
-)  # what was learned weighs, and the Gram matrix
-OVERLAP = dict(
-    SHAPE | {"eta": 0.9}, snr=0.7, C_p=1.5, sigma_h=0.3, sigma_V=0.8, epsilon=0.1
-)  # the small noise tokens are longer than the signals, and lie along them by 2 parts in d = 24
+# T = 20 = 2 + 6*3, and 2d_h+1 = 17
+SHAPE = dict(N=6, M=4, d_h=8, d_v=3, w_O_norm=1.3, eta=0.3, max_steps=2000)
+# the residual weighs in the result
+STRONG_START = dict(SHAPE, snr=1.0, C_p=1.5, sigma_h=0.6, sigma_V=4.0, epsilon=0.2)
+# what was learned weighs, and the Gram matrix
+WEAK_START = dict(SHAPE, snr=3.0, C_p=2.0, sigma_h=0.3, sigma_V=0.8, epsilon=0.1)
+# the small noise tokens are longer than the signals, and lie along them by 2 parts in d = 24
+OVERLAP = dict(SHAPE | {"eta": 0.9}, snr=0.7, C_p=1.5, sigma_h=0.3, sigma_V=0.8, epsilon=0.1)
 SETTINGS = {
     "strong start, ample": br.Setting(**STRONG_START, d=64),
     "strong start, residual of 10 < 17 dimensions": br.Setting(**STRONG_START, d=30),
@@ -39,9 +33,7 @@ STATISTICS = ("steps", "test loss", "spread")
 
 
 def ks_distance(a, b):
-    """The largest distance between two empirical distribution functions; ties are counted on the right of
-    both.
-    """
+    """The largest distance between two empirical distribution functions, ties on the right of both."""
     points = np.concatenate([a, b])
     below = [np.searchsorted(np.sort(x), points, side="right") / len(x) for x in (a, b)]
     return np.abs(below[0] - below[1]).max()
