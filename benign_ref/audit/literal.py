@@ -100,7 +100,10 @@ def complex_step(function, theta, blocks=range(4)):
 def central(function, theta, block, reach):
     """The derivatives by every entry of one block by central differences of fourth order at step `reach`."""
     weights = {-2: 1, -1: -8, 1: 8, 2: -1}
-    slope = lambda at: sum(w * function(at(k * reach)) for k, w in weights.items()) / (12 * reach)  # noqa: E731
+
+    def slope(at):
+        return sum(w * function(at(k * reach)) for k, w in weights.items()) / (12 * reach)
+
     return by_entry(slope, theta, [block])[0]
 
 

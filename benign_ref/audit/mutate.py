@@ -203,7 +203,10 @@ def checks_of(rows) -> dict:
     """{label: whether it holds, a function of an AuditedPackage} of the exact identities and of the rows that
     measure nothing.
     """
-    exactly = lambda label: lambda audited: exact.prove(label, 0, audited).verdict != exact.REJECTED  # noqa: E731
+
+    def exactly(label):
+        return lambda audited: exact.prove(label, 0, audited).verdict != exact.REJECTED
+
     by_row = lambda row: lambda audited: run_row(row, audited, first_failure=True).passed  # noqa: E731
     checks = {f"{label}, exact": exactly(label) for label in exact.CASES}
     return checks | {row.label: by_row(row) for row in rows if "measured" not in row.mark}

@@ -95,7 +95,10 @@ def into_and_sum(ex, name):
     at = lambda W: ex.theta._replace(**{name: W})  # noqa: E731
     if name in ("W_Q", "W_K"):
         part, known = "<D_n, P_n>", "D_n"
-        inner = lambda theta, n: (ex.D[n] * (ex.X[n] @ theta.W_Q @ theta.W_K.T @ ex.X[n].T)).sum()  # noqa: E731
+
+        def inner(theta, n):
+            return (ex.D[n] * (ex.X[n] @ theta.W_Q @ theta.W_K.T @ ex.X[n].T)).sum()
+
     else:
         part, known = "a_n^T c_n", "a_n"
         inner = lambda theta, n: ex.a[n] @ ex.X[n] @ theta.W_V @ theta.w_O  # noqa: E731

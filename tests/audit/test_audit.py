@@ -1,4 +1,4 @@
-"""The ledger: true code passes on many seeds, what is gone or wrong fails in words, the forms say the same."""
+"""The ledger: right code passes on any seed, what is gone or wrong fails in words; all forms say the same."""
 
 import dataclasses
 import html.parser

@@ -1,4 +1,4 @@
-"""The law engine against direct draws by Kolmogorov-Smirnov tests: pieces, whole experiments, wrong variants."""
+"""The law engine against direct draws by Kolmogorov-Smirnov tests: pieces, experiments, wrong variants."""
 
 import functools
 
