@@ -23,6 +23,7 @@ from benign_ref.experiments import (
     theorem,
 )
 from benign_ref.experiments.published import published_setting
+from benign_ref.paper.setting import Setting
 
 CHOICES = {
     authors: {"NS": tuple(range(2, 21, 2)), "MUS": tuple(range(1, 101)), "DRAWS": 10, "LEVEL": 0.2,
@@ -107,3 +108,10 @@ def test_the_limit_is_searched_to_a_fifth_of_the_tolerance_of_draws(monkeypatch,
     assert sharpness.critical_x_in_limit(draw, quantity) == 1.5
     ((M, N, how),) = asked
     assert (M, N, how["level"], how["tolerance"]) == (4, 6, sharpness.LEVELS[quantity], 0.001)
+
+
+@pytest.mark.parametrize("axis, value", [("Ns", 0), ("snrs", 0.0), ("snrs", -1.0)])
+def test_a_grid_has_no_place_without_samples_or_signal(axis, value):
+    axes = {"snrs": [2.0], "Ns": [2]}
+    with pytest.raises(ValueError, match=axis):
+        grid.phase_diagram(**{**axes, axis: [value]}, seeds=1, base=Setting(M=3, d=32, d_h=4))

@@ -115,3 +115,12 @@ def test_the_limit_is_searched_from_a_third_of_the_boundary_to_three_times_it(si
     assert fits.limit_crossing(base, 4, 0.2) == pytest.approx(fall, rel=1e-9)
     fall = (0.29 if side < 1 else 6.1) * base.C_p**2
     assert np.isnan(fits.limit_crossing(base, 4, 0.2))
+
+
+def test_the_spread_of_two_seeds_is_a_number_and_of_one_is_none():
+    two, one = (
+        fits.boundary_constant(made_up(700.0, seeds=2, noise=0.1)),
+        fits.boundary_constant(made_up(700.0, 1)),
+    )
+    assert two.spread == pytest.approx(np.std(two.per_seed, ddof=1)) and two.spread > 10
+    assert np.isnan(one.spread)

@@ -157,4 +157,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "flat = x.reshape(-1, x.shape[2])[:, :a]  # one product for all samples",
         "flat = x.reshape(-2, x.shape[2])[:, :a]  # one product for all samples",
     ): "NumPy finds the length for which any negative number stands",
+    (
+        "experiments/authors.py",
+        'return published_setting("figure1", N=2, mu=mu).snr',
+        'return published_setting("figure1", N=(1), mu=mu).snr',
+    ): "SNR follows ||mu|| alone",
 }
