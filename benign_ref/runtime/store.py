@@ -165,12 +165,18 @@ class Store:
             ) from error
 
     def _claim(self, settings):
-        """Put the settings there if none are; then the ones that are there must be the same. Where two other
-        computations begin at once both may pass: a cell holds a digest of its settings besides.
-        """
+        """Put the settings there if none are; then the ones that are there must be the same."""
         path = self.folder / "settings.json"
         if not path.exists():
-            write_whole(path, (json.dumps(settings, indent=1) + "\n").encode())
+            fresh = self.folder / f".settings.{uuid.uuid4().hex}.tmp"
+            write_whole(fresh, (json.dumps(settings, indent=1) + "\n").encode())
+            try:
+                os.link(fresh, path)  # unlike a move, leaves alone what another computation has put there
+            except FileExistsError:
+                pass
+            except (OSError, AttributeError):  # no hard links on this file system, or none at all
+                replace(fresh, path)
+            fresh.unlink(missing_ok=True)
         try:
             stored = json.loads(path.read_bytes())
         except (ValueError, RecursionError):

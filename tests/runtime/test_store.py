@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from grids import SMALL, Inline, bits
@@ -162,3 +163,13 @@ def test_every_float_comes_back_with_its_bits(tmp_path):
     kept.write("one", record)
     got, complaint = kept.read("one")
     assert complaint is None and repr(got) == repr(record)
+
+
+def test_a_store_that_another_computation_claims_at_the_same_instant_is_refused(tmp_path, monkeypatch):
+    store.Store(tmp_path, {"M": 3})
+    settings = tmp_path / "settings.json"
+    before, exists = settings.read_bytes(), Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: path != settings and exists(path))  # seen too early
+    with pytest.raises(ValueError, match="M: 3 in the store, 4 asked for"):
+        store.Store(tmp_path, {"M": 4})
+    assert settings.read_bytes() == before and not list(tmp_path.glob(".settings*"))
