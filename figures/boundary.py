@@ -8,12 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 
 import benign_ref as br
-from benign_ref.derived.boundary import critical_x, limit_diagram, setting_at
-from benign_ref.derived.limit_run import train_in_limit
-from benign_ref.experiments.sharpness import SAMPLES, Draw, base_of, limit_column, measure
-from benign_ref.runtime.resume import compute
+from benign_ref.derived.boundary import setting_at
+from benign_ref.experiments import sharpness
 
-from .common import PAPER_RED, WHITE, WIDTH, curve, finish, log_axis, plt
+from .common import LOOKS, PAPER_RED, WHITE, WIDTH, compute, curve, finish, plt
+from .panels import bars, line, panel
 from .small_steps import BASE, LEVEL
 from .small_steps import measure as measured_cells
 
@@ -33,7 +32,6 @@ would not shrink as d_h grows. Grey: the slope -1/2, for comparison. Nearer to t
 draw may turn over at another x. All of it is ours, [C] where not [D].
 """
 XS = (1.2, 1.8, 2.7, 4.0)  # of (c) and (d): 0.3 and more away from the step
-LOOKS = (("C0", "-", "o"), ("C1", "--", "s"), ("C2", "-.", "^"), ("C3", ":", "v"))
 
 
 def sizes(quick):
@@ -45,138 +43,91 @@ def sizes(quick):
 
 
 def computed_map(options, cells, points):
-    """SNR (points,), N (points,) and the limit's test loss (points,points) over the range of the measured
-    cells, from N = 2 on.
+    """SNR (points,), N (points,) and the limit's test loss (points,points,1) over the range of the measured
+    cells, from N = 2 on, as a grid.
     """
     snrs = np.linspace(cells.snrs.min() / 2, cells.snrs.max() + 1, points)
-    Ns = np.linspace(2, cells.Ns.max() + 1, points)
-    column = partial(limit_column, Ns=tuple(Ns.tolist()), base=BASE)
-    if options.quick:  # shorter than the start of other processes
-        return snrs, Ns, np.array([column(snr) for snr in snrs.tolist()])
-    found = compute(
-        "boundary-map",
-        column,
-        [(snr,) for snr in snrs.tolist()],
-        options,
-        "columns",
-        **BASE.values(),
-        Ns=Ns.tolist(),
+    Ns, tasks = np.linspace(2, cells.Ns.max() + 1, points), [(snr,) for snr in snrs.tolist()]
+    column = partial(sharpness.limit_column, Ns=tuple(Ns.tolist()), base=BASE)
+    decides = {**BASE.values(), "Ns": Ns.tolist()}
+    found = (
+        {task: column(*task) for task in tasks}  # shorter than the start of other processes
+        if options.quick
+        else compute("boundary-map", column, tasks, options, "columns", **decides)
     )
-    return snrs, Ns, np.array([found[snr,] for snr in snrs.tolist()])
+    return SimpleNamespace(snrs=snrs, Ns=Ns, test_loss=np.array([found[task] for task in tasks])[..., None])
 
 
-def draws_of(d, d_h, first, count):
-    """`count` Draws at M = 8, N = 6, with kappa = sigma_h^2 d_h of the default at d_h = 64 held."""
+def draws_of(d, d_h, seeds):
+    """Draws at M = 8, N = 6, with kappa = sigma_h^2 d_h of the default at d_h = 64 held."""
     factor = (d_h / 64) ** -0.25  # the default is sigma_h ~ d_h^(-1/4)
-    return [Draw(8, 6, d, d_h, seed, sigma_h_factor=factor) for seed in range(first, first + count)]
+    return [sharpness.Draw(8, 6, d, d_h, seed, sigma_h_factor=factor) for seed in seeds]
 
 
 def errors(options, size):
-    """{"d": (len(d), len(xs)), "d_h": …}: root mean square over draws of the limit's relative error; and rows
-    for the table.
+    """Rows for the table: the error of the limit against d and against d_h, the root mean square over draws
+    of (measured - computed)/computed test loss, at each place and x.
     """
-    places = {"d": [(d, size["wide"]) for d in size["d"]], "d_h": [(10**7, d_h) for d_h in size["d_h"]]}
-    asked = {place: draws_of(*place, options.seed, size["seeds"]) for place in {*places["d"], *places["d_h"]}}
+    along = {"d": [(d, size["wide"]) for d in size["d"]], "d_h": [(10**7, d_h) for d_h in size["d_h"]]}
+    asked = {place: draws_of(*place, options.seeds(size["seeds"])) for place in {*along["d"], *along["d_h"]}}
     tasks = [("point", x, *draw) for draws in asked.values() for draw in draws for x in size["xs"]]
-    found = compute(
-        "boundary", measure, sorted(tasks, key=lambda task: -task[5]), options, "draws", samples=SAMPLES
-    )
-    result, rows = {}, []
-    for name, along in places.items():
-        result[name] = np.empty((len(along), len(size["xs"])))
-        for i, place in enumerate(along):
-            for j, x in enumerate(size["xs"]):
-                computed = train_in_limit(setting_at(x, 8, 6, base_of(asked[place][0]))).test_loss
-                measured = np.array([found[("point", x, *draw)][0] for draw in asked[place]])
-                result[name][i, j] = np.sqrt(np.mean((measured / computed - 1) ** 2))
-                rows.append(
-                    [f"error against {name}", *place, x, measured.mean(), computed, result[name][i, j]]
-                )
-    return result, rows
+    tasks.sort(key=lambda task: -task[5])
+    found = compute("boundary", sharpness.measure, tasks, options, "draws", samples=sharpness.SAMPLES)
+    places = [(name, place, x) for name, of in along.items() for place in of for x in size["xs"]]
+    for name, place, x in places:
+        s = setting_at(x, 8, 6, sharpness.base_of(asked[place][0]))
+        computed = br.train_in_limit(s).test_loss
+        measured = np.array([found[("point", x, *draw)][0] for draw in asked[place]])
+        error = np.sqrt(np.mean((measured / computed - 1) ** 2))
+        yield [f"error against {name}", *place, x, measured.mean(), computed, error]
 
 
-def draw_map(axes, snrs, Ns, losses, cells):
+def draw_map(axes, map_, cells):
     """(a). Returns the mesh."""
+    snrs, Ns, losses = map_.snrs, map_.Ns, map_.test_loss[:, :, 0]
     mesh = axes.pcolormesh(snrs, Ns, losses.T, vmin=0, vmax=1, shading="nearest", rasterized=True)
-    axes.set(
-        xlim=(snrs[0], snrs[-1]),
-        ylim=(Ns[0] - 0.4, Ns[-1]),
-        xlabel="SNR",
-        ylabel="N",
-        title="(a) test loss, computed; dots: measured",
-    )
-    Ns = range(2, int(cells.Ns.max()) + 2)
-    critical = [critical_x(BASE.M, N, level=LEVEL, base=BASE) for N in Ns]
-    fine = np.linspace(Ns[0], Ns[-1], 200)
-    snr = BASE.C_p * np.sqrt(np.interp(fine, Ns, critical) / fine)  # x_c moves little from one N to the next
+    title = "(a) test loss, computed; dots: measured"
+    ends = {"xlim": (snrs[0], snrs[-1]), "ylim": (Ns[0] - 0.4, Ns[-1])}
+    panel(axes, title=title, xlabel="SNR", ylabel="N", **ends)
+    whole, fine = range(2, int(cells.Ns.max()) + 2), np.linspace(2, cells.Ns.max() + 1, 200)
+    critical = [br.critical_x(BASE.M, N, level=LEVEL, base=BASE) for N in whole]
+    # x_c moves little from one N to the next
+    snr = BASE.C_p * np.sqrt(np.interp(fine, whole, critical) / fine)
     axes.plot(snr, fine, **WHITE, linestyle="--", label=f"computed: test loss {LEVEL}", scalex=False)
     curve(axes, 1000.0, color=PAPER_RED, label=r"paper: $N\,\mathrm{SNR}^2=1000$")
-    x, y = np.meshgrid(cells.snrs, cells.Ns, indexing="ij")
     axes.scatter(
-        x,
-        y,
-        c=cells.mean("test_loss"),
-        vmin=0,
-        vmax=1,
-        s=16,
-        edgecolors="white",
-        linewidths=0.8,
-        zorder=3,
-        path_effects=WHITE["path_effects"],
+        *np.meshgrid(cells.snrs, cells.Ns, indexing="ij"), c=cells.mean("test_loss"), vmin=0, vmax=1, s=16,
+        edgecolors="white", linewidths=0.8, zorder=3, path_effects=WHITE["path_effects"],
         label="measured cells",
-    )
+    )  # fmt: skip
     axes.set_yticks(cells.Ns)
     return mesh
 
 
 def draw_scatter(axes, cells, computed):
-    """(b)."""
-    mean, spread = cells.mean("test_loss"), np.nan_to_num(cells.spread("test_loss"))
-    axes.errorbar(
-        mean.ravel(),
-        computed.ravel(),
-        xerr=spread.ravel(),
-        linestyle="none",
-        marker="o",
-        markersize=2.2,
-        color="C0",
-        elinewidth=0.5,
-        capsize=0,
-        label="measured",
-    )
-    axes.plot([0, 0.8], [0, 0.8], color="0.6", linewidth=0.8, zorder=0, label="equal")
-    axes.legend(loc="upper left")
-    axes.set(
-        xlabel="measured test loss",
-        ylabel="computed",
-        title="(b) cell by cell",
-        xlim=(0, 0.8),
-        ylim=(0, 0.8),
-        aspect="equal",
-    )
+    spread = np.nan_to_num(cells.spread("test_loss")).ravel()
+    panel(
+        axes,
+        bars(cells.mean("test_loss").ravel(), computed.ravel(), xerr=spread, linestyle="none", marker="o",
+             markersize=2.2, color="C0", elinewidth=0.5, capsize=0, label="measured"),
+        line([0, 0.8], [0, 0.8], color="0.6", linewidth=0.8, zorder=0, label="equal"),
+        title="(b) cell by cell", xlabel="measured test loss", ylabel="computed", xlim=(0, 0.8),
+        ylim=(0, 0.8), aspect="equal", legend={"loc": "upper left"},
+    )  # fmt: skip
 
 
-def draw_errors(axes, along, values, name, xs, title):
+def draw_errors(axes, along, values, xs, title, **scale):
     """(c) or (d)."""
-    for j, (x, (colour, style, marker)) in enumerate(zip(xs, LOOKS)):
-        axes.plot(
-            along,
-            values[:, j],
-            color=colour,
-            linestyle=style,
-            marker=marker,
-            markersize=3,
-            label=f"$x={x:g}$",
-        )
     ends = np.array([along[0], along[-1]], dtype=float)
     guide = 1.5 * values[0].max() * (ends / ends[0]) ** -0.5
-    axes.plot(ends, guide, color="0.6", linewidth=0.8, label="slope $-1/2$")
-    axes.set(yscale="log", ylabel="relative error", title=title)
-    axes.set_xscale("log") if name == "$d$" else log_axis(axes, along, name)
-    axes.set_xlabel(name)
-    axes.legend(
-        loc="lower left", ncols=3, handlelength=2.0, columnspacing=0.7, borderaxespad=0.1, labelspacing=0.25
-    )
+    panel(
+        axes,
+        *(line(along, of_x, **look, label=f"$x={x:g}$") for of_x, x, look in zip(values.T, xs, LOOKS)),
+        line(ends, guide, color="0.6", linewidth=0.8, label="slope $-1/2$"),
+        yscale="log", ylabel="relative error", title=title, **scale,
+        legend={"loc": "lower left", "ncols": 3, "handlelength": 2.0, "columnspacing": 0.7,
+                "borderaxespad": 0.1, "labelspacing": 0.25},
+    )  # fmt: skip
     axes.set_ylim(bottom=values.min() / 6)  # room for the legend
 
 
@@ -190,29 +141,19 @@ def slopes(along, values):
 
 
 def report(size, cells, map_, computed, values):
-    """The printed lines."""
-    snrs, Ns, losses = map_
-    line = br.boundary_constant(SimpleNamespace(snrs=snrs, Ns=Ns, test_loss=losses[:, :, None]), LEVEL)
-    measured = br.boundary_constant(cells, LEVEL)
+    line, measured = br.boundary_constant(map_, LEVEL), br.boundary_constant(cells, LEVEL)
     mean = cells.mean("test_loss")
     known = np.isfinite(mean)
-    away = np.abs(mean - computed)[known]
-    same = np.mean((mean > LEVEL)[known] == (computed > LEVEL)[known])
+    away, same = np.abs(mean - computed)[known], ((mean > LEVEL) == (computed > LEVEL))[known].mean()
     until = [d for d in size["d"] if d <= 10**4]
     xs = ", ".join(f"{x:g}" for x in size["xs"])
     return [
-        (
-            f"N SNR^2 at test loss {LEVEL}: computed {float(line):.0f}, nothing fitted; measured"
-            f" {float(measured):.0f} +- {measured.spread:.0f} at d = {BASE.d}; the paper draws 1000"
-        ),
-        (
-            f"cells of the figure small_steps: {same:.1%} on the computed side of {LEVEL}; difference median"
-            f" {np.median(away):.3f}, largest {away.max():.3f}"
-        ),
-        (
-            f"error of the limit over d = 1e2 to {until[-1]:.0e}, slope at x = {xs}:"
-            f" {slopes(until, values['d'][: len(until)])}"
-        ),
+        f"N SNR^2 at test loss {LEVEL}: computed {float(line):.0f}, nothing fitted; measured "
+        f"{float(measured):.0f} +- {measured.spread:.0f} at d = {BASE.d}; the paper draws 1000",
+        f"cells of the figure small_steps: {same:.1%} on the computed side of {LEVEL}; difference median "
+        f"{np.median(away):.3f}, largest {away.max():.3f}",
+        f"error of the limit over d = 1e2 to {until[-1]:.0e}, slope at x = {xs}: "
+        f"{slopes(until, values['d'][: len(until)])}",
         f"error over d_h at d = 1e7, slope at the same x: {slopes(size['d_h'], values['d_h'])}",
         f"error at d = {size['d'][-1]:.0e}, d_h = {size['wide']}: "
         + ", ".join(f"{e:.2%} at x = {x:g}" for x, e in zip(size["xs"], values["d"][-1])),
@@ -221,41 +162,36 @@ def report(size, cells, map_, computed, values):
 
 def make(options):
     """Compute the map and the errors, draw the four panels, return a Result."""
-    size = sizes(options.quick)
-    cells = measured_cells(options)
-    snrs, Ns, losses = computed_map(options, cells, size["map"])
-    computed = limit_diagram(cells.snrs, cells.Ns, base=BASE)
-    values, rows = errors(options, size)
+    size, cells = sizes(options.quick), measured_cells(options)
+    map_, rows = computed_map(options, cells, size["map"]), list(errors(options, size))
+    computed = br.limit_diagram(cells.snrs, cells.Ns, base=BASE)
+    values = {  # (places, xs)
+        name: np.reshape(
+            [row[-1] for row in rows if row[0] == f"error against {name}"], (-1, len(size["xs"]))
+        )
+        for name in ("d", "d_h")
+    }
     figure = plt.figure(figsize=(WIDTH, 5.2))
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.25, 1])
     left, right = upper.subplots(1, 2, width_ratios=[1.75, 1])
-    upper.colorbar(draw_map(left, snrs, Ns, losses, cells), ax=left, label="test loss")
-    upper.legend(
-        *left.get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=3,
-        facecolor="0.6",
-        frameon=True,
-        edgecolor="none",
-    )
+    upper.colorbar(draw_map(left, map_, cells), ax=left, label="test loss")
+    look = {"facecolor": "0.6", "frameon": True, "edgecolor": "none"}
+    upper.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, **look)
     draw_scatter(right, cells, computed)
     left, right = lower.subplots(1, 2)
-    draw_errors(
-        left, size["d"], values["d"], "$d$", size["xs"], f"(c) error against $d$, $d_h={size['wide']}$"
-    )
-    draw_errors(right, size["d_h"], values["d_h"], "$d_h$", size["xs"], "(d) error against $d_h$, $d=10^7$")
-    rows = [
-        ["map", "", "", snr, N, losses[i, j], ""] for i, snr in enumerate(snrs) for j, N in enumerate(Ns)
-    ] + rows
-    header = ["what", "d", "d_h", "snr or x", "N or measured", "computed", "relative error"]
-    filled = {"cell_seeds": len(cells.seeds), "level": LEVEL, "xs": ", ".join(f"{x:g}" for x in size["xs"])}
-    caption = CAPTION.format(d=BASE.d, wide=size["wide"], seeds=size["seeds"], **filled)
-    return finish(
-        options,
-        "boundary",
-        figure,
-        caption,
-        [header, *rows],
-        report(size, cells, (snrs, Ns, losses), computed, values),
-        {"base": BASE.values(), **size},
-    )
+    title = f"(c) error against $d$, $d_h={size['wide']}$"
+    draw_errors(left, size["d"], values["d"], size["xs"], title, xscale="log", xlabel="$d$")
+    title = "(d) error against $d_h$, $d=10^7$"
+    draw_errors(right, size["d_h"], values["d_h"], size["xs"], title, log_x=(size["d_h"], "$d_h$"))
+    table = [
+        ["what", "d", "d_h", "snr or x", "N or measured", "computed", "relative error"],
+        *(["map", "", "", snr, N, map_.test_loss[i, j, 0], ""] for i, snr in enumerate(map_.snrs)
+          for j, N in enumerate(map_.Ns)),
+        *rows,
+    ]  # fmt: skip
+    caption = CAPTION.format(
+        d=BASE.d, wide=size["wide"], seeds=size["seeds"], cell_seeds=len(cells.seeds), level=LEVEL,
+        xs=", ".join(f"{x:g}" for x in size["xs"]),
+    )  # fmt: skip
+    lines = report(size, cells, map_, computed, values)
+    return finish(options, "boundary", figure, caption, table, lines, {"base": BASE.values(), **size})

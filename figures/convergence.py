@@ -1,15 +1,18 @@
 """The time to reach a training loss, against T1 and T2."""
 
+from collections import namedtuple
+from functools import partial
+
 import numpy as np
 
 import benign_ref as br
 from benign_ref.experiments import convergence
+from benign_ref.experiments.convergence import HOLD_AT, local_slopes
 from benign_ref.experiments.theorem import verdict
 from benign_ref.paper.theorems import ORDERS
-from benign_ref.runtime.resume import compute
 
-from .common import WIDTH, finish, plt
-from .convergence_panels import MOVED, draw_epsilon, draw_legend, draw_moved, draw_slopes
+from .common import compute, finish
+from .convergence_panels import MOVED, draw
 
 TITLE = "convergence time against the theory's orders, in both regimes"
 CAPTION = """
@@ -46,183 +49,181 @@ SIZES = {  # base: N and epsilon of the runs in which all but epsilon moves; hal
     "full": {"base": (8, 1e-3), "N": 8, "values": convergence.VALUES, "seeds": 4,
              "epsilon_seeds": 3, "half_decades": 6, "limit": True},
 }  # fmt: skip
-
-
-def settings_moved(size):
-    """{(regime, name): the Settings of its values}."""
-    bases = {regime: convergence.base_setting(regime, *size["base"]) for regime in ORDERS}
-    return {
-        (regime, name): [convergence.moved(base, name, factor) for factor in size["values"][regime][name]]
-        for regime, base in bases.items() for name in size["values"][regime]
-    }  # fmt: skip
+# Of one thing that moves in one regime: its values x (n,), T and the attention a on the winner at the end
+# (n, seeds), and T in the limit (n, half decades), of no half decades where it is not computed
+Moved = namedtuple("Moved", "x T a limit")
+# Of the runs through all epsilon (k,): T (k, seeds), T with attention held (from index HOLD_AT on, seeds),
+# attention of the three rows (k, 3), mean over seeds
+Passed = namedtuple("Passed", "epsilon T held attention")
 
 
 def measure(which, options):
-    """Times and a (see convergence.time_of), {(regime, name): (values, seeds)} each; {regime: [(passages,
-    held), ...]} by seed; and the limit's times, {(regime, name): (values, half decades)}. RuntimeError if a
-    run left its regime or did not reach epsilon.
+    """{(regime, name): Moved}, {regime: Passed}. RuntimeError if a run left its regime or did not reach
+    epsilon.
     """
     size = SIZES[which]
-    values, until = size["values"], (size["half_decades"], size["N"])
-    base = {regime: convergence.base_setting(regime, *size["base"]).values() for regime in ORDERS}
+    bases, until = bases_of(size), (size["half_decades"], size["N"])
+    computed = partial(compute, options=options, base={regime: s.values() for regime, s in bases.items()})
     keys = [
-        (regime, name, factor) for regime in ORDERS for name, of in values[regime].items() for factor in of
+        (regime, name, factor)
+        for regime in ORDERS
+        for name, of in size["values"][regime].items()
+        for factor in of
     ]
-
-    def computed(part, function, tasks, what="runs"):
-        return compute(f"convergence{part}-{which}", function, tasks, options, what, base=base)
-
-    tasks = [(regime, options.seed + k, *until) for regime in ORDERS for k in range(size["epsilon_seeds"])]
-    kept = computed("-epsilon", convergence.passages, tasks)
-    runs = {regime: [kept[task] for task in tasks if task[0] == regime] for regime in ORDERS}
-    tasks = [(*key, options.seed + k, *size["base"]) for key in keys for k in range(size["seeds"])]
-    kept = computed("", convergence.time_of, tasks)
-    for task in tasks:
-        T, S_ss, S_s2, _ = kept[task]
+    runs = computed(
+        f"convergence-epsilon-{which}", convergence.passages, what="runs",
+        tasks=[(regime, seed, *until) for regime in ORDERS for seed in options.seeds(size["epsilon_seeds"])],
+    )  # fmt: skip
+    ends = computed(
+        f"convergence-{which}", convergence.time_of, what="runs",
+        tasks=[(*key, seed, *size["base"]) for key in keys for seed in options.seeds(size["seeds"])],
+    )  # fmt: skip
+    for task, (T, S_ss, S_s2, _) in ends.items():
         if not np.isfinite(T) or (S_ss > S_s2) != (task[0] == "benign"):
             seen = f"T={T}, the signal attends {S_ss:.3g} to itself, {S_s2:.3g} to xi_2"
             raise RuntimeError(f"the run {task} left its regime, or did not reach epsilon: {seen}")
-    table = {key: [kept[task] for task in tasks if task[:3] == key] for key in keys}
-    tasks, limits = [(*key, *until) for key in keys], {}
-    if size["limit"]:
-        limits = computed("-limit", convergence.limit_times, tasks, "runs of the limit")
+    limits = {} if not size["limit"] else computed(
+        f"convergence-limit-{which}", convergence.limit_times, what="runs of the limit",
+        tasks=[(*key, *until) for key in keys],
+    )  # fmt: skip
+    moves = {}
+    for regime, name in dict.fromkeys(key[:2] for key in keys):
+        factors = size["values"][regime][name]
+        of_runs, limit = (
+            np.reshape(
+                [row for task, row in kept.items() if task[:2] == (regime, name)], (len(factors), *shape)
+            )
+            for kept, shape in ((ends, (-1, 4)), (limits, (-1,)))
+        )
+        x = [MOVED[name][0](convergence.moved(bases[regime], name, factor)) for factor in factors]
+        moves[regime, name] = Moved(x, of_runs[..., 0].astype(int), of_runs[..., 3], limit)
+    return moves, {
+        regime: passed_of([run for task, run in runs.items() if task[0] == regime]) for regime in ORDERS
+    }
 
-    def by_moved(rows):
-        moved = dict.fromkeys(key[:2] for key in rows)
-        return {key: np.array([row for of, row in rows.items() if of[:2] == key]) for key in moved}
 
-    times, shares = (
-        by_moved({key: [row[column] for row in rows] for key, rows in table.items()}) for column in (0, 3)
-    )
-    return times, shares, runs, by_moved(limits)
+def bases_of(size):
+    """The Setting at the base, by regime."""
+    return {regime: convergence.base_setting(regime, *size["base"]) for regime in ORDERS}
+
+
+def passed_of(runs):
+    """Passed of the runs of all seeds, up to the last epsilon that all reach."""
+    count = min(len(passages) for passages, _ in runs)
+    table = np.array([passages[:count] for passages, _ in runs])  # (seeds, k, 5)
+    held = np.array([times for _, times in runs])
+    return Passed(table[0, :, 0], table[:, :, 1].T, held.T, table[:, :, 2:].mean(axis=0))
 
 
 def fit_of(x, T):
     """The PowerLaw through all runs; x (values,), T (values, seeds)."""
-    T = np.asarray(T, dtype=float)
-    return br.fit_power_law(np.repeat(x, T.shape[1]), T.ravel())
+    return br.fit_power_law(np.repeat(x, T.shape[1]), np.ravel(T))
 
 
-def epsilon_table(runs):
-    """epsilon (k,), T (k, seeds), T with attention held (from index HOLD_AT on, seeds), attention of the
-    three rows (k, 3): mean over seeds.
-    """
-    count = min(len(passages) for passages, _ in runs)
-    table = np.array([passages[:count] for passages, _ in runs])  # (seeds, k, 5)
-    held = np.array([times for _, times in runs])
-    return table[0, :, 0], table[:, :, 1].T, held.T, table[:, :, 2:].mean(axis=0)
+def other_fits(of, half_decades):
+    """{what: PowerLaw} of T a^2, and of T in the limit at every other half decade of epsilon it reaches."""
+    limit = zip(of.limit.T[::2], convergence.half_decades(half_decades)[::2])
+    return {"T a^2": fit_of(of.x, of.T * of.a**2)} | {
+        f"limit {epsilon:.0e}": br.fit_power_law(of.x, T) for T, epsilon in limit if np.isfinite(T).all()
+    }
 
 
 def make(options):
     """The figure, its numbers and its caption."""
-    which = options.size
-    size, (times, shares, runs, limit) = SIZES[which], measure(which, options)
-    settings, tables = settings_moved(size), {regime: epsilon_table(of) for regime, of in runs.items()}
-    values = {key: [MOVED[key[1]][0](s) for s in of_key] for key, of_key in settings.items()}
-    fits = {key: fit_of(x, times[key]) for key, x in values.items()}
-    fits |= {(regime, "epsilon"): fit_of(tables[regime][0], tables[regime][1]) for regime in ORDERS}
-    others = {key: {"T a^2": fit_of(x, times[key] * shares[key] ** 2)} for key, x in values.items()}
-    for key in limit:
-        for k, epsilon in enumerate(convergence.half_decades(size["half_decades"])):
-            if k % 2 == 0 and np.isfinite(limit[key][:, k]).all():
-                others[key][f"limit {epsilon:.0e}"] = br.fit_power_law(values[key], limit[key][:, k])
-    figure, grid = plt.subplots(3, 3, figsize=(WIDTH, 7.0))
-    draw_epsilon(grid[0], tables, fits)
-    for axes, letter, name in zip(grid.ravel()[3:], "defgh", list(MOVED)[1:]):
-        draw_moved(axes, name, letter, settings, times, fits, limit)
-    draw_slopes(grid[2, 2], fits)
-    draw_legend(figure, limit)
+    size, (moves, passed) = SIZES[options.size], measure(options.size, options)
+    fits = {key: fit_of(of.x, of.T) for key, of in moves.items()}
+    fits |= {(regime, "epsilon"): fit_of(of.epsilon, of.T) for regime, of in passed.items()}
+    others = {key: other_fits(of, size["half_decades"]) for key, of in moves.items()}
     header = ["what", "regime", "moved", "value", "seed", "number", "low", "high"]
-    rows = rows_of(values, times, shares, tables, fits, others, limit, options)
     caption = CAPTION.format(N=size["N"], epsilon=size["base"][1], seeds=size["seeds"],
-                             few=size["epsilon_seeds"], **findings(tables, fits))  # fmt: skip
-    bases = {regime: convergence.base_setting(regime, *size["base"]).values() for regime in ORDERS}
+                             few=size["epsilon_seeds"], **findings(passed, fits))  # fmt: skip
+    bases = {regime: s.values() for regime, s in bases_of(size).items()}
     return finish(
-        options,
-        "convergence",
-        figure,
-        caption,
-        [header, *rows],
-        lines_of(tables, fits, others, shares),
-        {"bases": bases, "seeds": size["seeds"]},
-    )
+        options, "convergence", draw(moves, passed, fits), caption,
+        [header, *rows_of(moves, passed, options.seed), *rows_of_fits(fits, others)],
+        lines_of(moves, passed, fits, others), {"bases": bases, "seeds": size["seeds"]},
+    )  # fmt: skip
 
 
-def findings(tables, fits):
+def findings(passed, fits):
     """What the caption says was found."""
-    verdicts = [
+    verdicts = (
         f"{name}, {regime}: {fits[regime, name].exponent:.2f}, claimed {ORDERS[regime][name]:g}, "
         + verdict(fits[regime, name][1:3], ORDERS[regime][name]) for name in MOVED for regime in ORDERS
-    ]  # fmt: skip
-    moves = []
-    for regime, (_, _, _, attention) in tables.items():
-        rows = zip(("the signal", "xi_2", "xi_i"), attention[convergence.HOLD_AT], attention[-1], strict=True)
-        shown = ", ".join(f"{start:.4f} to {end:.4f} in the row of {row}" for row, start, end in rows)
-        moves.append(f"{shown} ({regime})")
-    last = min(epsilon[-1] for epsilon, *_ in tables.values())
+    )  # fmt: skip
+    names = "the signal", "xi_2", "xi_i"
+    moves = (
+        ", ".join(f"{S[HOLD_AT]:.4f} to {S[-1]:.4f} in the row of {row}"
+                  for row, S in zip(names, of.attention.T))
+        + f" ({regime})" for regime, of in passed.items()
+    )  # fmt: skip
+    last = min(of.epsilon[-1] for of in passed.values())
     return {"verdicts": "; ".join(verdicts), "last": last, "from_to": "; from ".join(moves)}
 
 
-def rows_of(values, times, shares, tables, fits, others, limit, options):
-    """The CSV: every T, attention, the local slopes, the fits with their intervals and the theory's
-    exponents.
-    """
-    found = []
-    for (regime, name), x in values.items():
+def rows_of(moves, passed, first):
+    """The CSV: every T, attention and the local slopes; seeds from `first` on."""
+    for (regime, name), (x, *of_key, limit) in moves.items():
         for k, one in enumerate(x):
-            for what, of_key in (("T", times), ("attention on the winner, all rows", shares)):
-                of_seeds = enumerate(of_key[regime, name][k], options.seed)
-                found += [(what, regime, name, one, seed, number, "", "") for seed, number in of_seeds]
-            if limit:
-                T = limit[regime, name][k, convergence.HOLD_AT]
-                found.append(("T in the limit", regime, name, one, "", T, "", ""))
-    for regime, (epsilon, T, held, attention) in tables.items():
-        from_there = epsilon[convergence.HOLD_AT :]
-        for what, x, of_seeds in (("T", epsilon, T), ("T, attention held", from_there, held)):
-            for seed, Ts in enumerate(of_seeds.T, options.seed):
-                found += [(what, regime, "epsilon", one, seed, T, "", "") for one, T in zip(x, Ts)]
-                slopes = zip(*convergence.local_slopes(x, Ts))
-                found += [
-                    (what.replace("T", "local slope"), regime, "epsilon", middle, seed, slope, "", "")
-                    for middle, slope in slopes
-                ]
-        for row, of_row in zip(("signal's", "xi_2's", "xi_i's"), attention.T):
-            what = f"attention of the {row} row on the winner"
-            found += [(what, regime, "epsilon", one, "mean", S, "", "") for one, S in zip(epsilon, of_row)]
+            for what, of in zip(("T", "attention on the winner, all rows"), of_key):
+                for seed, number in enumerate(of[k], first):
+                    yield what, regime, name, one, seed, number, "", ""
+            for T in limit[k, HOLD_AT : HOLD_AT + 1]:
+                yield "T in the limit", regime, name, one, "", T, "", ""
+    for regime, (epsilon, T, held, attention) in passed.items():
+        series = []
+        for what, x, of_seeds in (("T", epsilon, T), ("T, attention held", epsilon[HOLD_AT:], held)):
+            for seed, of in enumerate(of_seeds.T, first):
+                series.append((what, seed, x, of))
+                series.append((what.replace("T", "local slope"), seed, *local_slopes(x, of)))
+        for row, of in zip(("signal's", "xi_2's", "xi_i's"), attention.T):
+            series.append((f"attention of the {row} row on the winner", "mean", epsilon, of))
+        for what, seed, x, of in series:
+            yield from ((what, regime, "epsilon", one, seed, number, "", "") for one, number in zip(x, of))
+
+
+def rows_of_fits(fits, others):
+    """Its end: the fits with their intervals and the theory's exponents."""
     for (regime, name), fit in fits.items():
         for what, one in {"T": fit, **others.get((regime, name), {})}.items():
-            found.append((f"fitted slope, {what}", regime, name, "", "", one.exponent, one.low, one.high))
-        found.append(("theory's slope", regime, name, "", "", ORDERS[regime][name], "", ""))
-    return found
+            yield f"fitted slope, {what}", regime, name, "", "", one.exponent, one.low, one.high
+        yield "theory's slope", regime, name, "", "", ORDERS[regime][name], "", ""
 
 
-def lines_of(tables, fits, others, shares):
+def slope_in_words(name, regime, moves, fits, others):
+    """The slopes of T in one moved thing, beside the theory's."""
+    fit, theory = fits[regime, name], ORDERS[regime][name]
+    text = f"  {name}, {regime}: {fit.exponent:.3f} [{fit.low:.3f}, {fit.high:.3f}] ({theory:g})"
+    if (regime, name) in moves:
+        a, (of_a, *of_limit) = moves[regime, name].a.mean(axis=1), others[regime, name].items()
+        text += f"; T a^2 {of_a[1].exponent:.3f}, a from {a.min():.2f} to {a.max():.2f}"
+        limit = ", ".join(f"{what[6:]}: {one.exponent:.2f}" for what, one in of_limit)
+        text += f"; T in the limit at epsilon = {limit}" * bool(limit)
+    return text
+
+
+def lines_of(moves, passed, fits, others):
     """What is printed: all slopes beside the theory's, local slopes in epsilon, and whose attention is still
     moving.
     """
     lines = [
-        "slope of T [95% interval] (the theory's); slope of T a^2, a the attention on the winner at the end:"
+        "slope of T [95% interval] (the theory's); slope of T a^2, a the attention on the winner at the end:",
+        *(slope_in_words(name, regime, moves, fits, others) for name in MOVED for regime in ORDERS),
     ]
-    for name in MOVED:
-        for regime in ORDERS:
-            fit, other = fits[regime, name], dict(others.get((regime, name), {}))
-            text = f"  {name}, {regime}: {fit.exponent:.3f} [{fit.low:.3f}, {fit.high:.3f}]"
-            text += f" ({ORDERS[regime][name]:g})"
-            if other:
-                a = shares[regime, name].mean(axis=1)
-                text += f"; T a^2 {other.pop('T a^2').exponent:.3f}, a from {a.min():.2f} to {a.max():.2f}"
-            if other:
-                limit = ", ".join(f"{what[6:]}: {one.exponent:.2f}" for what, one in other.items())
-                text += f"; T in the limit at epsilon = {limit}"
-            lines.append(text)
-    at = convergence.HOLD_AT
-    for regime, (epsilon, T, held, attention) in tables.items():
-        slopes = convergence.local_slopes(epsilon, T.mean(axis=1))[1]
-        shown = ", ".join(f"{one:.3f}" for one in slopes)
-        lines.append(f"{regime}, local slopes by half decades of epsilon to {epsilon[-1]:.0e}: {shown}")
-        slopes = convergence.local_slopes(epsilon[at:], held.mean(axis=1))[1]
-        lines.append("  with attention held from 1e-3 on: " + ", ".join(f"{one:.3f}" for one in slopes))
-        change = (attention[-1] - attention[at]) * (1, 1, 6)  # M = 8: six rows of small tokens
-        share = f"{100 * change[2] / change.sum():.1f}% of the change is in the rows of xi_i"
-        lines.append(f"  attention on the winner from 1e-3 to {epsilon[-1]:.0e}: {share}")
+    for regime, (epsilon, T, held, attention) in passed.items():
+        own, of_held = (
+            local_slopes(epsilon, T.mean(axis=1)),
+            local_slopes(epsilon[HOLD_AT:], held.mean(axis=1)),
+        )
+        change = (attention[-1] - attention[HOLD_AT]) * (1, 1, 6)  # M = 8: six rows of small tokens
+        lines += [
+            f"{regime}, local slopes by half decades of epsilon to {epsilon[-1]:.0e}: " + in_words(own[1]),
+            "  with attention held from 1e-3 on: " + in_words(of_held[1]),
+            f"  attention on the winner from 1e-3 to {epsilon[-1]:.0e}: "
+            f"{100 * change[2] / change.sum():.1f}% of the change is in the rows of xi_i",
+        ]
     return lines
+
+
+def in_words(slopes):
+    return ", ".join(f"{slope:.3f}" for slope in slopes)

@@ -3,10 +3,11 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benign_ref.experiments import convergence
+from benign_ref.experiments.convergence import HOLD_AT, local_slopes
 from benign_ref.paper.theorems import ORDERS
 
-from .common import legend_below, log_axis, mark
+from .common import WIDTH, legend_below, mark, plt
+from .panels import bars, level, line, panel
 
 LOOKS = {"benign": ("#0072B2", "-", "o"), "harmful": ("#D55E00", (0, (6, 1.5, 1, 1.5)), "s")}
 MOVED = {  # what is moved: its value at a Setting, its name in mathematics
@@ -20,32 +21,31 @@ MOVED = {  # what is moved: its value at a Setting, its name in mathematics
 SMALL = {"handlelength": 2.2, "fontsize": 6.5, "labelspacing": 0.25, "borderpad": 0.1}  # of legends
 
 
-def law_line(axes, x, T, regime, name, fit, theory):
+def law_marks(x, T, regime, fit, theory):
     """Runs, their fit, and the theory's slope through their geometric middle."""
-    colour, style, marker = LOOKS[regime]
-    x, T = np.asarray(x, dtype=float), np.asarray(T, dtype=float)
+    (colour, style, marker), ends = LOOKS[regime], np.array([np.min(x), np.max(x)], dtype=float)
     hollow = {"markersize": 3.2, "markerfacecolor": "none", "markeredgewidth": 0.8}
-    axes.plot(np.repeat(x, T.shape[1]), T.ravel(), marker, color=colour, **hollow)
-    ends = np.array([x.min(), x.max()])
     label = f"{regime} ${fit.exponent:.2f}$ (${theory:g}$)"
-    axes.plot(ends, fit.prefactor * ends**fit.exponent, color=colour, linestyle=style, label=label)
-    middle = np.exp(np.log(x).mean()), np.exp(np.log(T).mean())
-    axes.plot(ends, middle[1] * (ends / middle[0]) ** theory, color="black", linestyle=":", linewidth=0.9)
+    claimed = np.exp(np.log(T).mean()) * (ends / np.exp(np.log(x).mean())) ** theory
+    return [
+        line(np.repeat(x, T.shape[1]), T.ravel(), marker, color=colour, **hollow),
+        line(ends, fit.prefactor * ends**fit.exponent, color=colour, linestyle=style, label=label),
+        line(ends, claimed, color="black", linestyle=":", linewidth=0.9),
+    ]
 
 
-def draw_moved(axes, name, letter, settings, times, fits, limit):
+def draw_moved(axes, name, letter, moves, fits):
     """T against one moved quantity, in both regimes."""
-    value, symbol = MOVED[name]
-    ticks = set()
+    marks, symbol = [], MOVED[name][1]
     for regime in ORDERS:
-        x = [value(s) for s in settings[regime, name]]
-        law_line(axes, x, times[regime, name], regime, name, fits[regime, name], ORDERS[regime][name])
-        if limit:
-            computed = limit[regime, name][:, convergence.HOLD_AT]
-            axes.plot(x, computed, "x", color="black", markersize=3, markeredgewidth=0.7)
-        ticks |= {float(f"{one:.2g}") for one in x}
-    axes.set(yscale="log", ylabel="steps $T$", title=f"({letter}) moving {symbol}")
-    log_axis(axes, spaced(sorted(ticks), (max(ticks) / min(ticks)) ** 0.22), symbol)
+        x, T, _, limit = moves[regime, name]
+        marks += law_marks(x, T, regime, fits[regime, name], ORDERS[regime][name])
+        marks += [
+            line(x, T, "x", color="black", markersize=3, markeredgewidth=0.7) for T in limit.T[HOLD_AT:][:1]
+        ]
+    ticks = sorted({float(f"{one:.2g}") for regime in ORDERS for one in moves[regime, name].x})
+    title, wide = f"({letter}) moving {symbol}", (ticks[-1] / ticks[0]) ** 0.22
+    panel(axes, *marks, title=title, yscale="log", ylabel="steps $T$", log_x=(spaced(ticks, wide), symbol))
     plain_steps(axes)
 
 
@@ -68,53 +68,48 @@ def spaced(ticks, factor):
     return chosen
 
 
-def mean_slopes(x, T):
-    """Local slopes of T (values, seeds) over x, means over seeds, at the geometric middles of x."""
-    slopes = [convergence.local_slopes(x, of_seed) for of_seed in T.T]
-    return slopes[0][0], np.mean([slope for _, slope in slopes], axis=0)
-
-
-def draw_epsilon(panels, tables, fits):
+def draw_epsilon(panels, passed, fits):
     """T against epsilon, its local slopes, and the attention that is still moving."""
-    a, b, c = panels
-    for regime, (epsilon, T, held, attention) in tables.items():
+    a, b, c = [], [], []
+    for regime, (epsilon, T, held, attention) in passed.items():
         colour, style, marker = LOOKS[regime]
-        law_line(a, epsilon, T, regime, "epsilon", fits[regime, "epsilon"], -1)
-        look = {"color": colour, "markersize": 3.2}
-        b.plot(*mean_slopes(epsilon, T), marker, linestyle=style, label=regime, **look)
-        if len(held) > 1:
-            from_there = mean_slopes(epsilon[convergence.HOLD_AT :], held)
-            b.plot(*from_there, marker, linestyle=":", markerfacecolor="white", label="held", **look)
-        for j, line in enumerate((":", "--", style)):
-            c.plot(epsilon, attention[:, j], marker=marker if j == 2 else None, linestyle=line, **look)
-    b.axhline(-1, color="black", linewidth=0.9, linestyle=":")
+        a += law_marks(epsilon, T, regime, fits[regime, "epsilon"], -1)
+        look, held_on = {"color": colour, "markersize": 3.2}, {"linestyle": ":", "markerfacecolor": "white"}
+        for x, times, own in ((epsilon, T, {"linestyle": style, "label": regime}),
+                              (epsilon[HOLD_AT:], held, {"label": "held", **held_on})):  # fmt: skip
+            middles, slopes = local_slopes(x, times.T)
+            b += [line(middles, slopes.mean(axis=0), marker, **look, **own)] * (slopes.size > 0)
+        rows = zip(attention.T, (":", "--", style), (None, None, marker))
+        c += [line(epsilon, of_row, marker=of, linestyle=its, **look) for of_row, its, of in rows]
+    names = {":": "signal's row", "--": r"row of $\xi_2$", "-": r"rows of $\xi_i,\ i\geq 3$"}
+    c += [line([], [], linestyle=its, color="black", label=name) for its, name in names.items()]
+    panel(panels[0], *a, yscale="log", ylabel="steps $T$", title=r"(a) moving $\epsilon$")
+    plain_steps(panels[0])
+    panel(panels[1], *b, level(-1, color="black", linewidth=0.9, linestyle=":"), ylim=(-1.42, -0.25),
+          ylabel=r"$d\,\log T\,/\,d\,\log\epsilon$", title=r"(b) local slopes of (a)",
+          legend={"ncols": 2, "loc": "upper center", "columnspacing": 0.8, **SMALL})  # fmt: skip
+    panel(panels[2], *c, ylabel="attention on the winner", title="(c) attention on the way", ylim=(0, 1.05),
+          legend={"loc": "center left", "bbox_to_anchor": (0.02, 0.55), **SMALL})  # fmt: skip
     for axes in panels:
         axes.set(xscale="log", xlabel=r"$\epsilon$", xlim=(1.3 * epsilon[0], epsilon[-1] / 1.3))
         axes.xaxis.set_major_locator(LogLocator())
         axes.xaxis.set_minor_locator(NullLocator())
-    a.set(yscale="log", ylabel="steps $T$", title=r"(a) moving $\epsilon$")
-    plain_steps(a)
-    b.set(ylabel=r"$d\,\log T\,/\,d\,\log\epsilon$", title=r"(b) local slopes of (a)", ylim=(-1.42, -0.25))
-    b.legend(ncols=2, loc="upper center", columnspacing=0.8, **SMALL)
-    c.set(ylabel="attention on the winner", title="(c) attention on the way", ylim=(0, 1.05))
-    for line, label in zip(
-        (":", "--", "-"), ("signal's row", r"row of $\xi_2$", r"rows of $\xi_i,\ i\geq 3$")
-    ):
-        c.plot([], [], linestyle=line, color="black", label=label)
-    c.legend(loc="center left", bbox_to_anchor=(0.02, 0.55), **SMALL)
 
 
 def draw_slopes(axes, fits):
     """All fitted slopes with their intervals, beside the theory's."""
-    for k, name in enumerate(MOVED):
-        for regime, shift in (("benign", -0.17), ("harmful", 0.17)):
-            fit, (colour, _, marker) = fits[regime, name], LOOKS[regime]
-            ends = [k + shift - 0.15, k + shift + 0.15]
-            axes.plot([ORDERS[regime][name]] * 2, ends, color="black", linewidth=1.0)
-            interval = [[fit.exponent - fit.low], [fit.high - fit.exponent]]
-            look = {"color": colour, "marker": marker, "markersize": 3.2, "capsize": 2, "linewidth": 0.9}
-            axes.errorbar(fit.exponent, k + shift, xerr=interval, **look)
-    axes.set(xlabel="slope of $T$", title="(i) slopes, 95% intervals")
+    marks, names = [], list(MOVED)
+    for (regime, name), (slope, low, high, _) in fits.items():
+        at, (colour, _, marker) = (
+            names.index(name) + {"benign": -0.17, "harmful": 0.17}[regime],
+            LOOKS[regime],
+        )
+        look = {"color": colour, "marker": marker, "markersize": 3.2, "capsize": 2, "linewidth": 0.9}
+        marks += [
+            line([ORDERS[regime][name]] * 2, [at - 0.15, at + 0.15], color="black", linewidth=1.0),
+            bars(slope, at, xerr=[[slope - low], [high - slope]], **look),
+        ]
+    panel(axes, *marks, xlabel="slope of $T$", title="(i) slopes, 95% intervals")
     axes.set_yticks(range(len(MOVED)), [symbol for _, symbol in MOVED.values()])
     axes.set_ylim(len(MOVED) - 0.5, -0.5)
 
@@ -125,5 +120,16 @@ def draw_legend(figure, limit):
             for regime, (colour, style, marker) in LOOKS.items()]  # fmt: skip
     theory = mark("the theory's slope", linestyle=":", linewidth=0.9)
     bar = mark("the theory's slope in (i)", marker="|", markersize=8)
-    crosses = [mark("the limit", marker="x", markersize=3, markeredgewidth=0.7)] * bool(limit)
+    crosses = [mark("the limit", marker="x", markersize=3, markeredgewidth=0.7)] * limit
     legend_below(figure, [*dots, theory, *crosses, bar], ncols=5)
+
+
+def draw(moves, passed, fits):
+    """The nine panels and their legend, as `measure` and the fits have it."""
+    figure, grid = plt.subplots(3, 3, figsize=(WIDTH, 7.0))
+    draw_epsilon(grid[0], passed, fits)
+    for axes, letter, name in zip(grid.ravel()[3:], "defgh", list(MOVED)[1:]):
+        draw_moved(axes, name, letter, moves, fits)
+    draw_slopes(grid[2, 2], fits)
+    draw_legend(figure, any(of.limit.size for of in moves.values()))
+    return figure

@@ -1,11 +1,9 @@
 """The paper's Figure 3 by the published protocol: training dynamics, benign."""
 
+from functools import partial
+
 from . import published_dynamics
-from .published_dynamics import CAPTION  # noqa: F401 - every figure has one
 
 TITLE = "the paper's Figure 3 by the published protocol: training dynamics, benign"
-
-
-def make(options):
-    """The figure, a Result."""
-    return published_dynamics.make(options, "fig3", "benign")
+CAPTION = published_dynamics.CAPTION
+make = partial(published_dynamics.make, name="fig3", regime="benign")

@@ -5,9 +5,10 @@ from matplotlib.ticker import NullLocator
 
 from benign_ref.experiments import dynamics
 from benign_ref.plots import BLUE, GREEN, PURPLE, VERMILLION, shade_phases
-from benign_ref.runtime.resume import compute
 
-from .common import LIMIT, ON_CURVES, WIDTH, finish, plt
+from .common import LIMIT, ON_CURVES, WIDTH, compute, finish, plt
+from .panels import level, line, panel
+from .published_dynamics import curves_of
 
 TITLE = "training dynamics at small steps, benign and harmful, with the three phases of T3"
 CAPTION = """
@@ -32,61 +33,50 @@ rows of the signal and of xi_2 has come a tenth of the way from 1/M to attending
 token that the signal's row ends on), III when both have come nine tenths. Drawn at the geometric mean over
 seeds.
 """
-ROW_COLOURS = {"s": BLUE, "2": VERMILLION, "i": GREEN}
-STYLES = {"s": "-", "2": (0, (6, 1.5, 1, 1.5))}
-NAMES = {"s": r"\mu", "2": r"\xi_2", "i": r"\xi_i"}
+ROWS = {"s": (BLUE, r"\mu"), "2": (VERMILLION, r"\xi_2"), "i": (GREEN, r"\xi_i")}  # whose row
+STYLES = {"s": "-", "2": (0, (6, 1.5, 1, 1.5))}  # of the token attended
+ATTENTION, PRODUCT = "row of ${}$ on ${}$", r"$\langle q_{{{}}}, k_{{{}}}\rangle$"
+ENDS = {"color": "black", "markersize": 5, "markeredgewidth": 0.6}  # of runs
 
 
-def line(axes, average, limit, name, label, **look):
+def of_pair(what, form, row, token):
+    """How a row's attention or product with a token is shown: colours tell the row, styles the token."""
+    return f"{what}_{row}{token}", form.format(ROWS[row][1], ROWS[token][1]), ROWS[row][0], STYLES[token]
+
+
+def panels_of(winner, most):
+    """The six panels: title, [(quantity, label, colour, style)], settings. most: the largest ratio shown."""
+    of_noise = "2s", "22", "i" + winner
+    attention = {"ylim": (-0.03, 1.03), "ylabel": "attention"}
+    return (
+        ("losses", [("train_loss", "training", BLUE, "-"), ("test_loss", "test", VERMILLION, STYLES["2"])],
+         {"yscale": "log", "ylabel": "loss"}),
+        ("values", [
+            ("V_plus", r"$V_+$", BLUE, "-"),
+            ("minus_V_minus", r"$-V_-$", PURPLE, ":"),
+            ("V_2", r"$|V_{n,2}|$", VERMILLION, STYLES["2"]),
+            ("V_i", r"$|V_{n,i}|,\ i\geq 3$", GREEN, (0, (1, 1))),
+        ], {"yscale": "log", "ylabel": r"$V$"}),
+        ("attention of the signal's row", [of_pair("S", ATTENTION, *pair) for pair in ("ss", "s2")],
+         attention),
+        (r"attention of the rows of $\xi_2$ and $\xi_i$",
+         [of_pair("S", ATTENTION, *pair) for pair in of_noise], attention),
+        ("queries and keys", [of_pair("P", PRODUCT, *pair) for pair in ("ss", "s2", *of_noise)],
+         {"ylabel": r"$\langle q, k\rangle$"}),
+        ("balance of the samples", [("slope_ratio", "mean; band: 2 standard deviations", BLUE, "-")],
+         # no mathtext: the PDF writer complains of the font of its prime
+         {"yscale": "log", "ylabel": "max |\u2113\u2032| / min |\u2113\u2032|", "ylim": (1, most)}),
+    )  # fmt: skip
+
+
+def marks_of(average, limit, name, label, colour, style):
     """One quantity: mean, band, and the limit's curve."""
-    steps = average.steps[1:]
-    axes.plot(steps, average.mean[name][1:], label=label, **look)
-    axes.fill_between(
-        steps, average.low[name][1:], average.high[name][1:], color=look["color"], alpha=0.22, linewidth=0
-    )
-    axes.plot(limit.steps[1:], limit.quantities[name][1:], **LIMIT)
-
-
-def draw_panels(panels, average, limit, M, winner):
-    """The six panels. In (c) to (e) the colour tells the row, the style the token attended."""
-    a, b, c, d, e, f = panels
-    pairs = "ss", "s2", "2s", "22", f"i{winner}"
-    shown = [
-        (a, "train_loss", "training", BLUE, "-"),
-        (a, "test_loss", "test", VERMILLION, STYLES["2"]),
-        (b, "V_plus", r"$V_+$", BLUE, "-"),
-        (b, "minus_V_minus", r"$-V_-$", PURPLE, ":"),
-        (b, "V_2", r"$|V_{n,2}|$", VERMILLION, STYLES["2"]),
-        (b, "V_i", r"$|V_{n,i}|,\ i\geq 3$", GREEN, (0, (1, 1))),
-        (f, "slope_ratio", "mean; band: 2 standard deviations", BLUE, "-"),
+    steps, band = average.steps[1:], (average.low[name][1:], average.high[name][1:])
+    return [
+        line(steps, average.mean[name][1:], label=label, color=colour, linestyle=style),
+        ("fill_between", (steps, *band), {"color": colour, "alpha": 0.22, "linewidth": 0}),
+        line(limit.steps[1:], limit.quantities[name][1:], **LIMIT),
     ]
-    for row, token in pairs:
-        look, names = (ROW_COLOURS[row], STYLES[token]), (NAMES[row], NAMES[token])
-        attention = "row of ${}$ on ${}$".format(*names)
-        product = r"$\langle q_{{{}}}, k_{{{}}}\rangle$".format(*names)
-        shown.append((c if row == "s" else d, f"S_{row}{token}", attention, *look))
-        shown.append((e, f"P_{row}{token}", product, *look))
-    for axes, name, label, colour, style in shown:
-        line(axes, average, limit, name, label, color=colour, linestyle=style)
-    for axes in (c, d):
-        axes.axhline(1 / M, color="0.4", linewidth=0.6, linestyle=":", label="1/M")
-        axes.set(ylim=(-0.03, 1.03), ylabel="attention")
-    a.plot([], [], label="limit", **LIMIT)
-    a.plot([], [], "|", color="black", markersize=5, markeredgewidth=0.6, label="ends of runs")
-    a.set(yscale="log", ylabel="loss")
-    b.set(yscale="log", ylabel=r"$V$")
-    b.yaxis.set_minor_locator(NullLocator())  # it spans many decades
-    e.set(ylabel=r"$\langle q, k\rangle$")
-    f.set(
-        ylabel="max |\u2113\u2032| / min |\u2113\u2032|", yscale="log"
-    )  # no mathtext: the PDF writer complains of the font of its prime
-    f.yaxis.set_major_formatter("{x:g}")
-    f.yaxis.set_minor_formatter("{x:g}")
-    f.set_ylim(bottom=1, top=max(1.5, 1.1 * np.nanmax(average.high["slope_ratio"])))
-    rows = "attention of the signal's row", r"attention of the rows of $\xi_2$ and $\xi_i$"
-    titles = ("losses", "values", *rows, "queries and keys", "balance of the samples")
-    for axes, letter, title in zip(panels, "abcdef", titles):
-        axes.set_title(f"({letter}) {title}", pad=11)
 
 
 def bounds_of(trajectories):
@@ -95,37 +85,35 @@ def bounds_of(trajectories):
     return np.exp(np.log(found).mean(axis=0)) if len(found) else np.full(2, np.nan)
 
 
-def paint(panels, trajectories, average, limit, s, bounds):
+def paint(panels, trajectories, average, limit, s, regime):
     """The six panels of one regime, one under the other."""
     winner = "s" if trajectories[0].phases.winner == "signal" else "2"
-    ends = [one.steps[-1] for one in trajectories]
-    draw_panels(panels, average, limit, s.M, winner)
-    for place, axes in enumerate(panels):
-        axes.set(xscale="log", xlim=(1, 1.05 * max(ends)))
-        shade_phases(axes, bounds)
-        corner = {0: "lower left", 1: "lower right"}.get(place, "upper left")
+    ends, most = [one.steps[-1] for one in trajectories], 1.1 * np.nanmax(average.high["slope_ratio"])
+    uniform = level(1 / s.M, color="0.4", linewidth=0.6, linestyle=":", label="1/M")
+    more = {"a": [line([], [], label="limit", **LIMIT), line([], [], "|", label="ends of runs", **ENDS)],
+            "c": [uniform], "d": [uniform]}  # fmt: skip
+    shown = zip(panels, "abcdef", panels_of(winner, max(1.5, most)))
+    for axes, letter, (title, curves, settings) in shown:
+        marks = [mark for curve in curves for mark in marks_of(average, limit, *curve)]
+        title = f"({letter}) {title}" + f", {regime}" * (letter == "a")
+        ranges = {"xscale": "log", "xlim": (1, 1.05 * max(ends)), **settings}
+        panel(axes, *marks, *more.get(letter, []), title=title, place={"pad": 11}, **ranges)
+        shade_phases(axes, bounds_of(trajectories))
+        corner = {"a": "lower left", "b": "lower right"}.get(letter, "upper left")
         axes.legend(loc=corner, handlelength=2.8, labelspacing=0.3, **ON_CURVES)
+    panels[1].yaxis.set_minor_locator(NullLocator())  # it spans many decades
+    panels[5].yaxis.set_major_formatter("{x:g}")
+    panels[5].yaxis.set_minor_formatter("{x:g}")
     panels[5].set_xlabel("iteration")
     at_the_bottom = panels[0].get_xaxis_transform()
-    panels[0].plot(
-        ends,
-        np.full(len(ends), 0.02),
-        "|",
-        transform=at_the_bottom,
-        color="black",
-        markersize=5,
-        markeredgewidth=0.6,
-    )
+    panels[0].plot(ends, np.full(len(ends), 0.02), "|", transform=at_the_bottom, **ENDS)
 
 
 def rows_of(trajectories, average, limit, seeds):
     """The numbers of the CSV: means with their bands, the limit, the end and the phases of every run."""
     runs = {f"seed {seed}": one for seed, one in zip(seeds, trajectories)}
     for name in dynamics.QUANTITIES:
-        bands = average.mean[name], average.low[name], average.high[name]
-        yield from (("mean", name, *row) for row in zip(average.steps.tolist(), *bands))
-        curve = zip(limit.steps.tolist(), limit.quantities[name])
-        yield from (("limit", name, *row, "", "") for row in curve)
+        yield from curves_of("mean", name, average, limit)
         for seed, one in runs.items():
             yield f"{seed}, end", name, one.steps[-1], one.quantities[name][-1], "", ""
     for label, one in {**runs, "limit": limit}.items():
@@ -133,68 +121,55 @@ def rows_of(trajectories, average, limit, seeds):
         yield label, "phase III begins", one.phases.settles, "", "", ""
 
 
+def time_in_words(what, times, in_limit):
+    """When something happens, mean and spread."""
+    spread = f"{np.mean(times):.0f} +- {np.std(times, ddof=1):.0f}"
+    return f"{what} at step {spread} (one sigma over seeds); in the limit {in_limit:.0f}"
+
+
 def lines_of(trajectories, limit, s, regime):
     """What is printed: phases found and their times, and what the end of the runs shows."""
-    phases = [one.phases for one in trajectories]
-    whole, winners = [one for one in phases if one.found], ", ".join(sorted({one.winner for one in phases}))
-    reached = sum(one.converged for one in trajectories)
-    lines = [
-        f"{regime}: epsilon = {s.epsilon:g} reached in {reached} of {len(phases)} runs; three phases found "
-        f"in {len(whole)} of {len(phases)}, on {winners}"
-    ]
+    whole = [one.phases for one in trajectories if one.phases.found]
+    of, winners = f"of {len(trajectories)}", ", ".join(sorted({one.phases.winner for one in trajectories}))
     names = {"leaves": "phase II begins", "settles": "phase III begins", "end": "the run ends"}
-    for name, what in names.items() if len(whole) > 1 else ():
-        times = np.array([getattr(one, name) for one in whole], dtype=float)
-        lines.append(
-            f"{what} at step {times.mean():.0f} +- {times.std(ddof=1):.0f} (one sigma over seeds); in the "
-            f"limit {getattr(limit.phases, name):.0f}"
-        )
     end = {name: np.array([one.quantities[name][-1] for one in trajectories]) for name in dynamics.QUANTITIES}
     shown = {"signal on signal": "S_ss", "signal on xi_2": "S_s2", "xi_2 on xi_2": "S_22",
              "xi_2 on signal": "S_2s"}  # fmt: skip
-    attention = ", ".join(f"{what} {end[name].mean():.4f}" for what, name in shown.items())
     test, largest = end["test_loss"], [one.quantities["slope_ratio"].max() for one in trajectories]
     return [
-        *lines,
-        f"attention at the end, mean over seeds, row of {attention}",
+        f"{regime}: epsilon = {s.epsilon:g} reached in {sum(one.converged for one in trajectories)} {of} "
+        f"runs; three phases found in {len(whole)} {of}, on {winners}",
+        *(time_in_words(what, [float(getattr(one, name)) for one in whole], getattr(limit.phases, name))
+          for name, what in names.items() if len(whole) > 1),
+        "attention at the end, mean over seeds, row of "
+        + ", ".join(f"{what} {end[name].mean():.4f}" for what, name in shown.items()),
         f"at the end: training loss <= {end['train_loss'].max():.3g}, test loss {test.min():.3g} to "
         f"{test.max():.3g} (limit {limit.quantities['test_loss'][-1]:.3g})",
         f"max |ell'| / min |ell'| over a whole run: {np.median(largest):.3g} in the median, at most "
         f"{max(largest):.3g}",
-    ]
+    ]  # fmt: skip
 
 
 def make(options):
     """Both regimes as one figure, a Result."""
-    size = options.size
-    seeds = range(options.seed, options.seed + (3 if options.quick else 10))
+    size, seeds = options.size, options.seeds(3 if options.quick else 10)
     tasks = [(regime, size, seed) for regime in dynamics.REGIMES for seed in seeds]
     settings = {regime: dynamics.setting_of(regime, size) for regime in dynamics.REGIMES}
-    decides = {regime: s.values() for regime, s in settings.items()}
-    asked = dynamics.SIZES[size][1]
+    decides, asked = {regime: s.values() for regime, s in settings.items()}, dynamics.SIZES[size][1]
     kept = compute(f"phases-{size}", dynamics.draw, tasks, options, "runs", settings=decides, asked=asked)
     figure, grid = plt.subplots(6, 2, figsize=(WIDTH, 11.0), sharex="col")
-    rows, lines, ends = [], [], []
+    table, lines, ends = [["regime", "what", "quantity", "step", "value", "low", "high"]], [], []
     for panels, (regime, s) in zip(grid.T, settings.items()):
         trajectories = [dynamics.Trajectory.from_lists(*kept[regime, size, seed]) for seed in seeds]
         average = dynamics.average(trajectories)
         limit = dynamics.limit_trajectory(s, average.steps)
-        paint(panels, trajectories, average, limit, s, bounds_of(trajectories))
-        panels[0].set_title(f"(a) losses, {regime}", pad=11)
-        rows += [(regime, *row) for row in rows_of(trajectories, average, limit, seeds)]
+        paint(panels, trajectories, average, limit, s, regime)
+        table += [(regime, *row) for row in rows_of(trajectories, average, limit, seeds)]
         lines += lines_of(trajectories, limit, s, regime)
         ends += [int(one.steps[-1]) for one in trajectories]
-    of = {f"snr_{regime}": s.snr for regime, s in settings.items()}
-    of |= {regime: s.N_snr2 for regime, s in settings.items()}
-    measured = {"seeds": len(seeds), "shortest": min(ends), "longest": max(ends)}
-    caption = CAPTION.format(**measured, **of, **decides["benign"])
-    header = ["regime", "what", "quantity", "step", "value", "low", "high"]
-    return finish(
-        options,
-        "phases",
-        figure,
-        caption,
-        [header, *rows],
-        lines,
-        {"settings": decides, "seeds": list(seeds)},
-    )
+    caption = CAPTION.format(
+        seeds=len(seeds), shortest=min(ends), longest=max(ends), **decides["benign"],
+        **{f"snr_{regime}": s.snr for regime, s in settings.items()},
+        **{regime: s.N_snr2 for regime, s in settings.items()},
+    )  # fmt: skip
+    return finish(options, "phases", figure, caption, table, lines, {"settings": decides, "seeds": seeds})

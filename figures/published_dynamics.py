@@ -6,9 +6,9 @@ from matplotlib.patches import Patch
 from benign_ref.experiments import dynamics
 from benign_ref.experiments.published import published_setting
 from benign_ref.plots import BLUE, GREYS, VERMILLION, shade_phases
-from benign_ref.runtime.resume import compute
 
-from .common import LIMIT, WIDTH, finish, mark, plt
+from .common import LIMIT, ON_CURVES, WIDTH, compute, finish, mark, plt
+from .panels import bars, line, panel
 
 CAPTION = """
 The paper's Figure {number}: training dynamics, {regime}, by the published protocol ({file} [A]). Gradient
@@ -34,86 +34,86 @@ PANELS = (  # title, label of the axis, {quantity: label}
     ("query of the signal", r"$\langle q, k\rangle$", {"P_ss": r"key of $\mu$", "P_s2": r"key of $\xi_2$"}),
     ("query of token 3", r"$\langle q, k\rangle$", {"P_is": r"key of $\mu$", "P_i2": r"key of $\xi_2$"}),
 )
+BARS = {"linestyle": "", "elinewidth": 0.7, "capsize": 1.5, "capthick": 0.7}
 
 
 def paint(panels, average, limit, bounds):
     """The published five panels."""
-    bars = average.steps % BAR == 0
-    for axes, letter, (title, label, quantities) in zip(panels, "abcde", PANELS, strict=True):
+    steps, at = average.steps, average.steps % BAR == 0
+    for axes, letter, (title, label, quantities) in zip(panels, "abcde", PANELS):
+        marks = []
         for (name, what), colour in zip(quantities.items(), (BLUE, VERMILLION), strict=True):
-            mean, half = average.mean[name], (average.high[name] - average.low[name]) / 2
-            axes.plot(average.steps, mean, color=colour, label=what)
-            axes.errorbar(average.steps[bars], mean[bars], half[bars], linestyle="", color=colour,
-                          elinewidth=0.7, capsize=1.5, capthick=0.7)  # fmt: skip
-            axes.plot(limit.steps, limit.quantities[name], **LIMIT)
-        axes.set(ylabel=label, xlim=(0, average.steps[-1]))
-        axes.set_title(f"({letter}) {title}", pad=11)
+            half = (average.high[name] - average.low[name]) / 2
+            marks += [
+                line(steps, average.mean[name], color=colour, label=what),
+                bars(steps[at], average.mean[name][at], half[at], color=colour, **BARS),
+                line(limit.steps, limit.quantities[name], **LIMIT),
+            ]
+        ranges = {"ylabel": label, "xlabel": "iteration", "xlim": (0, steps[-1])}
+        panel(axes, *marks, title=f"({letter}) {title}", place={"pad": 11}, **ranges)
         shade_phases(axes, bounds)
-        axes.legend(frameon=True, framealpha=0.75, edgecolor="none", borderpad=0.2)
-        axes.set_xlabel("iteration")
+        axes.legend(**ON_CURVES)
 
 
-def rows_of(average, limit, seeds, runs):
-    """The numbers of the CSV: means with their bars, the limit, and the phases of every run."""
-    for name in dynamics.PUBLISHED_QUANTITIES:
-        bars = average.mean[name], average.low[name], average.high[name]
-        yield from (
-            ("runs", name, int(step), *values) for step, *values in zip(average.steps, *bars, strict=True)
-        )
-        curve = zip(limit.steps, limit.quantities[name], strict=True)
-        yield from (("limit", name, int(step), value, "", "") for step, value in curve)
-    for seed, one in zip(seeds, runs, strict=True):
-        for what, step in (("II", one.phases.leaves), ("III", one.phases.settles)):
-            yield f"seed {seed}", f"phase {what} begins", step, "", "", ""
+def curves_of(what, name, average, limit):
+    """Rows of the CSV: the mean of a quantity with its band, and the limit's."""
+    bands = average.mean[name], average.low[name], average.high[name]
+    yield from ((what, name, *row) for row in zip(average.steps, *bands, strict=True))
+    curve = zip(limit.steps, limit.quantities[name], strict=True)
+    yield from (("limit", name, *row, "", "") for row in curve)
 
 
 def measure(options, name, regime):
     """The seeds and the runs, Trajectories; what the store has is not computed again."""
     size, s = options.size, published_setting(dynamics.PUBLISHED[regime])
-    seeds = range(options.seed, options.seed + RUNS[size])
+    seeds = options.seeds(RUNS[size])
     tasks = [(regime, seed, EVERY, N_TEST) for seed in seeds]
     kept = compute(f"{name}-{size}", dynamics.published_draw, tasks, options, "runs", settings=s.values())
     return seeds, [dynamics.Trajectory.from_lists(*one) for one in kept.values()]
+
+
+def draw(average, limit, bounds):
+    """The five panels, and in the place of the sixth the legend."""
+    figure, panels = plt.subplots(2, 3, figsize=(WIDTH, 4.2))
+    paint(panels.ravel()[:5], average, limit, bounds)
+    panels[1, 2].axis("off")
+    panels[1, 2].legend(handles=[
+        mark("mean over the runs", linestyle="-", color="0.35", linewidth=1.3),
+        panels[0, 0].errorbar([], [], [], color="0.35", label="2 standard deviations", **BARS),
+        mark("the limit, nothing fitted", **LIMIT),
+        *(Patch(facecolor=shade, edgecolor="0.6", linewidth=0.5, label=f"phase {name}, in the limit")
+          for name, shade in GREYS.items()),
+    ], loc="center left")  # fmt: skip
+    return figure
 
 
 def make(options, name, regime):
     """Compute the runs, draw the five panels, return a Result."""
     s, (seeds, runs) = published_setting(dynamics.PUBLISHED[regime]), measure(options, name, regime)
     average, limit = dynamics.average(runs, ()), dynamics.published_limit(regime, np.arange(s.max_steps + 1))
-    found = [one.phases for one in runs if one.phases.found]
-    medians = np.median([(one.leaves, one.settles) for one in found] or [(np.nan, np.nan)], axis=0)
-    bounds = limit.phases.leaves, limit.phases.settles
-    figure, panels = plt.subplots(2, 3, figsize=(WIDTH, 4.2))
-    paint(panels.ravel()[:5], average, limit, bounds)
-    panels[1, 2].axis("off")
-    panels[1, 2].legend(handles=[
-        mark("mean over the runs", linestyle="-", color="0.35", linewidth=1.3),
-        panels[0, 0].errorbar([], [], [], color="0.35", linestyle="", elinewidth=0.7, capsize=1.5,
-                              label="2 standard deviations"),
-        mark("the limit, nothing fitted", **LIMIT),
-        *(Patch(facecolor=shade, edgecolor="0.6", linewidth=0.5, label=f"phase {name}, in the limit")
-          for name, shade in GREYS.items()),
-    ], loc="center left")  # fmt: skip
+    found = [(one.phases.leaves, one.phases.settles) for one in runs if one.phases.found]
+    last, bounds = int(average.steps[-1]), (limit.phases.leaves, limit.phases.settles)
+    medians = "{:.0f} and {:.0f}".format(*np.median(found or [(np.nan, np.nan)], axis=0))
     ends = {
         name: f"{average.mean[name][-1]:.3g} ± {average.high[name][-1] - average.mean[name][-1]:.2g} "
         f"({limit.quantities[name][-1]:.3g})" for name in dynamics.PUBLISHED_QUANTITIES
     }  # fmt: skip
-    last = int(average.steps[-1])
-    lines = [f"{regime}, {len(runs)} runs, step {last}, mean ± 2 standard deviations (the limit):"]
-    lines += [f"    {what}: {end}" for what, end in ends.items()]
-    medians = "{:.0f} and {:.0f}".format(*medians)
-    lines.append(
+    lines = [
+        f"{regime}, {len(runs)} runs, step {last}, mean ± 2 standard deviations (the limit):",
+        *(f"    {what}: {end}" for what, end in ends.items()),
         "phases II and III begin at steps {:.0f} and {:.0f} in the limit, ".format(*bounds)
-        + f"{medians} in the median of the {len(found)} of {len(runs)} runs that have all three"
-    )
+        + f"{medians} in the median of the {len(found)} of {len(runs)} runs that have all three",
+    ]
     caption = CAPTION.format(
         **s.values(), **ends, number=name[-1], regime=regime, file=FILES[regime], mu=s.mu_norm, x=s.x,
         runs=len(runs), n_test=N_TEST, found=len(found), leaves=bounds[0], settles=bounds[1],
         medians=medians, last=last,
     )  # fmt: skip
-    header, rows = (
+    table = [
         ["what", "quantity", "step", "mean", "low", "high"],
-        list(rows_of(average, limit, seeds, runs)),
-    )
-    settings = {"settings": s.values(), "seeds": list(seeds)}
-    return finish(options, name, figure, caption, [header, *rows], lines, settings)
+        *(row for of in dynamics.PUBLISHED_QUANTITIES for row in curves_of("runs", of, average, limit)),
+        *((f"seed {seed}", f"phase {phase} begins", step, "", "", "") for seed, one in zip(seeds, runs)
+          for phase, step in (("II", one.phases.leaves), ("III", one.phases.settles))),
+    ]  # fmt: skip
+    settings = {"settings": s.values(), "seeds": seeds}
+    return finish(options, name, draw(average, limit, bounds), caption, table, lines, settings)
