@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 
 import benign_ref as br
-from benign_ref.experiments import diagram, images
-from benign_ref.experiments.grid import collect
+from benign_ref.experiments import images
+from benign_ref.experiments.grid import Cell, as_result, collect
 
 from . import common
 from .common import PAPER_RED, WHITE, WIDTH, plt
@@ -52,15 +52,10 @@ def measure(options):
         **base.values(), "given": sorted(base.sources), "n_test": N_TEST,
         "images": images.fingerprint(images.load(options.mnist)),
     }  # fmt: skip
-    found = common.compute("digits", cell, tasks, options, "cells", **settings)
-    results = {}
+    found, results = common.compute("digits", cell, tasks, options, "cells", **settings), {}
     for pair in PAIRS:
-        cells = {
-            diagram.Cell(*task[2:]): diagram.CellResult(*value)
-            for task, value in found.items()
-            if task[:2] == pair
-        }
-        results[pair] = collect(snrs, Ns, seeds, cells, settings, len(cells), 0)
+        values = {Cell(*task[2:]): as_result(value) for task, value in found.items() if task[:2] == pair}
+        results[pair] = collect(snrs, Ns, seeds, values, settings, len(values), 0)
     return results
 
 
@@ -75,64 +70,58 @@ def crossing_of(result, level):
     return c if 2 * c.rows >= len(result.Ns) * len(result.seeds) else None
 
 
-def shown(c):
+def in_words(c):
     """A BoundaryConstant with its spread over seeds, if there are several; in words where there is none."""
     if c is None:
         return "not crossed in half of the rows"
-    return f"{float(c):.0f}" + (f" +- {c.spread:.0f}" if len(c.per_seed) > 1 else "")
+    return f"{float(c):.0f}" + f" +- {c.spread:.0f}" * (len(c.per_seed) > 1)
 
 
 def draw(results, crossings):
     """The heat map of each pair and its cut, with the three curves."""
     figure, grid = plt.subplots(2, 2, figsize=(WIDTH, 4.9), sharex=True)
-    for panels, (pair, result), letters in zip(grid, results.items(), ("ab", "cd")):
-        values = result.snrs, result.Ns, result.mean("test_loss")
-        hatched = result.not_ended.any(axis=2)
+    for panels, ((plus, minus), result), letters in zip(grid, results.items(), ("ab", "cd")):
+        values, hatched = (result.snrs, result.Ns, result.mean("test_loss")), result.not_ended.any(axis=2)
         losses = common.heat_map(panels[0], *values, hatched, vmin=0.0, vmax=1.0)
         cut = common.cut_map(panels[1], *values, LEVEL, hatched)
         for axes, letter, what in zip(panels, letters, ("test loss", f"cut at {LEVEL}")):
-            axes.set(title=f"({letter}) {pair[0]} against {pair[1]}: {what}", yticks=result.Ns)
+            axes.set(title=f"({letter}) {plus} against {minus}: {what}", yticks=result.Ns)
             common.curve(axes, 1000.0, color=PAPER_RED, label=r"paper, synthetic: $N\,\mathrm{SNR}^2=1000$")
             for level, style in ((LEVEL, "--"), (MIDDLE, ":")):
-                label = rf"measured: crosses {level} at $N\,\mathrm{{SNR}}^2=c$"
-                if crossings[level][pair] is not None:
-                    common.curve(axes, float(crossings[level][pair]), **WHITE, linestyle=style, label=label)
+                label, c = (
+                    rf"measured: crosses {level} at $N\,\mathrm{{SNR}}^2=c$",
+                    crossings[level][plus, minus],
+                )
+                if c is not None:
+                    common.curve(axes, float(c), **WHITE, linestyle=style, label=label)
     for upper in grid[0]:
         upper.set_xlabel("")
     common.colour_bars(figure, losses, cut, grid.T, LEVEL)
-    common.legend_below(
-        figure,
-        grid[0, 0].get_legend_handles_labels()[0],
-        3,
-        **{**common.ON_MAPS, "framealpha": None, "facecolor": "0.6"},
-    )
+    look = {**common.ON_MAPS, "framealpha": None, "facecolor": "0.6"}
+    common.legend_below(figure, grid[0, 0].get_legend_handles_labels()[0], 3, **look)
     return figure
-
-
-def stated(options):
-    """What the caption says of the sizes."""
-    *_, count, base = grid(options.quick)
-    return {
-        **base.values(), "level": LEVEL, "middle": MIDDLE, "pixels": images.PIXELS,
-        "off": base.d - images.PIXELS, "n_test": N_TEST, "seeds": count,
-    }  # fmt: skip
 
 
 def make(options):
     """Compute both grids, draw the four panels, return a Result."""
-    results = measure(options)
+    results, (*_, count, base) = measure(options), grid(options.quick)
     crossings = {
         level: {pair: crossing_of(result, level) for pair, result in results.items()}
         for level in (LEVEL, MIDDLE)
     }
-    header = "digit_plus digit_minus snr N seed status steps train_loss test_loss error_rate".split()
-    table = [header, *([*pair, *cell] for pair, result in results.items() for cell in result.cells())]
+    table = [
+        "digit_plus digit_minus snr N seed status steps train_loss test_loss error_rate".split(),
+        *([*pair, *cell] for pair, result in results.items() for cell in result.cells()),
+    ]
     lines = [
-        f"{plus} against {minus}: test loss {level} at N SNR^2 = {shown(c)}"
+        f"{plus} against {minus}: test loss {level} at N SNR^2 = {in_words(c)}"
         for level, found in crossings.items() for (plus, minus), c in found.items()
     ]  # fmt: skip
     result = results[PAIRS[0]]
     axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
     settings = {**result.settings, **axes, "pairs": PAIRS, "held-out images": N_TEST}
-    picture, caption = draw(results, crossings), CAPTION.format(**stated(options))
-    return common.finish(options, "digits", picture, caption, table, lines, settings)
+    caption = CAPTION.format(
+        **base.values(), level=LEVEL, middle=MIDDLE, pixels=images.PIXELS, off=base.d - images.PIXELS,
+        n_test=N_TEST, seeds=count,
+    )  # fmt: skip
+    return common.finish(options, "digits", draw(results, crossings), caption, table, lines, settings)

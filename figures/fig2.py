@@ -1,6 +1,7 @@
 """Figure 2: the vision transformer on MNIST with noise in the border, over SNR and N."""
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from benign_ref.plots import BLUE, VERMILLION
 
 from . import common
 from .common import PAPER_RED, WIDTH, plt
+from .panels import level, line, panel
 
 TITLE = "a vision transformer on MNIST with noise in the border"
 PRECISION = "double"  # or "single"
@@ -65,18 +67,22 @@ def draw(snrs, Ns, losses, clipped, digit):
     common.colour_bars(figure, mesh, cut, [panels["a"], panels["b"]], border.LEVEL)
     for letter, what in zip("ab", ("test loss", f"cut at {border.LEVEL}")):
         panels[letter].set(title=f"({letter}) {what}", ylabel="$N$", xticks=snrs, yticks=Ns)
-    for loss, how, style in ((losses[-1], "wrapped", {"color": BLUE}),
-                             (clipped, "clipped", {"color": VERMILLION, "linestyle": "--"})):  # fmt: skip
-        panels["c"].plot(snrs, loss, marker="o", markersize=3, label=how, **style)
-    panels["c"].axhline(border.LEVEL, color="0.4", linewidth=0.8, linestyle=":", label=f"{border.LEVEL:g}")
-    panels["c"].set(title=f"(c) pixels at $N$ = {max(Ns)}", xlabel="SNR", ylabel="test loss", ylim=(0, None))
-    panels["c"].legend()
-    for column, snr in enumerate(shown(snrs)):
-        for row, how in enumerate(border.PIXELS):
-            axes, rng = panels[f"{column}{row}"], np.random.default_rng(0)
-            axes.imshow(border.with_border(digit, snr, rng, how)[0], cmap="gray", vmin=0, vmax=1)
-            axes.set(xticks=[], yticks=[], ylabel="" if column else how)
-        panels[f"{column}0"].set_title(f"{'' if column else '(d) '}SNR {snr:g}")
+    dots, other = {"marker": "o", "markersize": 3}, {"color": VERMILLION, "linestyle": "--"}
+    panel(
+        panels["c"],
+        line(snrs, losses[-1], **dots, label="wrapped", color=BLUE),
+        line(snrs, clipped, **dots, label="clipped", **other),
+        level(border.LEVEL, color="0.4", linewidth=0.8, linestyle=":", label=f"{border.LEVEL:g}"),
+        title=f"(c) pixels at $N$ = {max(Ns)}", xlabel="SNR", ylabel="test loss", ylim=(0, None), legend={},
+    )  # fmt: skip
+    for (column, snr), (row, how) in product(enumerate(shown(snrs)), enumerate(border.PIXELS)):
+        axes, image = (
+            panels[f"{column}{row}"],
+            border.with_border(digit, snr, np.random.default_rng(0), how)[0],
+        )
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+        title = f"{'' if column else '(d) '}SNR {snr:g}" * (row == 0)
+        axes.set(xticks=[], yticks=[], ylabel="" if column else how, title=title)
     return figure
 
 
@@ -85,37 +91,33 @@ def shown(snrs):
     return snrs[0], snrs[(len(snrs) - 1) // 2], snrs[-1]
 
 
-def stated(options):
-    """What the caption says of the sizes."""
-    sizes, labels = grid(options), mnist(options)[1].training.labels
-    digits = ", ".join(map(str, np.unique(labels)))
-    data = IMAGES.format(have=len(labels), digits=digits, n_test=sizes["n_test"])
-    low, middle, high = shown(sizes["snrs"])
-    return {
-        "data": data + ("" if options.mnist else REDUCED), "epochs": sizes["epochs"], "precision": PRECISION,
-        "level": border.LEVEL, "low": low, "middle": middle, "high": high,
-    }  # fmt: skip
-
-
 def make(options):
     """Compute the grid, draw the panels, return a Result."""
-    sizes = grid(options)
-    snrs, Ns, seed, most = sizes["snrs"], sizes["Ns"], options.seed, max(sizes["Ns"])
+    sizes, seed, (_, mnist_) = grid(options), options.seed, mnist(options)
+    snrs, Ns, most = sizes["snrs"], sizes["Ns"], max(sizes["Ns"])
     found = measure(options, **sizes)
     losses = np.array([[found[snr, N, seed, "wrapped"][0] for snr in snrs] for N in Ns])
     clipped = np.array([found[snr, most, seed, "clipped"][0] for snr in snrs])
-    figure = draw(snrs, Ns, losses, clipped, mnist(options)[1].training.pixels[:1])
+    figure = draw(snrs, Ns, losses, clipped, mnist_.training.pixels[:1])
     if not options.mnist:
         text = f"reduced: the extract, 4 digits, N up to {most}; published: all digits, N = 3000 to 8400"
         figure.supxlabel(text, fontsize=6.5, color=PAPER_RED)
-    header = ["snr", "N", "seed", "pixels", "test_loss", "error_rate", "train_loss"]
-    table = [header, *([*task, *value] for task, value in found.items())]
+    table = [
+        ["snr", "N", "seed", "pixels", "test_loss", "error_rate", "train_loss"],
+        *([*task, *value] for task, value in found.items()),
+    ]
     change, at = max(zip(abs(clipped - losses[-1]), snrs))
-    below = f"below {border.LEVEL} in {(losses < border.LEVEL).sum()} of {losses.size} cells"
     lines = [
-        f"test loss {losses.min():.3f} to {losses.max():.3f}, {below}",
+        f"test loss {losses.min():.3f} to {losses.max():.3f}, "
+        f"below {border.LEVEL} in {(losses < border.LEVEL).sum()} of {losses.size} cells",
         f"clipped for wrapped pixels at N = {most}: by {change:.3f} at most, at SNR {at:g}",
     ]
     used = {"seed": seed, "images": "original" if options.mnist else "extract", "precision": PRECISION}
-    caption = CAPTION.format(**stated(options))
+    labels, (low, middle, high) = mnist_.training.labels, shown(snrs)
+    digits = ", ".join(map(str, np.unique(labels)))
+    data = IMAGES.format(have=len(labels), digits=digits, n_test=sizes["n_test"])
+    caption = CAPTION.format(
+        data=data + REDUCED * (not options.mnist), epochs=sizes["epochs"], precision=PRECISION,
+        level=border.LEVEL, low=low, middle=middle, high=high,
+    )  # fmt: skip
     return common.finish(options, "fig2", figure, caption, table, lines, {**sizes, **used})

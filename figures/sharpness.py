@@ -2,23 +2,14 @@
 
 import numpy as np
 
-from benign_ref.derived.boundary import attention_x, setting_at
-from benign_ref.derived.limit_run import train_in_limit
-from benign_ref.experiments.sharpness import (
-    FACTOR,
-    LEVELS,
-    SAMPLES,
-    SEARCH_SAMPLES,
-    TOLERANCE,
-    Draw,
-    base_of,
-    critical_x_in_limit,
-    measure,
-)
-from benign_ref.runtime.resume import compute
+import benign_ref as br
+from benign_ref.derived.boundary import setting_at
+from benign_ref.experiments import sharpness
+from benign_ref.experiments.sharpness import LEVELS, Draw, base_of, critical_x_in_limit
 
-from .common import LOOKS, WIDTH, finish, legend_below, log_axis, mark, plt
-from .sharpness_draws import D_H, WHERE, Measured, all_tasks, drawn, in_draw, places, sizes, spreads
+from .common import LOOKS, WIDTH, compute, finish, legend_below, mark, plt
+from .panels import bars, level, line, panel
+from .sharpness_draws import D_H, SIZES, WHERE, Measured, all_tasks, drawn, places, spreads
 
 TITLE = "how sharp the boundary is, against x = N SNR^2 / C_p^2"
 CAPTION = """
@@ -35,119 +26,118 @@ for d_h = {d_h}; grey: the slope -1/2, for comparison. (e) Critical x_c where th
 8. (f) The same at M = 8, N = 6 with sigma_h or epsilon multiplied by a factor. Bars in (e), (f):
 standard errors. What was found is printed with this run's numbers.
 """
-SMALL = {"handlelength": 2.6, "borderaxespad": 0.1, "labelspacing": 0.25}  # legends in a corner
-
-
-def level_line(axes):
-    """The level of the test loss."""
-    level = LEVELS["test_loss"]
-    axes.axhline(level, color="0.6", linewidth=0.7, label=f"{level:g}")
-    axes.set(ylabel="test loss", ylim=(0, 0.72))
-    axes.legend(loc="upper right", handlelength=2.6 if len(axes.containers) else None)
+SMALL = {"borderaxespad": 0.1, "labelspacing": 0.25}  # legends in a corner
+WHOLE, FACTORS = [2, 3, 4, 6, 8, 12, 16, 24, 32], [0.1, 0.2, 0.3, 0.5, 1, 2, 3]
+LINES = {  # where the limit is computed in (e) and (f)
+    "quick": {"M": [2, 8], "N": [2, 8], "sigma_h": [0.3, 1], "epsilon": [0.5, 1]},
+    "full": {"M": WHOLE, "N": WHOLE, "sigma_h": FACTORS, "epsilon": FACTORS},
+}
+LOSSES = {"ylabel": "test loss", "ylim": (0, 0.72)}
+LEVEL_LINE = level(LEVELS["test_loss"], color="0.6", linewidth=0.7, label=f"{LEVELS['test_loss']:g}")
 
 
 def draw_curves(loss_axes, attention_axes, found, size):
     """(a) and (c)."""
-    line = np.sort(
-        [*np.geomspace(min(size["x"]), max(size["x"]), size["line"]), *np.geomspace(1.9, 2.5, size["line"])]
-    )
+    ends = (min(size["x"]), max(size["x"])), (1.9, 2.5)
+    x = np.sort(np.concatenate([np.geomspace(*of, size["line"]) for of in ends]))
+    marks = [], []
     for (M, N), look in zip(size["curves"], LOOKS):
-        runs = [train_in_limit(setting_at(x, M, N, base_of(drawn(M, N)))) for x in line]
+        runs = [br.train_in_limit(setting_at(one, M, N, base_of(drawn(M, N)))) for one in x]
         limit = [run.test_loss for run in runs], [run.attention["ss"] for run in runs]
-        points = found.points(size["x"], drawn(M, N), size["seeds"])
-        dots = {**look, "linestyle": "none", "markerfacecolor": "none"}
-        for axes, values, computed in zip((loss_axes, attention_axes), points, limit):
-            axes.plot(line, computed, color=look["color"], linestyle=look["linestyle"])
-            axes.plot(size["x"], values.mean(axis=1), **dots)
-        attention_axes.plot([], [], **look, markerfacecolor="none", label=f"M={M}, N={N}")
-    level_line(loss_axes)
-    loss_axes.set_title("(a) test loss")
-    attention_axes.set(ylabel=r"attention $S_{11}$", title="(c) attention on the signal")
-    attention_axes.legend(loc="center right", handlelength=2.6, borderaxespad=0.1)
-    log_axis(loss_axes, [0.5, 1, 2, 4, 8], r"$x$")
-    log_axis(attention_axes, [1.5, 2, 3, 4], r"$x$")
+        points = found.points(size["x"], drawn(M, N), size["seeds"]).mean(axis=2)
+        dots = {**look, "markerfacecolor": "none"}
+        for of_panel, values, computed in zip(marks, points, limit):
+            of_panel.append(line(x, computed, color=look["color"], linestyle=look["linestyle"]))
+            of_panel.append(line(size["x"], values, **{**dots, "linestyle": "none"}))
+        marks[1].append(line([], [], **dots, label=f"M={M}, N={N}"))
+    panel(loss_axes, *marks[0], LEVEL_LINE, title="(a) test loss", log_x=([0.5, 1, 2, 4, 8], r"$x$"),
+          legend={"loc": "upper right"}, **LOSSES)  # fmt: skip
+    panel(attention_axes, *marks[1], title="(c) attention on the signal", ylabel=r"attention $S_{11}$",
+          log_x=([1.5, 2, 3, 4], r"$x$"),
+          legend={"loc": "center right", "handlelength": 2.6, "borderaxespad": 0.1})  # fmt: skip
     attention_axes.set_xlim(1.4, 4.2)
 
 
 def draw_near(axes, found, size):
     """(b)."""
+    marks, near = [], np.array(size["near"])
     for d, look, shift in zip(size["d"], LOOKS, (0.985, 0.995, 1.005, 1.015)):
-        loss, _ = found.points(size["near"], drawn(d=d), size["d_seeds"])
-        bars = {**look, "markersize": 2.5, "linewidth": 1, "elinewidth": 0.8, "capsize": 1.5}
-        middle, spread = loss.mean(axis=1), loss.std(axis=1, ddof=1)
-        label = f"$d=10^{round(np.log10(d))}$"
-        axes.errorbar(np.array(size["near"]) * shift, middle, spread, **bars, label=label)
-    level_line(axes)
-    axes.set_title("(b) near the step, M=8, N=6")
-    log_axis(axes, [0.5, 1, 2, 4], r"$x$")
+        loss, _ = found.points(near.tolist(), drawn(d=d), size["d_seeds"])
+        look = {**look, "markersize": 2.5, "linewidth": 1, "elinewidth": 0.8, "capsize": 1.5}
+        middle, spread, label = loss.mean(axis=1), loss.std(axis=1, ddof=1), f"$d=10^{round(np.log10(d))}$"
+        marks.append(bars(near * shift, middle, spread, **look, label=label))
+    panel(axes, *marks, LEVEL_LINE, title="(b) near the step, M=8, N=6", log_x=([0.5, 1, 2, 4], r"$x$"),
+          legend={"loc": "upper right", "handlelength": 2.6}, **LOSSES)  # fmt: skip
 
 
 def draw_spreads(axes, values, size):
     """(d)."""
-    for (label, spread), look in zip(values.items(), LOOKS):
-        axes.plot(size["d"], spread, **look, label=label)
     ends, seen = np.array([size["d"][0], size["d"][-1]], dtype=float), np.concatenate([*values.values()])
     guide = 1.3 * seen.max() * (ends / ends[0]) ** -0.5
-    axes.plot(ends, guide, color="0.6", linewidth=0.8, label="slope $-1/2$")
-    axes.set(xscale="log", yscale="log", xlabel=r"$d$", ylabel="spread over draws (of logs)",
-             title="(d) spread against $d$", ylim=(seen.min() / 12, 1.95 * seen.max()))  # fmt: skip
-    axes.legend(loc="lower left", **SMALL)
+    curves = (line(size["d"], of, **look, label=label) for (label, of), look in zip(values.items(), LOOKS))
+    panel(axes, *curves, line(ends, guide, color="0.6", linewidth=0.8, label="slope $-1/2$"), xscale="log",
+          yscale="log", xlabel=r"$d$", ylabel="spread over draws (of logs)",
+          title="(d) spread against $d$", ylim=(seen.min() / 12, 1.95 * seen.max()),
+          legend={"loc": "lower left", "handlelength": 2.6, **SMALL})  # fmt: skip
 
 
-def draw_critical(axes, found, size, names, lines, legend):
-    """(e) and (f): for each name of an axis and each quantity, the limit's line and the measured x_c.
-
-    Returns rows (name, value, quantity, CriticalX, limit).
-    """
-    looks, rows = iter(LOOKS), []
-    for name in names:
+def critical_rows(found, size, lines):
+    """(e) and (f): (name of an axis, quantity, values, CriticalX there, limit's values, limit's x_c)."""
+    for name, of_limit in lines.items():
         there = sorted(value for axis, value in places(size) if axis == name)
-        line = sorted({*lines[name], *there})
-        for what, where in WHERE.items():
-            look = {**next(looks), "linewidth": 1}
-            measured = [found.critical(what, places(size)[name, value], size["c_seeds"]) for value in there]
-            computed = [critical_x_in_limit(drawn(**in_draw(name, value)), what) for value in line]
-            axes.plot(line, computed, **{**look, "marker": ""})
-            dots = {**look, "linestyle": "none", "linewidth": None, "capsize": 1.5}
-            axes.errorbar(there, [c.x for c in measured], [c.error for c in measured], **dots)
-            axes.plot([], [], **look, label=f"{legend[name]}: {where}")
-            rows += [(name, value, what, c, computed[line.index(value)]) for value, c in zip(there, measured)]
-    axes.set_ylabel(r"$x_c$")
-    axes.legend(loc="lower right", **SMALL)
-    return rows
+        fine = sorted({*of_limit, *there})
+        for what in WHERE:
+            measured = [found.critical(what, drawn(**{name: value}), size["c_seeds"]) for value in there]
+            computed = [critical_x_in_limit(drawn(**{name: value}), what) for value in fine]
+            yield name, what, there, measured, fine, computed
+
+
+def draw_critical(axes, rows, symbols, title, log_x):
+    """(e) or (f): for each axis and each quantity, the limit's line and the measured x_c."""
+    marks = []
+    for (name, what, there, measured, fine, computed), look in zip(rows, LOOKS):
+        look = {**look, "linewidth": 1}
+        dots, label = (
+            {**look, "linestyle": "none", "linewidth": None, "capsize": 1.5},
+            f"{symbols[name]}: {WHERE[what]}",
+        )
+        marks += [
+            line(fine, computed, **{**look, "marker": ""}),
+            bars(there, [c.x for c in measured], [c.error for c in measured], **dots),
+            line([], [], **look, label=label),
+        ]
+    panel(axes, *marks, ylabel=r"$x_c$", title=title, ylim=(0.5, 2.6), log_x=log_x,
+          legend={"loc": "lower right", "handlelength": 2.6, **SMALL})  # fmt: skip
 
 
 def report(rows, values, size):
     """The printed lines: what is sharp, what is not, whether x_c is a constant, what the paper's number
     is.
     """
-    base = base_of(drawn())
-    low, high = (attention_x(8, 6, level=level, base=base, tolerance=1e-4) for level in (0.1, 0.9))
-    ends = [train_in_limit(setting_at(x, 8, 6, base)).test_loss for x in (0.4, low / 1.01, high * 1.01, 8.0)]
-    lines = [
+    base, factors = base_of(drawn()), {"sigma_h": "sigma_h (factor)", "epsilon": "epsilon (factor)"}
+    low, high = (br.attention_x(8, 6, level=level, base=base, tolerance=1e-4) for level in (0.1, 0.9))
+    ends = [
+        br.train_in_limit(setting_at(x, 8, 6, base)).test_loss for x in (0.4, low / 1.01, high * 1.01, 8.0)
+    ]
+    spread_by_d = {
+        label.replace("$", ""): ", ".join(f"{s:.2g} at {d:.0e}" for d, s in zip(size["d"], spread))
+        for label, spread in values.items()
+    }
+    lines, limits = [], {what: [] for what in WHERE}
+    for name, what, there, measured, fine, computed in rows:
+        limit = [computed[fine.index(value)] for value in there]
+        limits[what] += [x for x in limit if np.isfinite(x)]
+        shown = "; ".join(f"{value:g}: {c} (limit {x:.3f})" for value, c, x in zip(there, measured, limit))
+        lines.append(f"x_c of {WHERE[what]} by {factors.get(name, name)}: {shown}")
+    ranges = {what: f"from {min(of):.2f} to {max(of):.2f}" for what, of in limits.items()}
+    with_C_p = [br.attention_x(16, 6, base=base.replace(C_p=C_p)) for C_p in (10.0, 20.0, 80.0)]
+    lost, attended = (critical_x_in_limit(Draw(16, 10, 1024, 64, 0), what) for what in WHERE)
+    return [
         f"sharp: the attention; in the limit at M=8, N=6 it goes from 0.1 to 0.9 over a factor of "
         f"{high / low:.4f}, at x = {low:.3f}",
         "not sharp: the test loss; it is {:.2f} at x = 0.4, {:.2f} and {:.2f} 1% below and above that x, "
         "{:.3f} at x = 8".format(*ends),
-    ]
-    for label, spread in values.items():
-        shown = ", ".join(f"{s:.2g} at {d:.0e}" for d, s in zip(size["d"], spread))
-        lines.append(f"spread over draws of log {label.replace('$', '')}, by d: {shown}")
-    factors = {"sigma_h": "sigma_h (factor)", "epsilon": "epsilon (factor)"}
-    for name in ("M", "N", *factors):
-        for what, where in WHERE.items():
-            of_both = [(value, c, limit) for axis, value, quantity, c, limit in rows
-                       if (axis, quantity) == (name, what)]  # fmt: skip
-            shown = "; ".join(f"{value:g}: {c} (limit {limit:.3f})" for value, c, limit in of_both)
-            lines.append(f"x_c of {where} by {factors.get(name, name)}: {shown}")
-    ranges = {
-        quantity: "from {:.2f} to {:.2f}".format(min(found), max(found))
-        for quantity in WHERE
-        for found in [[limit for *_, what, _, limit in rows if what == quantity and np.isfinite(limit)]]
-    }
-    with_C_p = [attention_x(16, 6, base=base.replace(C_p=C_p)) for C_p in (10.0, 20.0, 80.0)]
-    lost, attended = (critical_x_in_limit(Draw(16, 10, 1024, 64, 0), what) for what in WHERE)
-    return [
+        *(f"spread over draws of log {label}, by d: {shown}" for label, shown in spread_by_d.items()),
         *lines,
         f"a constant? Not exactly: over these the limit's x_c runs {ranges['attention']} for the attention, "
         f"{ranges['test_loss']} for the test loss",
@@ -162,62 +152,32 @@ def report(rows, values, size):
 
 def make(options):
     """Draw every run, draw the six panels, return a Result."""
-    size = sizes(options.quick)
-    settings = {
-        "levels": LEVELS,
-        "factor": FACTOR,
-        "tolerance": TOLERANCE,
-        "samples": (SAMPLES, SEARCH_SAMPLES),
-    }
-    found = Measured(
-        compute("sharpness", measure, all_tasks(size, options.seed), options, "draws", **settings),
-        options.seed,
-    )
-    figure, axes = plt.subplots(2, 3, figsize=(WIDTH, 4.7))
-    draw_curves(axes[0, 0], axes[0, 2], found, size)
-    draw_near(axes[0, 1], found, size)
-    values = spreads(found, size)
-    draw_spreads(axes[1, 0], values, size)
+    size, decides = SIZES[options.size], {
+        "levels": LEVELS, "factor": sharpness.FACTOR, "tolerance": sharpness.TOLERANCE,
+        "samples": (sharpness.SAMPLES, sharpness.SEARCH_SAMPLES),
+    }  # fmt: skip
+    tasks = all_tasks(size, options.seed)
+    found = compute("sharpness", sharpness.measure, tasks, options, "draws", **decides)
+    table = [
+        ["what", "x or start", *Draw._fields, "test_loss or x_c", "standard_error", "attention", "steps",
+         "converged"],
+        *([*task, *(value if isinstance(value, list) else [value])] for task, value in found.items()),
+    ]  # fmt: skip
+    found = Measured(found, options.seed)
+    values, rows = spreads(found, size), list(critical_rows(found, size, LINES[options.size]))
+    figure, ((a, b, c), (d, e, f)) = plt.subplots(2, 3, figsize=(WIDTH, 4.7))
+    draw_curves(a, c, found, size)
+    draw_near(b, found, size)
+    draw_spreads(d, values, size)
     legend_below(figure, [mark("(a), (c), (e), (f): mean over draws", marker="o", markersize=3, color="0.35"),
                           mark("the limit", linestyle="-", color="0.35")])  # fmt: skip
-    whole, factors = [2, 3, 4, 6, 8, 12, 16, 24, 32], [0.1, 0.2, 0.3, 0.5, 1, 2, 3]
-    lines = {"M": whole, "N": whole, "sigma_h": factors, "epsilon": factors}
-    if options.quick:
-        lines = {"M": [2, 8], "N": [2, 8], "sigma_h": [0.3, 1], "epsilon": [0.5, 1]}
-    rows = draw_critical(axes[1, 1], found, size, ("M", "N"), lines, {"M": "$M$", "N": "$N$"})
-    log_axis(axes[1, 1], [2, 4, 8, 16, 32], r"$M$ or $N$")
-    axes[1, 1].set(title=r"(e) critical $x$ by $M$ and $N$", ylim=(0.5, 2.6))
-    rows += draw_critical(
-        axes[1, 2],
-        found,
-        size,
-        ("sigma_h", "epsilon"),
-        lines,
-        {"sigma_h": r"$\sigma_h$", "epsilon": r"$\epsilon$"},
+    draw_critical(e, rows[:4], {"M": "$M$", "N": "$N$"}, r"(e) critical $x$ by $M$ and $N$",
+                  ([2, 4, 8, 16, 32], r"$M$ or $N$"))  # fmt: skip
+    draw_critical(f, rows[4:], {"sigma_h": r"$\sigma_h$", "epsilon": r"$\epsilon$"},
+                  r"(f) critical $x$ by $\sigma_h$, $\epsilon$",
+                  ([0.1, 0.3, 1, 3], r"factor on $\sigma_h$ or $\epsilon$"))  # fmt: skip
+    caption = CAPTION.format(
+        attention=LEVELS["attention"], d_h=D_H, curve_d=drawn().d, level=LEVELS["test_loss"]
     )
-    log_axis(axes[1, 2], [0.1, 0.3, 1, 3], r"factor on $\sigma_h$ or $\epsilon$")
-    axes[1, 2].set(title=r"(f) critical $x$ by $\sigma_h$, $\epsilon$", ylim=(0.5, 2.6))
-    header = [
-        "what",
-        "x or start",
-        *Draw._fields,
-        "test_loss or x_c",
-        "standard_error",
-        "attention",
-        "steps",
-        "converged",
-    ]
-    table = [
-        [*task, *(value if isinstance(value, list) else [value])] for task, value in found.results.items()
-    ]
-    filled = {"d_h": D_H, "curve_d": drawn().d, "level": LEVELS["test_loss"]}
-    caption = CAPTION.format(attention=LEVELS["attention"], **filled)
-    return finish(
-        options,
-        "sharpness",
-        figure,
-        caption,
-        [header, *table],
-        report(rows, values, size),
-        {**settings, **size, "draw": drawn()._asdict()},
-    )
+    settings = {**decides, **size, "draw": drawn()._asdict()}
+    return finish(options, "sharpness", figure, caption, table, report(rows, values, size), settings)

@@ -3,7 +3,6 @@
 import numpy as np
 
 import benign_ref as br
-from benign_ref.derived.boundary import critical_x
 
 from . import common
 from .common import PAPER_RED, WHITE, WIDTH, plt
@@ -41,19 +40,24 @@ def draw(panels, result, c, computed, letters, what):
     values, hatched = (result.snrs, result.Ns, result.mean("test_loss")), result.not_ended.any(axis=2)
     losses = common.heat_map(panels[0], *values, hatched, vmin=0.0, vmax=np.nanmax(values[2]))
     cut = common.cut_map(panels[1], *values, LEVEL, hatched)
-    snr = np.linspace(max(panels[0].get_xlim()[0], 0.05), panels[0].get_xlim()[1], 400)
-    band = (c - c.spread) / snr**2, (c + c.spread) / snr**2
+    mean = np.exp(np.log(computed).mean())
+    limit = {
+        "color": "black",
+        "linestyle": ":",
+        "linewidth": 1.8,
+        "label": f"computed from the limit: ${mean:.0f}$",
+    }
     for axes, letter, title in zip(panels, letters, ("test loss", f"cut at {LEVEL}")):
         common.curve(axes, 1000.0, color=PAPER_RED, label=r"paper: $N\,\mathrm{SNR}^2=1000$")
         label = rf"measured: ${float(c):.0f}\pm{c.spread:.0f}$"
         common.curve(axes, float(c), **WHITE, linestyle="--", label=label)
-        label = f"computed from the limit: ${np.exp(np.log(computed).mean()):.0f}$"
-        look = {"color": "black", "linestyle": ":", "linewidth": 1.8}
-        axes.plot(np.sqrt(computed / result.Ns), result.Ns, label=label, **look)
+        axes.plot(np.sqrt(computed / result.Ns), result.Ns, **limit)
         axes.set(yticks=result.Ns, title=f"({letter}) {title}, {what}")
-    panels[0].fill_between(snr, *band, color="white", alpha=0.35, linewidth=0, label="spread of the measured")
-    panels[0].legend(handles=[panels[0].collections[-1]], loc="upper right", fontsize=6, **common.ON_MAPS)
-    panels[1].legend(loc="upper right", fontsize=6, **common.ON_MAPS)
+    snr = np.linspace(max(panels[0].get_xlim()[0], 0.05), panels[0].get_xlim()[1], 400)
+    look = {"color": "white", "alpha": 0.35, "linewidth": 0, "label": "spread of the measured"}
+    band = panels[0].fill_between(snr, (c - c.spread) / snr**2, (c + c.spread) / snr**2, **look)
+    for axes, handles in zip(panels, ([band], None)):
+        axes.legend(handles=handles, loc="upper right", fontsize=6, **common.ON_MAPS)
     return losses, cut
 
 
@@ -64,23 +68,14 @@ def measure(options, engine="proof"):
     return br.phase_diagram(snrs, Ns, base=BASES[engine], engine=engine, **asked)
 
 
-def stated(options):
-    """What the caption says of the sizes."""
-    *_, count = grid(options.quick)
-    return {**BASE.values(), "d_law": BASES["law"].d, "seeds": count, "level": LEVEL}
-
-
 def make(options):
     """Compute both grids and the limit's boundary, draw the four panels, return a Result."""
     figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 5.6), sharex=True, sharey=True)
-    table = ["engine d snr N seed test_loss error_rate train_loss steps status".split()]
-    lines = []
+    table, lines = ["engine d snr N seed test_loss error_rate train_loss steps status".split()], []
     for row, letters, (engine, base) in zip(panels, ("ab", "cd"), BASES.items()):
         result, what = measure(options, engine), {"proof": "real draws", "law": "in law"}[engine]
-        c = br.boundary_constant(result, LEVEL)
-        computed = base.C_p**2 * np.array(
-            [critical_x(base.M, int(N), level=LEVEL, base=base) for N in result.Ns]
-        )
+        c, critical = br.boundary_constant(result, LEVEL), {"level": LEVEL, "base": base}
+        computed = base.C_p**2 * np.array([br.critical_x(base.M, int(N), **critical) for N in result.Ns])
         meshes = draw(row, result, c, computed, letters, f"{what}, $d={base.d}$")
         table += [
             [engine, base.d, snr, N, seed, test_loss, error_rate, train_loss, steps, status]
@@ -100,5 +95,5 @@ def make(options):
     common.colour_bars(figure, *meshes, panels.T, LEVEL)
     axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
     settings = {"bases": {engine: base.values() for engine, base in BASES.items()}, **axes}
-    caption = CAPTION.format(**stated(options))
+    caption = CAPTION.format(**BASE.values(), d_law=BASES["law"].d, seeds=len(result.seeds), level=LEVEL)
     return common.finish(options, "small_steps", figure, caption, table, lines, settings)

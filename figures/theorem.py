@@ -1,6 +1,6 @@
 """T1 and T2 where their Condition holds: T over its order, and L_D, over N, epsilon and d."""
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 from matplotlib.patches import Patch
@@ -8,9 +8,9 @@ from matplotlib.patches import Patch
 from benign_ref.experiments import theorem
 from benign_ref.paper.theorems import THEOREMS
 from benign_ref.plots import BLUE, VERMILLION
-from benign_ref.runtime.resume import compute
 
-from .common import WIDTH, finish, legend_below, log_axis, mark, plt
+from .common import WIDTH, compute, finish, legend_below, log_axis, mark, plt
+from .panels import line, panel
 
 TITLE = "T1 and T2 where their Condition holds: T / its order, L_D, and each exponent judged"
 CAPTION = """
@@ -41,18 +41,8 @@ SIZES = {  # N, epsilon, margins of d at the middle N and epsilon, draws a point
 }
 
 
-class Row(NamedTuple):
-    """One run, in law or in the limit (seed ""): where, T, T over its order, L_D."""
-
-    engine: str
-    regime: str
-    N: int
-    epsilon: float
-    d: int
-    seed: int | str
-    T: int
-    T_over_order: float
-    L_D: float
+# One run, in law or in the limit (seed ""): where, T, T over its order, L_D
+Row = namedtuple("Row", "engine regime N epsilon d seed T T_over_order L_D")
 
 
 def places(size):
@@ -68,58 +58,74 @@ def row_of(engine, regime, N, epsilon, margin, seed, steps, test_loss):
     return Row(engine, regime, N, epsilon, s.d, seed, steps, steps / THEOREMS[regime].order(s), test_loss)
 
 
-def over(axes, rows, x, y, side):
-    """What is in `rows` over x: draws as dots side by side, by factors up to `side`, and the limit's line."""
+def over(rows, x, y, side):
+    """Marks of `rows` over x: draws as dots side by side, by factors up to `side`, and the limit's line."""
     limit = sorted((getattr(row, x), getattr(row, y)) for row in rows if row.engine == "limit")
-    drawn = [row for row in rows if row.engine == "law"]
+    drawn, colour = [row for row in rows if row.engine == "law"], COLOURS[rows[0].regime]
     seeds = sorted({row.seed for row in drawn})
     beside = dict(zip(seeds, side ** np.linspace(-1, 1, len(seeds)), strict=True))
-    colour = COLOURS[rows[0].regime]
-    axes.plot(*zip(*limit, strict=True), color=colour, linewidth=0.9)
-    axes.plot([getattr(row, x) * beside[row.seed] for row in drawn], [getattr(row, y) for row in drawn], ".",
-              color=colour, markersize=3.5, markeredgewidth=0)  # fmt: skip
+    at = [getattr(row, x) * beside[row.seed] for row in drawn], [getattr(row, y) for row in drawn]
+    dots = {"color": colour, "markersize": 3.5, "markeredgewidth": 0}
+    return [line(*zip(*limit, strict=True), color=colour, linewidth=0.9), line(*at, ".", **dots)]
+
+
+def columns(rows, regime, y, size):
+    """Marks of y of a regime over N, epsilon and d: d with N and epsilon is the least there is."""
+    Ns, epsilons, _, _ = SIZES[size]
+    of_place = {(N, epsilon): [row for row in rows if row[1:4] == (regime, N, epsilon)]
+                for N in Ns for epsilon in epsilons}  # fmt: skip
+    least = {at: min(row.d for row in found) for at, found in of_place.items()}
+    path = [row for row in rows if row.regime == regime and row.d == least[row.N, row.epsilon]]
+    return (
+        [
+            mark
+            for one in epsilons
+            for mark in over([row for row in path if row.epsilon == one], "N", y, 1.04)
+        ],
+        [mark for N in Ns for mark in over([row for row in path if row.N == N], "epsilon", y, 1.04)],
+        over(of_place[Ns[1], epsilons[1]], "d", y, 1.3),
+    )
 
 
 def paint(panels, rows, size):
     """Three rows of panels: T over its order, benign and harmful, and L_D of both; over N, epsilon and d."""
-    Ns, epsilons, _, _ = SIZES[size]
-    for k, regime in enumerate(THEOREMS):
-        least = {(N, epsilon): min(row.d for row in rows if row[1:4] == (regime, N, epsilon))
-                 for N in Ns for epsilon in epsilons}  # fmt: skip
-        path = [row for row in rows if row.regime == regime and row.d == least[row.N, row.epsilon]]
-        for line, y in ((k, "T_over_order"), (2, "L_D")):
-            for epsilon in epsilons:
-                over(panels[line][0], [row for row in path if row.epsilon == epsilon], "N", y, 1.04)
-            for N in Ns:
-                over(panels[line][1], [row for row in path if row.N == N], "epsilon", y, 1.04)
-            at = [row for row in rows if row[1:4] == (regime, Ns[1], epsilons[1])]
-            over(panels[line][2], at, "d", y, 1.3)
-    titles = "$T$ / order, benign", "$T$ / order, harmful", "test loss $L_D$"
-    for line, (title, letters) in enumerate(zip(titles, ("abc", "def", "ghi"), strict=True)):
-        for axes, letter, name in zip(panels[line], letters, ("N", "\\epsilon", "d"), strict=True):
-            axes.set_title(f"({letter}) {title}" if letter in "adg" else f"({letter})", loc="left")
-            axes.set(xscale="log", ylim=(0, 1.15 * axes.dataLim.ymax))
-            axes.set_xlabel(f"${name}$" if line == 2 else "")
-        log_axis(panels[line][0], Ns, panels[line][0].get_xlabel())
-        log_axis(panels[line][1], epsilons, panels[line][1].get_xlabel())
+    shown = (("$T$ / order, benign", "T_over_order", ["benign"], "abc"),
+             ("$T$ / order, harmful", "T_over_order", ["harmful"], "def"),
+             ("test loss $L_D$", "L_D", ["benign", "harmful"], "ghi"))  # fmt: skip
+    for axes_of_row, (title, y, regimes, letters) in zip(panels, shown, strict=True):
+        marks = zip(*(columns(rows, regime, y, size) for regime in regimes))
+        names = [f"${name}$" * (y == "L_D") for name in ("N", "\\epsilon", "d")]
+        for axes, letter, name, of_regimes in zip(axes_of_row, letters, names, marks, strict=True):
+            whole = f"({letter}) {title}" if letter in "adg" else f"({letter})"
+            panel(axes, *sum(of_regimes, []), title=whole, place={"loc": "left"}, xscale="log", xlabel=name)
+            axes.set_ylim(0, 1.15 * axes.dataLim.ymax)
+        for axes, ticks, name in zip(axes_of_row[:2], SIZES[size], names):
+            log_axis(axes, ticks, name)
 
 
 def paint_exponents(axes, regime, found, letter):
     """Claimed and local exponents of T, one column a quantity."""
+    marks, near, colour = [], theorem.NEARER, COLOURS[regime]
     for k, one in enumerate(found):
-        ends, near = [k - 0.4, k + 0.4], theorem.NEARER
-        axes.fill_between(ends, one.claimed - near, one.claimed + near, color="0.88", linewidth=0)
-        axes.plot(ends, [one.claimed] * 2, color="black", linewidth=0.9)
-        axes.plot([k] * 2, [one.local.min(), one.local.max()], color=COLOURS[regime], linewidth=0.9)
-        look = {"marker": MARKS[one.verdict], "markerfacecolor": FILL.get(one.verdict, COLOURS[regime])}
-        axes.plot([k] * len(one.local), one.local, linestyle="", color=COLOURS[regime], markersize=4, **look)
+        ends, band = [k - 0.4, k + 0.4], (one.claimed - near, one.claimed + near)
+        look = {"marker": MARKS[one.verdict], "markerfacecolor": FILL.get(one.verdict, colour)}
+        marks += [
+            ("fill_between", (ends, *band), {"color": "0.88", "linewidth": 0}),
+            line(ends, [one.claimed] * 2, color="black", linewidth=0.9),
+            line([k] * 2, [one.local.min(), one.local.max()], color=colour, linewidth=0.9),
+            line([k] * len(one.local), one.local, linestyle="", color=colour, markersize=4, **look),
+        ]
+    title = f"({letter}) {THEOREMS[regime].label}, {regime}: exponents one by one"
+    panel(axes, *marks, title=title, place={"loc": "left"}, ylabel="exponent of $T$")
     axes.set_xticks(range(len(found)), [NAMES.get(one.quantity, f"$\\{one.quantity}$") for one in found])
-    axes.set(ylabel="exponent of $T$")
-    axes.set_title(f"({letter}) {THEOREMS[regime].label}, {regime}: exponents one by one", loc="left")
 
 
-def draw_legend(figure):
-    """What the marks of all panels are."""
+def draw(rows, judged, size):
+    """The eleven panels, and what the marks of all of them are."""
+    figure, parts = plt.subplot_mosaic(MOSAIC, figsize=(WIDTH, 8.2))
+    paint([[parts[letter] for letter in letters] for letters in ("abc", "def", "ghi")], rows, size)
+    for letter, regime in zip("jk", theorem.X, strict=True):
+        paint_exponents(parts[letter], regime, [one for one in judged[regime] if one.what == "T"], letter)
     grey = {"linestyle": "-", "linewidth": 0.9, "color": "0.35", "markersize": 4}
     legend_below(figure, [
         mark("benign, T1", color=BLUE, linestyle="-"),
@@ -132,6 +138,7 @@ def draw_legend(figure):
         mark("measured: does not hold", marker="x", **grey),
         mark("measured: undecided", marker="o", markerfacecolor="white", **grey),
     ], ncols=3)  # fmt: skip
+    return figure
 
 
 def summary(rows, judged, size):
@@ -139,8 +146,10 @@ def summary(rows, judged, size):
     Ns, epsilons, _, _ = SIZES[size]
     limit = {row[1:5]: row for row in rows if row.engine == "limit"}
     drawn = [row for row in rows if row.engine == "law"]
-    worst_T = max(abs(row.T / limit[row[1:5]].T - 1) for row in drawn)
-    worst_L = max(abs(row.L_D / limit[row[1:5]].L_D - 1) for row in drawn)
+    worst_T, worst_L = (
+        max(abs(getattr(row, what) / getattr(limit[row[1:5]], what) - 1) for row in drawn)
+        for what in ("T", "L_D")
+    )
     lines = [f"in law, {len(drawn)} runs: T within {worst_T:.1%} of the limit's, L_D within {worst_L:.1%}"]
     verdicts = []
     for regime, found in judged.items():
@@ -161,41 +170,25 @@ def make(options):
     """Compute the runs and the exponents, draw them, return a Result."""
     size = options.size
     Ns, epsilons, _, draws = SIZES[size]
-    seeds = [options.seed + k for k in range(draws)]
     asked = [(regime, *place) for regime in theorem.X for place in places(size)]
-    tasks = [(*place, seed) for place in asked for seed in seeds]
+    tasks = [(*place, seed) for place in asked for seed in options.seeds(draws)]
     bases = {regime: theorem.base_setting(regime).values() for regime in theorem.X}
     ends = compute(f"theorem-{size}", theorem.end_in_law, tasks, options, "runs", bases=bases)
     rows = [row_of("law", *task, *end) for task, end in ends.items()]
     rows += [row_of("limit", *place, "", *theorem.end_in_limit(*place[:3])) for place in asked]
     judged = {regime: list(theorem.exponents(regime, 2 if options.quick else 1)) for regime in theorem.X}
-    figure, parts = plt.subplot_mosaic(MOSAIC, figsize=(WIDTH, 8.2))
-    paint([[parts[letter] for letter in letters] for letters in ("abc", "def", "ghi")], rows, size)
-    for letter, regime in zip("jk", theorem.X, strict=True):
-        paint_exponents(parts[letter], regime, [one for one in judged[regime] if one.what == "T"], letter)
-    draw_legend(figure)
     lines, words = summary(rows, judged, size)
-    base = bases["benign"]
     caption = CAPTION.format(
-        **theorem.X, **{name: base[name] for name in ("M", "C_p", "d_h")}, draws=draws, N_of_d=Ns[1],
-        least_d=min(row.d for row in rows), largest_d=max(row.d for row in rows), epsilon_of_d=epsilons[1],
-        **words,
+        **theorem.X, **{name: bases["benign"][name] for name in ("M", "C_p", "d_h")}, draws=draws,
+        N_of_d=Ns[1], least_d=min(row.d for row in rows), largest_d=max(row.d for row in rows),
+        epsilon_of_d=epsilons[1], **words,
     )  # fmt: skip
-    header = [*Row._fields, "quantity", "exponents", "claimed", "verdict"]
-    table = [(*row, "", "", "", "") for row in rows]
-    for regime, found in judged.items():
-        for one in found:
-            local = " ".join(f"{k:.4f}" for k in one.local)
-            empty = [""] * (len(Row._fields) - 2)
-            table.append(
-                ["limit", regime, *empty, f"{one.what} in {one.quantity}", local, one.claimed, one.verdict]
-            )
-    return finish(
-        options,
-        "theorem",
-        figure,
-        caption,
-        [header, *table],
-        lines,
-        {"bases": bases, "size": SIZES[size], "seeds": seeds},
-    )
+    table = [
+        [*Row._fields, "quantity", "exponents", "claimed", "verdict"],
+        *((*row, "", "", "", "") for row in rows),
+        *(["limit", regime, *[""] * (len(Row._fields) - 2), f"{one.what} in {one.quantity}",
+           " ".join(f"{k:.4f}" for k in one.local), one.claimed, one.verdict]
+          for regime, found in judged.items() for one in found),
+    ]  # fmt: skip
+    settings = {"bases": bases, "size": SIZES[size], "seeds": options.seeds(draws)}
+    return finish(options, "theorem", draw(rows, judged, size), caption, table, lines, settings)
