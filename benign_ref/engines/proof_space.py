@@ -1,10 +1,15 @@
 """P1-P3 by BLAS and the kernels: the fast twin of paper/proof.py:ReferenceProofSpace."""
 
+import math
+
 import numpy as np
 
 from ..paper.descent import side_by_side
 from ..paper.model import Parameters
 from .attention import Attention
+
+BLOCK = 1008  # columns; with a power of two, the entries of a column would share few lines of the cache
+SMALL = 2**20  # multiplications: BLAS has routines of their own for products smaller than about this
 
 
 def different_tokens(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -29,6 +34,18 @@ def columns_of_a_step(T: int, d_h: int) -> int:
     rotation costs more than it saves in 20 steps.
     """
     return 2 * T if d_h > 4 * T else d_h
+
+
+def blocks(d, work):
+    """Slices of range(d), for a product with d columns that is used block by block while it is in the cache.
+    work: multiplications for a column.
+
+    The blocks have the bits of the whole product: they begin at multiples of 16, as the tiles of BLAS do, and
+    none is so small that BLAS would multiply in another way. The last one takes the rest, and is the longest.
+    """
+    width = BLOCK * math.ceil(SMALL / (BLOCK * work))
+    starts = range(0, max(d - width, 1), width)
+    return map(slice, starts, [*starts[1:], d])
 
 
 class ColumnSpace:
@@ -124,7 +141,11 @@ class ProofSpace(ColumnSpace):
         C_V = c w_O^T.
         """
         h, C_V = self.theta.W_Q.shape[1], self.C_V if self.train_w_O else self.C[:, -1:]
-        move = np.concatenate([*self.coefficients(), C_V], axis=1).T @ self.Z  # (2d_h + d_v or 1, d)
-        W_Q, W_K, W_V, _ = self.theta
-        move_W_V = move[2 * h :].T if self.train_w_O else np.outer(move[-1], self.w_O)
-        return Parameters(W_Q + move[:h].T, W_K + move[h : 2 * h].T, W_V + move_W_V, self.w_O.copy())
+        C = np.concatenate([*self.coefficients(), C_V], axis=1).T  # (2d_h + d_v or 1, T)
+        W_Q, W_K, W_V = (W.copy() for W in self.theta[:3])
+        for part in blocks(self.Z.shape[1], C.size):
+            move = C @ self.Z[:, part]
+            W_Q[part] += move[:h].T
+            W_K[part] += move[h : 2 * h].T
+            W_V[part] += move[2 * h :].T if self.train_w_O else np.outer(move[-1], self.w_O)
+        return Parameters(W_Q, W_K, W_V, self.w_O.copy())
