@@ -24,18 +24,19 @@ COLOURS = {claims.HOLDS: "#1b7837", claims.FAILS: PAPER_RED, claims.UNDECIDED: "
 
 def collect(options):
     """All rows, and how many cells, added draws and runs they are from."""
-    matrix = authors.read_matrix(options.authors_matrix) if options.authors_matrix else None
+    matrix = options.authors_matrix and authors.read_matrix(options.authors_matrix)
     result = fig1.measure(options)
     (found, added), computed = fig1.measure_crossings(options, result), fig1.computed_crossings(result.Ns)
-    Ns = [int(N) for N in result.Ns]
-    away = fig1.difference(fig1.computed_plane(), result)
+    Ns, away = result.Ns.tolist(), fig1.difference(fig1.computed_plane(), result)
     runs = {
         regime: published_dynamics.measure(options, f"fig{name[-1]}", regime)[1]
         for regime, name in PUBLISHED.items()
     }
-    rows = claims.crossing_claims(Ns, found, computed) + claims.curve_claims(Ns, found, computed)
-    rows += claims.plane_claims(authors.compare(matrix, result) if matrix else None, away)
-    rows += claims.dynamics_claims(runs) + claims.other_claims()
+    rows = [
+        *claims.crossing_claims(Ns, found, computed), *claims.curve_claims(Ns, found, computed),
+        *claims.plane_claims(matrix and authors.compare(matrix, result), away),
+        *claims.dynamics_claims(runs), *claims.other_claims(),
+    ]  # fmt: skip
     return rows, {"cells": result.status.size, "added": len(added), "runs": len(runs["benign"])}
 
 
@@ -48,28 +49,25 @@ def draw(rows):
     """The table as a picture; criteria and commands are left to the text."""
     cells = [[textwrap.fill(getattr(row, name), width) for name, width in SHOWN.items()] for row in rows]
     heights = [1 + max(cell.count("\n") + 1 for cell in line) for line in cells]
-    total = sum(heights) + 3
+    total, left, tops = sum(heights) + 3, np.cumsum([0, *SHOWN.values()]), 2 + np.cumsum([0, *heights])
     figure, axes = plt.subplots(figsize=(1.25 * WIDTH, 0.115 * total))
-    axes.set(xlim=(0, sum(SHOWN.values())), ylim=(total, 0))
+    axes.set(xlim=(0, left[-1]), ylim=(total, 0))
     axes.axis("off")
-    left = np.cumsum([0, *SHOWN.values()])
     for x, name in zip(left, SHOWN):
         axes.text(x, 0.2, name, fontsize=7, va="top", weight="bold")
-    top = 2
-    for row, line, height in zip(rows, cells, heights):
+    for row, line, top in zip(rows, cells, tops):
         axes.axhline(top - 0.25, color="0.85", linewidth=0.6)
         for x, name, text in zip(left, SHOWN, line):
             colour = COLOURS[verdict_of(row)] if name == "verdict" else "black"
             axes.text(x, top, text, fontsize=6, va="top", color=colour, linespacing=1.15)
-        top += height
     return figure
 
 
 def make(options):
     """Collect the rows, write them as Markdown, CSV and a picture, return a Result."""
     rows, sizes = collect(options)
-    counts = [sum(verdict_of(row) == word for row in rows) for word in COLOURS]
-    caption = CAPTION.format(rows=len(rows), holds=counts[0], fails=counts[1], undecided=counts[2], **sizes)
+    holds, fails, undecided = (sum(verdict_of(row) == word for row in rows) for word in COLOURS)
+    caption = CAPTION.format(rows=len(rows), holds=holds, fails=fails, undecided=undecided, **sizes)
     lines = [
         f"{row.claim}: captioned {row.captioned or '-'}; data {row.data or '-'}; ours {row.ours or '-'}; "
         f"computed {row.computed or '-'}: {row.verdict}"
