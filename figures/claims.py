@@ -73,6 +73,6 @@ def make(options):
         f"computed {row.computed or '-'}: {row.verdict}"
         for row in rows
     ]
-    table, settings = [claims.COLUMNS, *claims.cells(rows)], {"claims": [row._asdict() for row in rows]}
+    table, settings = [claims.COLUMNS, *rows], {"claims": [row._asdict() for row in rows]}
     more = {"md": claims.as_markdown(rows) + caption}
     return finish(options, "claims", draw(rows), caption, table, lines, settings, more)

@@ -55,10 +55,8 @@ def read_matrix(path):
     """
     path = Path(path)
     try:
-        if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            values = np.loadtxt(path, encoding="utf-8", ndmin=2)
+        npy = path.suffix == ".npy"
+        values = np.load(path, allow_pickle=False) if npy else np.loadtxt(path, encoding="utf-8", ndmin=2)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: cannot be read as the authors' matrix: {error}") from None
     kind, other = getattr(values, "dtype", np.dtype(object)), f"{path}: is not the authors' matrix"
@@ -69,8 +67,8 @@ def read_matrix(path):
     validate.require(
         np.isfinite(values).all() and values.min() >= 0, f"{other}: test losses are finite and not negative"
     )
-    rows = values.astype(float).reshape(len(NS), DRAWS, len(MUS))
-    matrix = Matrix(np.array([snr_of(float(mu)) for mu in MUS]), np.array(NS), rows.transpose(2, 0, 1))
+    losses = values.astype(float).reshape(len(NS), DRAWS, len(MUS)).transpose(2, 0, 1)
+    matrix = Matrix(np.array([snr_of(float(mu)) for mu in MUS]), np.array(NS), losses)
     found = row_crossings(matrix, LEVEL)[-1].mean
     validate.require(
         RED / 3 < found < RED * 3,

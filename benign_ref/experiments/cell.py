@@ -13,13 +13,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..derived.law import token_places, train_in_law
-from ..engines.attention import outputs
-from ..engines.proof_space import ColumnSpace
-from ..engines.records import descend
-from ..paper import data
-from ..paper.descent import DivergenceError, side_by_side
-from ..paper.model import logistic
-from ..paper.setting import Setting
+from ..engines import attention, proof_space, records
+from ..paper import DivergenceError, Setting, data, descent, model
 from .diagram import CONVERGED, DIVERGED, NOT_CONVERGED, CellResult
 
 # A source of samples: (s, rng, n, fresh) -> parts of them, each (y (n',), tokens Z (T,d), index (n',M)), the
@@ -34,8 +29,8 @@ def streams(snr: float, N: int, seed: int) -> list[np.random.Generator]:
     two cells share a key.
     """
     bits = struct.unpack("<Q", struct.pack("<d", snr))[0]
-    key = N >> 32, N & 0xFFFFFFFF, bits >> 32, bits & 0xFFFFFFFF
-    return [data.make_rng(seed, (*key, stream)) for stream in range(3)]
+    words = N >> 32, N & 0xFFFFFFFF, bits >> 32, bits & 0xFFFFFFFF
+    return [data.make_rng(seed, (*words, stream)) for stream in range(3)]
 
 
 def draw_D1(s: Setting, rng: np.random.Generator, n: int, fresh: bool) -> Iterator[tuple[np.ndarray, ...]]:
@@ -53,7 +48,7 @@ def draw_D1(s: Setting, rng: np.random.Generator, n: int, fresh: bool) -> Iterat
 def draw_start(s: Setting, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """What `init_parameters` draws, as far as a run with w_O fixed sees it: W(0) (d,2d_h+1) and ||w_O||."""
     theta = data.init_parameters(s, rng)
-    return side_by_side(theta), float(np.linalg.norm(theta.w_O))
+    return descent.side_by_side(theta), float(np.linalg.norm(theta.w_O))
 
 
 def run_on_draws(s: Setting, rngs: list[np.random.Generator], n_test: int, source: Source):
@@ -62,15 +57,15 @@ def run_on_draws(s: Setting, rngs: list[np.random.Generator], n_test: int, sourc
     """
     for_data, for_start, for_test = rngs
     ((y, Z, index),) = source(s, for_data, s.N, False)
-    space = ColumnSpace(Z, *draw_start(s, for_start), index, y)
-    losses, steps, converged, _ = descend(
+    space = proof_space.ColumnSpace(Z, *draw_start(s, for_start), index, y)
+    losses, steps, converged, _ = records.descend(
         space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, extra_steps=s.extra_steps
     )
 
     def test() -> np.ndarray:
         W, z = space.columns(), []
         for y, Z, index in source(s, for_test, n_test, True):
-            z.append(y * outputs(Z @ W, index))
+            z.append(y * attention.outputs(Z @ W, index))
         return np.concatenate(z)
 
     return losses, steps, converged, test
@@ -114,4 +109,5 @@ def run_cell(
     if not converged:
         return CellResult(NOT_CONVERGED, steps, float(losses[-1]))
     z = test()
-    return CellResult(CONVERGED, steps, float(losses[-1]), float(logistic(z).mean()), float(np.mean(z <= 0)))
+    test_loss = float(model.logistic(z).mean())
+    return CellResult(CONVERGED, steps, float(losses[-1]), test_loss, float(np.mean(z <= 0)))

@@ -4,7 +4,7 @@ Every criterion was fixed before a number was computed [C]. A verdict is one of 
 comes with its reason.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -16,20 +16,11 @@ HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "cannot be decided"
 RMS_Z, MEAN_Z, MEDIAN = 1.2, 0.2, 0.015
 
 
-class Claim(NamedTuple):
-    """A row: the claim, as captioned, as drawn, as the authors' data have it, ours, computed from the
-    limit, the criterion, the verdict with its reason, and the command that shows it.
-    """
-
-    claim: str
-    verdict: str
-    criterion: str
-    command: str = "python run_all.py --only fig1"
-    captioned: str = ""
-    drawn: str = ""
-    data: str = ""
-    ours: str = ""
-    computed: str = ""
+COLUMNS = ("claim", "captioned", "drawn", "data", "ours", "computed", "criterion", "verdict", "command")
+Claim = namedtuple("Claim", COLUMNS, defaults=[""] * 7 + ["python run_all.py --only fig1"])
+Claim.__doc__ = """A row: the claim, as captioned, as drawn, as the authors' data have it, ours, computed from
+the limit, the criterion, the verdict with its reason, and the command that shows it.
+"""
 
 
 def verdict(holds, reason="", decided=True):
@@ -42,8 +33,7 @@ def crossing_claims(Ns, found, computed):
     """A row for each N of Figure 1; found: Crossings of our draws, computed: those of the limit."""
     rows = []
     for N, c, limit in zip(Ns, found, computed):
-        data, said = f"{NEVER.get(N)} of {DRAWS} draws never fall", "the plane ends before"
-        far = np.nan
+        data, said, far = f"{NEVER.get(N)} of {DRAWS} draws never fall", "the plane ends before", np.nan
         if N in CROSSINGS:
             mean, error, _ = CROSSINGS[N]
             data, far = f"{mean} ± {error}", abs(c.mean - mean) / np.hypot(c.error, error)
@@ -51,8 +41,8 @@ def crossing_claims(Ns, found, computed):
         rows.append(
             Claim(
                 f"Figure 1, N = {N}: test loss falls through {LEVEL} at N SNR²",
-                verdict(far <= 3, said, not np.isnan(far)),
-                "our crossing within 3 joint standard errors of that of their data",
+                criterion="our crossing within 3 joint standard errors of that of their data",
+                verdict=verdict(far <= 3, said, not np.isnan(far)),
                 captioned=f"{RED:.0f}",
                 drawn=f"{red_curve_as_drawn(N):.0f}",
                 data=data,
@@ -75,17 +65,15 @@ def away_from(c, means, errors):
 def curve_claims(Ns, found, computed):
     """Whether the crossings of N >= 4 lie on N SNR^2 = 1000, and on any one curve N SNR^2 = c."""
     theirs = np.array([CROSSINGS[N][:2] for N in CROSSINGS], dtype=float).T
-    ours = np.array([(c.mean, c.error) for N, c in zip(Ns, found) if N in CROSSINGS and np.isfinite(c.error)])
-    ours = ours.reshape(-1, 2).T
+    known = [(c.mean, c.error) for N, c in zip(Ns, found) if N in CROSSINGS and np.isfinite(c.error)]
+    ours = np.reshape(known, (-1, 2)).T
     shown = {
         "drawn": [red_curve_as_drawn(4), red_curve_as_drawn(20)],
         "data": theirs[0],
         "ours": ours[0],
         "computed": [limit for N, limit in zip(Ns, computed) if N in CROSSINGS],
     }
-    spans = {
-        k: f"{min(values):.0f} to {max(values):.0f}" if len(values) else "" for k, values in shown.items()
-    }
+    spans = {k: f"{min(of):.0f} to {max(of):.0f}" if len(of) else "" for k, of in shown.items()}
     rows = []
     for name, c in (("on N SNR² = 1000", RED), ("on one curve N SNR² = c, whatever c", None)):
         far = away_from(c, *theirs), away_from(c, *ours)
@@ -93,8 +81,8 @@ def curve_claims(Ns, found, computed):
         rows.append(
             Claim(
                 f"Figure 1: the crossings of N ≥ 4 lie {name}",
-                verdict(max(far) <= 3, said, not np.isnan(far[1])),
-                "every crossing within 3 of its standard errors, in their data and in ours",
+                criterion="every crossing within 3 of its standard errors, in their data and in ours",
+                verdict=verdict(max(far) <= 3, said, not np.isnan(far[1])),
                 captioned="1000",
                 **spans,
             )
@@ -109,20 +97,18 @@ def plane_claims(comparison, away):
     ours, said, every = "", verdict(None, "needs the authors' file", False), len(CROSSINGS) * len(MUS)
     if comparison:
         ours = f"rms z {comparison.rms:.3f}, mean {comparison.mean:+.3f}, {comparison.pairs} pairs"
-        fits = comparison.rms <= RMS_Z and abs(comparison.mean) <= MEAN_Z
+        fits, whole = comparison.rms <= RMS_Z and abs(comparison.mean) <= MEAN_Z, comparison.pairs >= every
         largest, few = f"largest |z| {abs(comparison.largest):.1f}", f"{comparison.pairs} of {every} pairs"
-        whole = comparison.pairs >= every
         said = verdict(fits, largest if whole else few, whole)
-    criterion = f"root mean square z ≤ {RMS_Z} and |mean z| ≤ {MEAN_Z} over all pairs with N ≥ 4"
-    median = float(np.median(np.abs(away)))
+    median, pairs = float(np.median(np.abs(away))), len(NS) * len(MUS)
     same = HOLDS if median <= MEDIAN else FAILS
-    if away.size < len(NS) * len(MUS):
-        same = verdict(None, f"{away.size} of {len(NS) * len(MUS)} pairs", False)
+    if away.size < pairs:
+        same = verdict(None, f"{away.size} of {pairs} pairs", False)
     return [
         Claim(
             "Figure 1: test loss at every pair (N, ‖μ‖)",
-            said,
-            criterion,
+            criterion=f"root mean square z ≤ {RMS_Z} and |mean z| ≤ {MEAN_Z} over all pairs with N ≥ 4",
+            verdict=said,
             captioned="picture",
             command="python run_all.py --only fig1 --authors-matrix FILE",
             data="ten draws a pair",
@@ -130,8 +116,8 @@ def plane_claims(comparison, away):
         ),
         Claim(
             "Figure 1: the limit has the same plane, nothing fitted",
-            same,
-            f"median |difference| from our means ≤ {MEDIAN}",
+            criterion=f"median |difference| from our means ≤ {MEDIAN}",
+            verdict=same,
             computed=f"median |difference| {median:.4f}",
         ),
     ]
@@ -139,33 +125,31 @@ def plane_claims(comparison, away):
 
 def dynamics_claims(runs):
     """Figures 3 and 4 at their last step. runs: {regime: [Trajectory, ...]} of the published protocol."""
+    names = {
+        "train_loss": "training loss",
+        "test_loss": "test loss",
+        "S_s": "attention on μ₊",
+        "S_2": "on ξ₂",
+    }
     rows = []
     for regime, trajectories in runs.items():
         last, benign, number = int(trajectories[0].steps[-1]), regime == "benign", PUBLISHED[regime][-1]
-        names = {
-            "train_loss": "training loss",
-            "test_loss": "test loss",
-            "S_s": "attention on μ₊",
-            "S_2": "on ξ₂",
-        }
         values = np.array([[one.quantities[name][-1] for name in names] for one in trajectories])
         mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
         limit = published_limit(regime, np.array([last])).quantities
         right = mean[0] < 0.01 and (mean[1] < LEVEL) == benign and (mean[2] > mean[3]) == benign
-        ours = ", ".join(
-            f"{n} {m:.3g} ± {sd:.2g}" for n, m, sd in zip(names.values(), mean, spread, strict=True)
-        )
+        ends = ", ".join(f"{n} {m:.3g} ± {sd:.2g}" for n, m, sd in zip(names.values(), mean, spread))
         wanted = f"< {LEVEL}, most attention on μ₊" if benign else f"> {LEVEL}, most attention on ξ₂"
         rows.append(
             Claim(
                 f"Figure {number}: {regime} overfitting at step {last}",
-                HOLDS if right else FAILS,
-                f"means: training loss < 0.01, test loss {wanted}",
-                f"python run_all.py --only fig{number}",
+                criterion=f"means: training loss < 0.01, test loss {wanted}",
+                verdict=HOLDS if right else FAILS,
+                command=f"python run_all.py --only fig{number}",
                 captioned=regime,
                 drawn="curves",
                 data="no numbers public",
-                ours=f"{ours} (sd, {len(values)} runs)",
+                ours=f"{ends} (sd, {len(values)} runs)",
                 computed=", ".join(f"{names[n]} {limit[n][-1]:.3g}" for n in ("train_loss", "test_loss")),
             )
         )
@@ -175,46 +159,36 @@ def dynamics_claims(runs):
 def other_claims():
     """What is stated without a number that could be measured, and C_p."""
     figures = {name: published_setting(name, N=10, mu=20.0) for name in ("figure1", "figure3", "figure4")}
-    values = ", ".join(f"{s.C_p:g} at M = {s.M} (Figure {name[-1]})" for name, s in figures.items())
     others = [name[-1] for name, s in figures.items() if s.C_p != 5 * np.sqrt(s.M)]
     return [
         Claim(
             "C_p = 5√M in the experiments",
-            f"{FAILS} in Figures {', '.join(others)}" if others else HOLDS,
-            "equal in every figure",
-            "python run_all.py --only departures",
+            criterion="equal in every figure",
+            verdict=f"{FAILS} in Figures {', '.join(others)}" if others else HOLDS,
+            command="python run_all.py --only departures",
             captioned="5√M [P*]",
-            data=values,
+            data=", ".join(f"{s.C_p:g} at M = {s.M} (Figure {name[-1]})" for name, s in figures.items()),
         ),
         Claim(
             "Figure 2: a vision transformer on MNIST, noise in the border",
-            f"{UNDECIDED}: no number is public",
-            "a number to compare with",
-            "python run_all.py --only fig2",
+            criterion="a number to compare with",
+            verdict=f"{UNDECIDED}: no number is public",
+            command="python run_all.py --only fig2",
             captioned="picture",
             drawn="cut at 0.35",
         ),
         Claim(
             "T1, T2: the order of the time to reach a training loss",
-            f"{UNDECIDED} by any finite range",
-            "an order is a statement about a limit",
-            "python run_all.py --only theorem",
+            criterion="an order is a statement about a limit",
+            verdict=f"{UNDECIDED} by any finite range",
+            command="python run_all.py --only theorem",
             captioned="orders [P*]",
             ours="exponents over a range: figure theorem",
         ),
     ]
 
 
-COLUMNS = ("claim", "captioned", "drawn", "data", "ours", "computed", "criterion", "verdict", "command")
-
-
-def cells(rows):
-    """The rows as lists of text, in the order of COLUMNS."""
-    return [[getattr(row, name) for name in COLUMNS] for row in rows]
-
-
 def as_markdown(rows):
     """The table in Markdown."""
-    lines = [COLUMNS, ["---"] * len(COLUMNS)]
-    lines += [[cell.replace("|", "\\|") for cell in line] for line in cells(rows)]
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -23,9 +23,7 @@ import numpy as np
 from .. import api, validate
 from ..derived.limit_run import train_in_limit
 from ..engines import proof_space, records
-from ..paper.data import init_parameters, make_rng, sample_dataset
-from ..paper.model import logistic, logistic_slope
-from ..paper.setting import Setting
+from ..paper import Setting, init_parameters, make_rng, model, sample_dataset
 from ..paper.theorems import ORDERS
 from .dynamics import pair_mean
 
@@ -90,9 +88,9 @@ def time_of(regime, name, factor, seed, *size):
     """
     s = moved(base_setting(regime, *size), name, factor)
     run = api.train(s, *drawn(s, seed), record_every=(s.max_steps,), progress=False)
-    S = run.records[-1].attention
-    a = float(S[:, :, 0 if regime == "benign" else 1].mean())
-    return run.steps if run.converged else float("nan"), pair_mean(S, "ss"), pair_mean(S, "s2"), a
+    S, winner = run.records[-1].attention, 0 if regime == "benign" else 1
+    T = run.steps if run.converged else float("nan")
+    return T, pair_mean(S, "ss"), pair_mean(S, "s2"), float(S[:, :, winner].mean())
 
 
 def limit_times(regime, name, factor, count, N):
@@ -113,8 +111,8 @@ def held_times(f, y, K, epsilons):
     times, t, z = [], 0, y * f
     K = y[:, None] * K * y / len(y)  # z = y f, in which the recursion is z <- z - K ell'(z)
     for epsilon in epsilons:
-        while logistic(z).mean() > epsilon:
-            z = z - K @ logistic_slope(z)
+        while model.logistic(z).mean() > epsilon:
+            z = z - K @ model.logistic_slope(z)
             t += 1
         times.append(t)
     return times
@@ -164,8 +162,7 @@ def passages(regime, seed, count, *size):
         T += steps
         if not converged:
             break
-        seen = (pair_mean(last.attention, row + winner) for row in "s2i")
-        found.append((float(epsilon), T, *seen))
+        found.append((float(epsilon), T, *(pair_mean(last.attention, row + winner) for row in "s2i")))
         if i == HOLD_AT:
             K = kernel_of(space, last, s)
             held = [T + t for t in held_times(last.outputs, data.y, K, epsilons[i:])]

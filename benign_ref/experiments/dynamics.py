@@ -31,9 +31,7 @@ from .. import api, validate
 from ..derived.law import train_in_law
 from ..derived.limit_run import train_in_limit
 from ..engines import attention, proof_space, records
-from ..paper import data
-from ..paper.model import logistic, logistic_slope
-from ..paper.setting import Setting
+from ..paper import Setting, data, model
 from . import cell
 from .phases import Phases, find_phases
 from .published import published_setting
@@ -76,14 +74,14 @@ class Trajectory(NamedTuple):
 
     def as_lists(self):
         """The same in lists, numbers and names, as JSON holds them."""
-        quantities = {name: values.tolist() for name, values in self.quantities.items()}
-        return self.steps.tolist(), quantities, list(self.phases), self.converged
+        lists = {name: values.tolist() for name, values in self.quantities.items()}
+        return self.steps.tolist(), lists, list(self.phases), self.converged
 
     @classmethod
     def from_lists(cls, steps, quantities, phases, converged):
         """What `as_lists` gave."""
-        quantities = {name: np.array(values) for name, values in quantities.items()}
-        return cls(np.array(steps), quantities, Phases(*phases), converged)
+        arrays = {name: np.array(values) for name, values in quantities.items()}
+        return cls(np.array(steps), arrays, Phases(*phases), converged)
 
 
 class Average(NamedTuple):
@@ -110,17 +108,15 @@ def quantities_of(record, y, loss):
     V_minus and L_D.
     """
     V_plus, V_minus, test_loss = record.observed
-    slope = np.abs(logistic_slope(y * record.outputs))
-    small = np.abs(record.values[:, 2:])
-    found = {
+    slope, small = np.abs(model.logistic_slope(y * record.outputs)), np.abs(record.values[:, 2:])
+    return {
         "train_loss": loss, "test_loss": test_loss, "V_plus": V_plus, "minus_V_minus": -V_minus,
         "V_2": float(np.abs(record.values[:, 1]).mean()),
         "V_i": float(small.mean()) if small.size else float("nan"),
+        **{"S_" + pair: pair_mean(record.attention, pair) for pair in PAIRS},
+        **{"P_" + pair: pair_mean(record.logits, pair) for pair in PAIRS},
         "slope_ratio": float(slope.max() / slope.min()),
     }  # fmt: skip
-    for letter, matrices in (("S", record.attention), ("P", record.logits)):
-        found |= {f"{letter}_{pair}": pair_mean(matrices, pair) for pair in PAIRS}
-    return found
 
 
 def trajectory(s, seed, *, per_decade=24, n_test=200):
@@ -133,16 +129,15 @@ def trajectory(s, seed, *, per_decade=24, n_test=200):
     validate.instance("s", s, Setting)
     n_test = validate.integer("n_test", n_test, 1)
 
-    def observe(model):
-        V_plus, V_minus = s.mu_norm * model.U[:2, -1]
-        return V_plus, V_minus, model.test_loss(n_test, data.make_rng(seed, (1,)))
+    def observe(drawn):
+        return *s.mu_norm * drawn.U[:2, -1], drawn.test_loss(n_test, data.make_rng(seed, (1,)))
 
     wanted = api.log_spaced_steps(s.max_steps, per_decade)
     run = train_in_law(s, data.make_rng(seed, (0,)), record_every=wanted, observe=observe, progress=False)
     rows = [quantities_of(record, run.y, run.losses[record.step]) for record in run.records]
-    quantities = {name: np.array([row[name] for row in rows]) for name in QUANTITIES}
+    found = {name: np.array([row[name] for row in rows]) for name in QUANTITIES}
     steps = np.array([record.step for record in run.records])
-    return Trajectory.of(steps, quantities, [quantities[name] for name in OF_THE_RULE], s.M, run.converged)
+    return Trajectory.of(steps, found, [found[name] for name in OF_THE_RULE], s.M, run.converged)
 
 
 def setting_of(regime, size):
@@ -172,29 +167,23 @@ def published_draw(regime, seed, record_every, n_test):
     fresh = [(labels, X @ W, X @ Z.T, at) for labels, X, at in cell.draw_D1(s, for_test, n_test, True)]
 
     def test_loss(now):
+        # W(t) = W(0) + Z^T moved, of which fresh tokens X see X W(0) + X Z^T moved
         moved = np.concatenate([*now.coefficients(), now.w_O_norm**2 * now.C[:, -1:]], axis=1)
-        z = [  # W(t) = W(0) + Z^T moved, of which fresh tokens X see X W(0) + X Z^T moved
-            labels * attention.outputs(rows + products @ moved, at) for labels, rows, products, at in fresh
-        ]
-        return float(logistic(np.concatenate(z)).mean())
+        z = [labels * attention.outputs(rows + products @ moved, at) for labels, rows, products, at in fresh]
+        return float(model.logistic(np.concatenate(z)).mean())
 
     losses, _, converged, kept = records.descend(
-        space,
-        eta=s.eta,
-        epsilon=s.epsilon,
-        max_steps=s.max_steps,
-        record_every=record_every,
+        space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, record_every=record_every,
         observe=test_loss,
-    )
+    )  # fmt: skip
     sample = int(np.argmax(y > 0))
     rows = [
         (losses[one.step], one.observed, *one.attention[sample].mean(axis=0)[:2], *one.values[sample, :2],
          *one.logits[sample, 0, :2], *one.logits[sample, 2, :2]) for one in kept
     ]  # fmt: skip
-    quantities = dict(zip(PUBLISHED_QUANTITIES, np.array(rows).T, strict=True))
+    found = dict(zip(PUBLISHED_QUANTITIES, np.array(rows).T, strict=True))
     pairs = [np.array([pair_mean(one.attention, name[2:]) for one in kept]) for name in OF_THE_RULE]
-    steps = np.array([one.step for one in kept])
-    return Trajectory.of(steps, quantities, pairs, s.M, converged).as_lists()
+    return Trajectory.of(np.array([one.step for one in kept]), found, pairs, s.M, converged).as_lists()
 
 
 def limit_trajectory(s, steps, backend="numpy"):
@@ -203,17 +192,15 @@ def limit_trajectory(s, steps, backend="numpy"):
     """
     run = train_in_limit(s, backend=backend, record_every=steps)
     at, S, P = run.history, run.history.attention, run.history.logits
-    quantities = {
+    found = {
         "train_loss": run.losses[at.step], "test_loss": at.test_loss, "V_plus": at.V_s,
         "minus_V_minus": at.V_s, "V_s": at.V_s, "V_2": at.V_2, "V_i": at.V_i,
         **{"S_" + pair: S[pair] for pair in PAIRS}, **{"P_" + pair: P[pair] for pair in PAIRS},
         "slope_ratio": np.ones(len(at.step)),  # all samples are alike
+        # over queries
+        **{"S_" + key: (S["s" + key] + S["2" + key] + (s.M - 2) * S["i" + key]) / s.M for key in "s2"},
     }  # fmt: skip
-    for key in "s2":
-        quantities["S_" + key] = (
-            S["s" + key] + S["2" + key] + (s.M - 2) * S["i" + key]
-        ) / s.M  # over queries
-    return Trajectory.of(at.step, quantities, [S[name[2:]] for name in OF_THE_RULE], s.M, run.converged)
+    return Trajectory.of(at.step, found, [S[name[2:]] for name in OF_THE_RULE], s.M, run.converged)
 
 
 def published_limit(regime, steps):
@@ -236,10 +223,10 @@ def average(trajectories, logarithmic=ON_A_LOG_AXIS):
     mean, low, high = {}, {}, {}
     for name in trajectories[0].quantities:
         values = np.array([one.quantities[name][at] for one, at in zip(trajectories, picked)])  # (seeds, R)
-        back = np.asarray
         # V_plus and -V_minus start at random signs: no logarithm there, so NaN, which a picture leaves out
         if name in logarithmic:
-            values, back = np.log(np.where((values > 0).all(axis=0), values, np.nan)), np.exp
+            values = np.log(np.where((values > 0).all(axis=0), values, np.nan))
         centre, two_sigma = values.mean(axis=0), 2 * values.std(axis=0, ddof=1)
-        mean[name], low[name], high[name] = map(back, (centre, centre - two_sigma, centre + two_sigma))
+        for of, curve in ((mean, centre), (low, centre - two_sigma), (high, centre + two_sigma)):
+            of[name] = np.exp(curve) if name in logarithmic else curve
     return Average(np.array(shared), mean, low, high)

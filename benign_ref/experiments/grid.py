@@ -29,9 +29,13 @@ def fingerprint(base, engine, n_test):
     """Everything but place and seed that decides a cell's numbers, by name. Derived values follow the cell:
     their rule stands here.
     """
-    values = {name: value for name, value in base.values().items() if name not in ("N", "snr")}
-    rules = {name: f"derived: {rule}" for name, (rule, _) in DERIVED.items() if name not in base.sources}
-    return {**versions(), "engine": engine, "n_test": n_test, **values, **rules}
+    return {
+        **versions(),
+        "engine": engine,
+        "n_test": n_test,
+        **{name: value for name, value in base.values().items() if name not in ("N", "snr")},
+        **{name: f"derived: {rule}" for name, (rule, _) in DERIVED.items() if name not in base.sources},
+    }
 
 
 def checked_axes(snrs, Ns, seeds):
@@ -105,13 +109,12 @@ def as_result(value):
 
 def collect(snrs, Ns, seeds, results, settings, computed, reused):
     """The PhaseDiagram of {Cell: CellResult}."""
-    rows = [results[Cell(snr, N, seed)] for snr in snrs for N in Ns for seed in seeds]
-    kinds = "U13", np.int64, float, float, float
-    columns = (
+    columns = zip(*(results[Cell(snr, N, seed)] for snr in snrs for N in Ns for seed in seeds))
+    arrays = (
         np.array(column, dtype=kind).reshape(len(snrs), len(Ns), len(seeds))
-        for column, kind in zip(zip(*rows), kinds)
+        for column, kind in zip(columns, ("U13", np.int64, float, float, float))
     )
-    return PhaseDiagram(np.array(snrs), np.array(Ns), np.array(seeds), *columns, settings, computed, reused)
+    return PhaseDiagram(np.array(snrs), np.array(Ns), np.array(seeds), *arrays, settings, computed, reused)
 
 
 def phase_diagram(

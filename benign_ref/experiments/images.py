@@ -21,9 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import validate
-from ..paper.data import Dataset, sample_labels
-from ..paper.descent import own_rows
-from ..paper.setting import Setting
+from ..paper import Dataset, Setting, data, descent
 from . import cell
 
 PIXELS = 28 * 28
@@ -192,7 +190,7 @@ def sample_images(s, images, classes, rng, n=None):
         s.d > PIXELS, f"d must be > {PIXELS}, as noise lives on the coordinates off the image, got {s.d}"
     )
     validate.fits_memory("n", n, n * s.M * s.d)
-    y = sample_labels(s, rng, n)
+    y = data.sample_labels(s, rng, n)
     pixels = draw_images(images, tuple(classes), y, rng)
     norms = np.linalg.norm(pixels, axis=1)
     validate.require(norms.all(), "images must have no image without ink: it cannot be scaled to norm ||mu||")
@@ -203,24 +201,19 @@ def sample_images(s, images, classes, rng, n=None):
     return Dataset(X, y, None, None)
 
 
-@lru_cache(maxsize=1)
-def loaded(path):
-    """`load`, once a process; path a str or None."""
-    return load(path)
+loaded = lru_cache(maxsize=1)(load)  # once a process; path a str or None
 
 
 def fingerprint(mnist):
     """A digest of all pixels and labels, that says which images a result is of."""
-    whole = hashlib.sha256()
-    for part in mnist:
-        whole.update(part.pixels.tobytes() + part.labels.tobytes())
-    return whole.hexdigest()[:32]
+    whole = b"".join(part.pixels.tobytes() + part.labels.tobytes() for part in mnist)
+    return hashlib.sha256(whole).hexdigest()[:32]
 
 
 def draw_digits(s, rng, n, fresh, *, classes, path):
     """The cell's Source of images with noise: training images, or (fresh) held-out ones."""
     sample = sample_images(s, loaded(path).held_out if fresh else loaded(path).training, classes, rng, n)
-    yield sample.y, sample.X.reshape(-1, s.d), own_rows(n, s.M)
+    yield sample.y, sample.X.reshape(-1, s.d), descent.own_rows(n, s.M)
 
 
 def run_cell(digit_plus, digit_minus, snr, N, seed, *, base, path, n_test):

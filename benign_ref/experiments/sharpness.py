@@ -14,8 +14,7 @@ import numpy as np
 from .. import validate
 from ..derived.boundary import attention_x, critical_x, limit_diagram, setting_at
 from ..derived.law import train_in_law
-from ..paper.data import make_rng
-from ..paper.setting import Setting
+from ..paper import Setting, make_rng
 
 LEVELS = {"test_loss": 0.2, "attention": 0.5}  # looked for: the fall of the one, the rise of the other
 FACTOR = 1.12  # of x, in the search for a bracket

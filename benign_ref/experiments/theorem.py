@@ -22,8 +22,7 @@ import numpy as np
 from .. import validate
 from ..derived.law import train_in_law
 from ..derived.limit_run import train_in_limit
-from ..paper.data import make_rng
-from ..paper.setting import Setting
+from ..paper import Setting, make_rng
 from ..paper.theorems import ORDERS, THEOREMS, condition, quantities
 from .convergence import moved
 
@@ -76,8 +75,7 @@ class Exponent(NamedTuple):
     @property
     def overall(self):
         """The exponent over the whole range, by its two ends."""
-        ratio = self.measured[-1] / self.measured[0]
-        return float(np.log(ratio) / np.log(self.values[-1] / self.values[0]))
+        return float(np.log(self.measured[-1] / self.measured[0]) / np.log(self.values[-1] / self.values[0]))
 
     @property
     def verdict(self):
@@ -121,8 +119,11 @@ def through_epsilon(regime):
     s, values = moved(s, "epsilon", EPSILON_FACTORS[-1]), [s.epsilon * factor for factor in EPSILON_FACTORS]
     losses = train_in_limit(s).losses
     times = [int(np.argmax(losses <= epsilon)) for epsilon in values]
-    T = Exponent("T", "epsilon", tuple(values), tuple(times), ORDERS[regime]["epsilon"])
-    return s, T, Exponent("L_S", "the step", tuple(times), tuple(losses[times]), -1)
+    return (
+        s,
+        Exponent("T", "epsilon", tuple(values), tuple(times), ORDERS[regime]["epsilon"]),
+        Exponent("L_S", "the step", tuple(times), tuple(losses[times]), -1),
+    )
 
 
 def exponents(regime, stride=1):
@@ -135,13 +136,11 @@ def exponents(regime, stride=1):
     vanishes = THEOREMS[regime].test_loss.startswith("o(1)")
     yield Exponent("L_D", "epsilon", in_epsilon.values, tuple(test_losses), None if vanishes else 0)
     s, T_of_base = base_setting(regime), in_epsilon.measured[EPSILON_FACTORS.index(1.0)]
-    for name, claimed in ORDERS[regime].items():
-        if name == "epsilon":
-            continue
+    for name in [name for name in ORDERS[regime] if name != "epsilon"]:
         factors = (N_FACTORS if name == "N" else FACTORS)[::stride]
         times = [T_of_base if factor == 1 else time_in_limit(moved(s, name, factor)) for factor in factors]
         values = tuple(quantities(s)[name] * factor for factor in factors)
-        yield Exponent("T", name, values, tuple(times), claimed)
+        yield Exponent("T", name, values, tuple(times), ORDERS[regime][name])
 
 
 def end_in_law(regime, N, epsilon, d_margin, seed):

@@ -82,8 +82,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "the same steps in other pieces",
     (
         "experiments/claims.py",
-        "verdict(far <= 3, said, not np.isnan(far)),",
-        "verdict(far < 3, said, not np.isnan(far)),",
+        "verdict=verdict(far <= 3, said, not np.isnan(far)),",
+        "verdict=verdict(far < 3, said, not np.isnan(far)),",
     ): "a quotient of measured numbers is not exactly the bound, which is ours",
     (
         "experiments/more_draws.py",
@@ -134,8 +134,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "no step is named, so there is one Snapshot, of the end",
     (
         "experiments/claims.py",
-        "verdict(max(far) <= 3, said, not np.isnan(far[1])),",
-        "verdict(max(far) < 3, said, not np.isnan(far[1])),",
+        "verdict=verdict(max(far) <= 3, said, not np.isnan(far[1])),",
+        "verdict=verdict(max(far) < 3, said, not np.isnan(far[1])),",
     ): "a quotient of measured numbers is not exactly the bound, which is ours",
     (
         "engines/proof_space.py",
