@@ -11,13 +11,10 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from . import api, plots, validate
-from .derived.boundary import critical_x
-from .derived.law import train_in_law
-from .derived.limit_run import train_in_limit
-from .experiments.phases import Phases, find_phases
-from .experiments.published import FIGURES, published_setting
+from .checked import DivergenceError
+from .derived import boundary, law, limit_run
+from .experiments import phases, published
 from .paper.data import init_parameters, make_rng, sample_dataset
-from .paper.descent import DivergenceError
 from .paper.model import logistic
 from .paper.setting import Setting
 from .runtime.store import digest, write_all
@@ -41,7 +38,7 @@ class Outcome(NamedTuple):
     steps: int
     converged: bool
     history: dict
-    phases: Phases
+    phases: phases.Phases
     test_loss: float
     standard_error: float | None
     error_rate: float
@@ -58,16 +55,19 @@ def arguments(argv):
         parser.add_argument(f"--{name}", type=kind, metavar=name.upper(), help=f"Setting's {name}")
     parser.add_argument("--unbalanced", action="store_true", help="draw each label, instead of half of each")
     parser.add_argument("--mu", type=float, help="||mu||, instead of --snr")
-    published = "the published experiment's values [A] for all else"
-    parser.add_argument("--published", choices=FIGURES, help=published)
+    parser.add_argument(
+        "--published", choices=published.FIGURES, help="the published experiment's values [A] for all else"
+    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--law", action="store_true", help="draw the run in law, whatever d")
     how.add_argument("--limit", action="store_true", help="the limit of large d and d_h: nothing drawn")
-    parser.add_argument("--seed", type=validate.integer_argument(0), default=0, help="default %(default)s")
-    samples = {"type": validate.integer_argument(1), "default": 1000}
-    parser.add_argument("--n_test", **samples, help="fresh samples (default %(default)s)")
-    folder = {"type": validate.folder_argument, "default": "out", "metavar": "DIR"}
-    parser.add_argument("--out", **folder, help="folder of the picture (default %(default)s)")
+    whole = validate.integer_argument
+    parser.add_argument("--seed", type=whole(0), default=0, help="default %(default)s")
+    parser.add_argument("--n_test", type=whole(1), default=1000, help="fresh samples (default %(default)s)")
+    parser.add_argument(
+        "--out", type=validate.folder_argument, default="out", metavar="DIR",
+        help="folder of the picture (default %(default)s)",
+    )  # fmt: skip
     asked = parser.parse_args(argv)
     if asked.snr is not None and asked.mu is not None:
         parser.error("--mu and --snr exclude each other: ||mu|| = SNR sigma_p sqrt(d)")
@@ -86,7 +86,7 @@ def setting_of(asked):
     notes = []
     if asked.published:
         place = {name: given.pop(name, None) for name in ("N", "snr")}
-        s = published_setting(asked.published, mu=asked.mu, **place).replace(**given)
+        s = published.published_setting(asked.published, mu=asked.mu, **place).replace(**given)
         if given:
             notes.append(f"changed from the published experiment: {', '.join(given)}")
     else:
@@ -115,14 +115,15 @@ def history_of(records, losses):
     return {name: np.array(values) for name, values in columns.items()}
 
 
-def run_drawn(s, seed, n_test, law):
+def run_drawn(s, seed, n_test, in_law):
     """The Outcome of a run on real draws, or drawn in law. The curve of the test loss is over ON_THE_WAY
     samples.
     """
     wanted, few = api.log_spaced_steps(s.max_steps, PER_DECADE), min(n_test, ON_THE_WAY)
     start, test = make_rng(seed, (0,)), lambda: make_rng(seed, (1,))  # the same fresh samples at every step
-    if law:
-        run = train_in_law(s, start, record_every=wanted, observe=lambda at: at.test_loss(few, test()))
+    if in_law:
+        observe = lambda at: at.test_loss(few, test())  # noqa: E731
+        run = law.train_in_law(s, start, record_every=wanted, observe=observe)
         fresh = *run.test_loss(n_test, test(), return_se=True), run.error_rate(n_test, test())
     else:
         data, theta = sample_dataset(s, start), init_parameters(s, start)
@@ -133,31 +134,30 @@ def run_drawn(s, seed, n_test, law):
         z = margins(run.parameters, n_test)
         error = float(logistic(z).std(ddof=1) / np.sqrt(n_test)) if n_test > 1 else float("nan")
         fresh = float(logistic(z).mean()), error, float((z <= 0).mean())
-    history = history_of(run.records, run.losses)
-    return Outcome(run.steps, run.converged, history, phases_of(history, s.M), *fresh)
+    return outcome_of(s, run, history_of(run.records, run.losses), *fresh)
 
 
 def run_limit(s):
     """The Outcome in the limit."""
-    run = train_in_limit(s, record_every=api.log_spaced_steps(s.max_steps, PER_DECADE))
+    run = limit_run.train_in_limit(s, record_every=api.log_spaced_steps(s.max_steps, PER_DECADE))
     at = run.history
     history = {name: at.attention[name[2:]] for name in ROWS}
     history |= {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}
     history |= {"V_s": np.abs(at.V_s), "V_2": np.abs(at.V_2)}
-    phases = phases_of(history, s.M)
-    return Outcome(run.steps, run.converged, history, phases, run.test_loss, None, run.error_rate)
+    return outcome_of(s, run, history, run.test_loss, None, run.error_rate)
 
 
-def phases_of(history, M):
-    """The Phases of a history."""
-    return find_phases(history["step"], *(history[name] for name in ROWS), M)
+def outcome_of(s, run, history, *fresh):
+    """The Outcome of a run with this history; fresh: what it shows on fresh data."""
+    found = phases.find_phases(history["step"], *(history[name] for name in ROWS), s.M)
+    return Outcome(run.steps, run.converged, history, found, *fresh)
 
 
 def boundary_line(s):
     """Where a Setting lies to the limit's boundary at its N, as one line."""
     here = f"N SNR^2 = {s.N_snr2:.4g}"
     try:
-        there = critical_x(s.M, s.N, level=LEVEL, base=s) * s.C_p**2
+        there = boundary.critical_x(s.M, s.N, level=LEVEL, base=s) * s.C_p**2
     except (ValueError, DivergenceError) as error:
         return f"{here}; the limit has no boundary to compare with here ({error})"
     side = "benign" if s.N_snr2 > there else "harmful"
@@ -184,16 +184,15 @@ def write(folder, name, outcome, s, engine):
     OSError.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
-    shape = f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}"
     picture, table = io.BytesIO(), io.StringIO()
+    shape = f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}"
     title = f"{shape}, {engine}; grey: phases I, II, III"
     plots.draw_run(picture, outcome.history, outcome.phases, s.M, title)
     columns = (values.tolist() for values in outcome.history.values())
     csv.writer(table, lineterminator="\n").writerows([outcome.history, *zip(*columns)])
-    contents = {"png": picture.getvalue(), "csv": table.getvalue().encode()}
-    files = {Path(folder) / f"{name}.{kind}": content for kind, content in contents.items()}
-    write_all(files)
-    return list(files)
+    paths = [Path(folder) / f"{name}.{kind}" for kind in ("png", "csv")]
+    write_all(dict(zip(paths, (picture.getvalue(), table.getvalue().encode()))))
+    return paths
 
 
 def main(argv=None):
@@ -204,8 +203,8 @@ def main(argv=None):
     try:
         outcome = run_limit(s) if asked.limit else run_drawn(s, asked.seed, asked.n_test, asked.law)
         print("\n".join(report(s, outcome, engine)))
-        kind, key = engine.replace(" ", "-"), digest([str(s), asked.n_test])[:6]
-        name = f"run-N{s.N}-snr{s.snr:g}-{kind}-seed{asked.seed}-{key}"
+        key = digest([str(s), asked.n_test])[:6]
+        name = f"run-N{s.N}-snr{s.snr:g}-{engine.replace(' ', '-')}-seed{asked.seed}-{key}"
         print("written  " + ", ".join(str(path) for path in write(asked.out, name, outcome, s, engine)))
     except BrokenPipeError:  # whoever read what is printed has gone
         raise

@@ -29,6 +29,12 @@ def require(holds: Any, message: str, error: type[Exception] = ValueError) -> No
         raise error(message)
 
 
+def _of_type(name: str, value: Any, kinds: tuple[type, ...], allowed: str) -> None:
+    """TypeError unless `value` is of one of these types; a bool is no number."""
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise TypeError(f"{name} must be {allowed}, got {shown(value)} of type {type(value).__name__}")
+
+
 def names(caller: str, values: Iterable[str], kind: type[Any]) -> None:
     """TypeError unless every name in `values` is an argument of the dataclass `kind`: it says the nearest."""
     known = {f.name.lower(): f.name for f in fields(kind) if f.init}
@@ -46,12 +52,9 @@ def integer(name: str, value: Any, at_least: int) -> int:
     """`value` as an int >= at_least. TypeError if it is no integer (bool included), ValueError if out of
     range.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(
-            f"{name} must be an integer >= {at_least}, got {shown(value)} of type {type(value).__name__}"
-        )
-    if not at_least <= value <= LARGEST_INTEGER:
-        raise ValueError(f"{name} must be an integer from {at_least} to 2**53, got {shown(value)}")
+    _of_type(name, value, (int, np.integer), f"an integer >= {at_least}")
+    in_range = at_least <= value <= LARGEST_INTEGER
+    require(in_range, f"{name} must be an integer from {at_least} to 2**53, got {shown(value)}")
     return int(value)
 
 
@@ -60,14 +63,13 @@ def real(name: str, value: Any, positive: bool = True) -> float:
     if out of range.
     """
     allowed = f"a finite number {'>' if positive else '>='} 0"
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be {allowed}, got {shown(value)} of type {type(value).__name__}")
+    _of_type(name, value, (int, float, np.integer, np.floating), allowed)
     try:
         value = float(value)
     except OverflowError:
         value = np.inf
-    if not np.isfinite(value) or value < 0 or (positive and value == 0):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+    in_range = np.isfinite(value) and (value > 0 if positive else value >= 0)
+    require(in_range, f"{name} must be {allowed}, got {value!r}")
     return value
 
 
@@ -82,36 +84,28 @@ def steps(name: str, value: Any) -> int | list[int]:
 
 def boolean(name: str, value: Any) -> bool:
     """`value` as a bool. TypeError if it is none."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {shown(value)} of type {type(value).__name__}")
+    _of_type(name, value, (bool, np.bool_), "True or False")
     return bool(value)
 
 
 def choice(name: str, value: Any, allowed: Collection[str]) -> str:
     """`value`, one of the strings in `allowed`. ValueError otherwise."""
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {shown(value)}")
+    known = isinstance(value, str) and value in allowed
+    require(known, f"{name} must be one of {', '.join(map(repr, allowed))}, got {shown(value)}")
     return value
 
 
 def generator(name: str, value: Any) -> np.random.Generator:
     """`value`, a numpy.random.Generator. TypeError otherwise."""
-    if not isinstance(value, np.random.Generator):
-        raise TypeError(
-            f"{name} must be a numpy.random.Generator (see make_rng), "
-            f"got {shown(value)} of type {type(value).__name__}"
-        )
+    _of_type(name, value, (np.random.Generator,), "a numpy.random.Generator (see make_rng)")
     return value
 
 
 def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
     """`value`, an instance of `kind`. TypeError otherwise."""
-    if not isinstance(value, kind):
-        parts = getattr(kind, "_fields", ())
-        made = f"({', '.join(parts)})" if parts else ""
-        raise TypeError(
-            f"{name} must be a {kind.__name__}{made}, got {shown(value)} of type {type(value).__name__}"
-        )
+    parts = getattr(kind, "_fields", ())
+    made = f"({', '.join(parts)})" if parts else ""
+    _of_type(name, value, (kind,), f"a {kind.__name__}{made}")
     return value
 
 

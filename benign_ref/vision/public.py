@@ -22,8 +22,9 @@ def _weights(name, value, complex_too):
 def _checked(theta, images, complex_too=False):
     """theta, each array checked by name: shape, finite, real or (complex_too) complex; and the images."""
     wrong = sorted(validate.instance("theta", theta, dict).keys() ^ SHAPES.keys(), key=str)
-    names = f"theta must hold the {len(SHAPES)} names of SHAPES; missing or unknown: {wrong}"
-    validate.require(not wrong, names)
+    validate.require(
+        not wrong, f"theta must hold the {len(SHAPES)} names of SHAPES; missing or unknown: {wrong}"
+    )
     theta = {name: _weights(name, theta[name], complex_too) for name in SHAPES}
     images = validate.array("images", images, "B,rows,columns", {"rows": 28, "columns": 28})
     low, high = images.min(), images.max()
@@ -35,8 +36,10 @@ def _labels(labels, B):
     labels = np.asarray(labels)
     digits = "labels must be integers from 0 to 9, got"
     validate.require(labels.dtype.kind in "iu", f"{digits} dtype {labels.dtype}", TypeError)
-    shape = f"labels must have shape (B,) with B={B}, one an image, got shape {labels.shape}"
-    validate.require(labels.shape == (B,), shape)
+    validate.require(
+        labels.shape == (B,),
+        f"labels must have shape (B,) with B={B}, one an image, got shape {labels.shape}",
+    )
     wrong = np.flatnonzero((labels < 0) | (labels > 9))
     if wrong.size:
         raise ValueError(f"{digits} {labels[wrong[0]]} at index {wrong[0]}")
@@ -66,8 +69,10 @@ def forward(theta: Theta, images: np.ndarray) -> np.ndarray:
 def loss(theta: Theta, images: np.ndarray, labels: np.ndarray) -> float:
     """V8 [A]: the mean over images of -log softmax(logits)[label], labels (B,) integers 0 to 9."""
     theta, images = _checked(theta, images, complex_too=True)
-    y, parts = _labels(labels, len(images)), _chunks(images)
-    return sum(share * transformer.objective(theta, images[part], y[part])[0] for part, share in parts)
+    y = _labels(labels, len(images))
+    return sum(
+        share * transformer.objective(theta, images[part], y[part])[0] for part, share in _chunks(images)
+    )
 
 
 def gradients(theta: Theta, images: np.ndarray, labels: np.ndarray) -> Theta:

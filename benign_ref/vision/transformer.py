@@ -54,9 +54,8 @@ def linear(x, W, b=0.0):
 
     def back(dy):
         dy = dy.reshape(-1, W.shape[1])  # (R, outputs)
-        # forward: y[r] = x[r] W + b, so dy[r] reaches W through x[r], and b as it is
-        dx, dW, db = dy @ W.T, rows.T @ dy, dy.sum(axis=0)
-        return dx.reshape(x.shape), dW, db
+        # forward: y[r] = x[r] W + b, so dy[r] reaches W through x[r], and b as it is: dx, dW, db
+        return (dy @ W.T).reshape(x.shape), rows.T @ dy, dy.sum(axis=0)
 
     return y.reshape(*x.shape[:-1], W.shape[1]), back
 
@@ -207,32 +206,45 @@ def log_softmax(z):
     return shifted - np.log(total), back
 
 
+def in_a_row(p, x, *operations):
+    """x through operations, one after the other, each a tuple of its function and of the names in p of what
+    it takes beside x. back: dx, and the gradients by the same names.
+    """
+    backs = []
+    for operation, *names in operations:
+        x, back = operation(x, *(p[name] for name in names))
+        backs.append(back)
+
+    def back_through_all(dx):
+        dp = {}
+        # forward: x = operation(x, *parameters), the last one first
+        for (_, *names), back in zip(operations[::-1], backs[::-1]):
+            dx, *slopes = back(dx) if names else [back(dx)]
+            dp |= zip(names, slopes)
+        return dx, dp
+
+    return x, back_through_all
+
+
 def block(p, x):
     """V8: h = x + A(LN x), y = h + F(LN h), (B, M, d). p: the block's parameters, by the names in BLOCK.
     back: dx, and the gradients by the same names.
     """
-    u, back_ln1 = layer_norm(x, p["ln1.g"], p["ln1.b"])
-    u, back_qkv = linear(u, p["qkv"])  # (B, M, 3d), without bias
-    u, back_attention = attention(u)
-    u, back_out = linear(u, p["out.W"], p["out.b"])
+    u, back_A = in_a_row(
+        p, x, (layer_norm, "ln1.g", "ln1.b"), (linear, "qkv"), (attention,), (linear, "out.W", "out.b")
+    )  # qkv is a matrix without a bias
     h = x + u
-    u, back_ln2 = layer_norm(h, p["ln2.g"], p["ln2.b"])
-    u, back_f1 = linear(u, p["f1.W"], p["f1.b"])  # (B, M, w)
-    u, back_gelu = gelu(u)
-    u, back_f2 = linear(u, p["f2.W"], p["f2.b"])
+    u, back_F = in_a_row(
+        p, h, (layer_norm, "ln2.g", "ln2.b"), (linear, "f1.W", "f1.b"), (gelu,), (linear, "f2.W", "f2.b")
+    )
 
     def back(dy):
-        dp = {}
         # forward: y = h + F(LN h): dy goes both ways, through F and past it
-        du, dp["f2.W"], dp["f2.b"] = back_f2(dy)
-        du, dp["f1.W"], dp["f1.b"] = back_f1(back_gelu(du))
-        du, dp["ln2.g"], dp["ln2.b"] = back_ln2(du)
+        du, dp_F = back_F(dy)
         dh = dy + du
         # forward: h = x + A(LN x)
-        du, dp["out.W"], dp["out.b"] = back_out(dh)
-        du, dp["qkv"], _ = back_qkv(back_attention(du))
-        du, dp["ln1.g"], dp["ln1.b"] = back_ln1(du)
-        return dh + du, dp
+        du, dp_A = back_A(dh)
+        return dh + du, dp_A | dp_F
 
     return h + u, back
 
@@ -241,28 +253,23 @@ def network(theta, images):
     """V8: the logits (B, 10): embedding, blocks, then the class token through linear, ReLU, linear. back: the
     gradients as a dict of theta's names.
     """
-    x, back_embed = embed(images, *(theta[name] for name in ("patch.W", "patch.b", "cls", "pos")))
+    embedding = "patch.W", "patch.b", "cls", "pos"
+    x, back_embed = embed(images, *(theta[name] for name in embedding))
     back_blocks = []
     while f"{len(back_blocks)}.qkv" in theta:
-        prefix = f"{len(back_blocks)}."
-        p = {name.removeprefix(prefix): a for name, a in theta.items() if name.startswith(prefix)}
-        x, back_block = block(p, x)  # (B, M, d)
+        x, back_block = block({name: theta[f"{len(back_blocks)}.{name}"] for name in BLOCK}, x)  # (B, M, d)
         back_blocks.append(back_block)
-    t, back_head1 = linear(x[:, 0], theta["head1.W"], theta["head1.b"])  # (B, w), of the class token alone
-    t, back_relu = relu(t)
-    z, back_head2 = linear(t, theta["head2.W"], theta["head2.b"])  # (B, 10)
+    head = (linear, "head1.W", "head1.b"), (relu,), (linear, "head2.W", "head2.b")
+    z, back_head = in_a_row(theta, x[:, 0], *head)  # (B, 10), of the class token alone
 
     def back(dz):
-        dtheta = {}
-        dt, dtheta["head2.W"], dtheta["head2.b"] = back_head2(dz)
-        dt, dtheta["head1.W"], dtheta["head1.b"] = back_head1(back_relu(dt))
-        # forward: t = x[:, 0]
+        # forward: z = head of x[:, 0]
         dx = np.zeros_like(x)
-        dx[:, 0] = dt
+        dx[:, 0], dtheta = back_head(dz)
         for i in reversed(range(len(back_blocks))):
             dx, dp = back_blocks[i](dx)
             dtheta |= {f"{i}.{name}": value for name, value in dp.items()}
-        dtheta["patch.W"], dtheta["patch.b"], dtheta["cls"], dtheta["pos"] = back_embed(dx)
+        dtheta |= zip(embedding, back_embed(dx))
         return {name: dtheta[name] for name in theta}
 
     return z, back
