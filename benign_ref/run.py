@@ -51,23 +51,29 @@ def arguments(argv):
         description="Run gradient descent once and say what came of it. Every value of Setting by its name.",
         epilog="exit status: 0 done, 1 the run diverged or could not be written, 2 wrong arguments",
     )
-    for name, kind in KINDS.items():
-        parser.add_argument(f"--{name}", type=kind, metavar=name.upper(), help=f"Setting's {name}")
-    parser.add_argument("--unbalanced", action="store_true", help="draw each label, instead of half of each")
-    parser.add_argument("--mu", type=float, help="||mu||, instead of --snr")
-    parser.add_argument(
-        "--published", choices=published.FIGURES, help="the published experiment's values [A] for all else"
-    )
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--law", action="store_true", help="draw the run in law, whatever d")
-    how.add_argument("--limit", action="store_true", help="the limit of large d and d_h: nothing drawn")
-    whole = validate.integer_argument
-    parser.add_argument("--seed", type=whole(0), default=0, help="default %(default)s")
-    parser.add_argument("--n_test", type=whole(1), default=1000, help="fresh samples (default %(default)s)")
-    parser.add_argument(
-        "--out", type=validate.folder_argument, default="out", metavar="DIR",
-        help="folder of the picture (default %(default)s)",
-    )  # fmt: skip
+    flag, whole = {"action": "store_true"}, validate.integer_argument
+    how = {
+        "--law": dict(flag, help="draw the run in law, whatever d"),
+        "--limit": dict(flag, help="the limit of large d and d_h: nothing drawn"),
+    }
+    options = {
+        f"--{name}": dict(type=kind, metavar=name.upper(), help=f"Setting's {name}")
+        for name, kind in KINDS.items()
+    } | {
+        "--unbalanced": dict(flag, help="draw each label, instead of half of each"),
+        "--mu": dict(type=float, help="||mu||, instead of --snr"),
+        "--published": dict(
+            choices=published.FIGURES, help="the published experiment's values [A] for all else"),
+        **how,
+        "--seed": dict(type=whole(0), default=0, help="default %(default)s"),
+        "--n_test": dict(type=whole(1), default=1000, help="fresh samples (default %(default)s)"),
+        "--out": dict(
+            type=validate.folder_argument, default="out", metavar="DIR",
+            help="folder of the picture (default %(default)s)"),
+    }  # fmt: skip
+    one_of = parser.add_mutually_exclusive_group()
+    for name, keywords in options.items():
+        (one_of if name in how else parser).add_argument(name, **keywords)
     asked = parser.parse_args(argv)
     if asked.snr is not None and asked.mu is not None:
         parser.error("--mu and --snr exclude each other: ||mu|| = SNR sigma_p sqrt(d)")

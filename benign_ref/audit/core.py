@@ -16,7 +16,7 @@ from ..checks import Vacuous, relative_residual
 from . import problems
 
 __all__ = ["AuditedPackage", "Entry", "Found", "Missing", "Row", "Vacuous", "apart", "equal",
-           "relative_residual", "run_row", "worst"]  # fmt: skip
+           "relative_residual", "run_row", "within", "worst"]  # fmt: skip
 PACKAGE = __name__.split(".")[0]
 HOLDS, FAILS = "holds", "FAILS"
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,6 +28,11 @@ HOMES |= {"api": "api", "checks": "checks.gradient", "invariants": "audit.invari
 def equal(pairs, allowed):
     """(route, residual, allowed) for each {route: (got, expected)}, by the relative residual."""
     return [(route, relative_residual(*pair), allowed) for route, pair in pairs.items()]
+
+
+def within(residuals, allowed):
+    """(route, residual, allowed) for each {route: residual}."""
+    return [(route, residual, allowed) for route, residual in residuals.items()]
 
 
 def worst(got, expected):
@@ -189,17 +194,16 @@ def run_row(row, audited, seed=0, scales=problems.SCALES, first_failure=False):
         except Exception as error:  # noqa: BLE001 - whatever the audited code raises is a finding
             kind = "" if isinstance(error, (Missing, Vacuous)) else f"{type(error).__name__}: "
             broken.append(f"{_raising_function(error)}{kind}{error}")
-    one = max((one for one in found if not one.passed), key=lambda one: one.strain, default=None)
-    if one:
+    if one := max((one for one in found if not one.passed), key=lambda one: one.strain, default=None):
         broken.append(
             f"at the {one.scale} scale ({one.sizes}), by {one.route}, the residual is {one.residual:.2g}, "
             f"allowed is {one.allowed:.2g}"
         )
     if not found and not broken:
         broken.append("no route was taken, so nothing was checked")
-    sentence = (
-        f"{row.label}: " + "; ".join(dict.fromkeys([*broken, *_replaced(row, audited)])) if broken else ""
-    )
+    if broken:
+        broken = dict.fromkeys([*broken, *_replaced(row, audited)])
+    sentence = f"{row.label}: {'; '.join(broken)}" if broken else ""
     return Entry(row, tuple(found), sentence, time.perf_counter() - begun)
 
 

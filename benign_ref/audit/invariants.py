@@ -25,6 +25,22 @@ def _relative(violation, *terms):
     return relative_residual(np.append(violation, beside), np.append(0 * violation, beside))
 
 
+def _equal_sums(*terms):
+    """How far the sums of three arrays of terms differ from each other, relative to the largest term."""
+    first, second, third = (term.sum() for term in terms)
+    return _relative(np.array([first - third, second - third, first - second]), *terms)
+
+
+def _balance_after(before, after, step):
+    """How far A^T A - B^T B, of a pair of weights before and after a step, moves by another amount than the
+    same of the step.
+    """
+    (A, B), (A_2, B_2), (dA, dB) = before, after, step
+    of_A, of_B = dA.T @ dA, dB.T @ dB
+    change = (A_2.T @ A_2 - B_2.T @ B_2) - (A.T @ A - B.T @ B)
+    return _relative(change - (of_A - of_B), of_A, of_B)
+
+
 def rows_of_coupling(D):
     """I1 [D]: sum_j D_n[l,j] = 0 for every n, l. Adding one number to a row of logits changes no softmax."""
     return _relative(D.sum(axis=-1), D)
@@ -32,18 +48,14 @@ def rows_of_coupling(D):
 
 def degree_of_values(theta, grads, f, g):
     """I2 [D]: <dW_V, W_V> = <dw_O, w_O> = sum_n g_n f_n, with g = dL_S/df. f is linear in W_V, and in w_O."""
-    by_W_V, by_w_O, by_f = grads[2] * theta[2], grads[3] * theta[3], g * f
-    first, second, third = by_W_V.sum(), by_w_O.sum(), by_f.sum()
-    return _relative(np.array([first - third, second - third, first - second]), by_W_V, by_w_O, by_f)
+    return _equal_sums(grads[2] * theta[2], grads[3] * theta[3], g * f)
 
 
 def degree_of_logits(theta, grads, g, D, P):
     """I3 [D]: <dW_Q, W_Q> = <dW_K, W_K> = sum_n g_n tr(D_n^T P_n). The logits P_n are linear in W_Q, and in
     W_K.
     """
-    by_W_Q, by_W_K, by_P = grads[0] * theta[0], grads[1] * theta[1], g[:, None, None] * D * P
-    first, second, third = by_W_Q.sum(), by_W_K.sum(), by_P.sum()
-    return _relative(np.array([first - third, second - third, first - second]), by_W_Q, by_W_K, by_P)
+    return _equal_sums(grads[0] * theta[0], grads[1] * theta[1], g[:, None, None] * D * P)
 
 
 def balance_of_logits(before, after, grads, eta):
@@ -54,23 +66,16 @@ def balance_of_logits(before, after, grads, eta):
     O(eta^2) and is found as a difference of numbers of order W^T W, so take eta large enough for a step to be
     comparable to the weights: a residual of rounding * (|W| / |eta grad|)^2 is no violation.
     """
-    change = (after[0].T @ after[0] - after[1].T @ after[1]) - (
-        before[0].T @ before[0] - before[1].T @ before[1]
-    )
-    step_Q, step_K = eta * grads[0], eta * grads[1]  # eta^2 itself may overflow where gradients are tiny
-    of_Q, of_K = step_Q.T @ step_Q, step_K.T @ step_K
-    return _relative(change - (of_Q - of_K), of_Q, of_K)
+    step = [eta * dW for dW in grads[:2]]  # eta^2 itself may overflow where gradients are tiny
+    return _balance_after(before[:2], after[:2], step)
 
 
 def balance_of_values(before, after, grads, eta):
     """I5 [D]: W_V^T W_V - w_O w_O^T changes by exactly eta^2 (dW_V^T dW_V - dw_O dw_O^T) when w_O is trained
     too. As balance_of_logits.
     """
-    outer = lambda w: np.outer(w, w)  # noqa: E731
-    change = (after[2].T @ after[2] - outer(after[3])) - (before[2].T @ before[2] - outer(before[3]))
-    step_V = eta * grads[2]
-    of_V, of_O = step_V.T @ step_V, outer(eta * grads[3])
-    return _relative(change - (of_V - of_O), of_V, of_O)
+    pairs = ([W[2], W[3][None]] for W in (before, after, [eta * dW for dW in grads]))  # w_O as a row
+    return _balance_after(*pairs)
 
 
 def symmetries(forward, theta, X, rng, scale=3.0):
@@ -85,10 +90,9 @@ def symmetries(forward, theta, X, rng, scale=3.0):
     kind = getattr(type(theta), "_make", tuple)
     d = X.shape[-1]
     R = np.linalg.qr(rng.standard_normal((d, d)))[0]
-    permuted = np.array([X_n[rng.permutation(len(X_n))] for X_n in X])
     f = forward(theta, X)
     changed = {
-        "permutation": forward(theta, permuted),
+        "permutation": forward(theta, np.array([X_n[rng.permutation(len(X_n))] for X_n in X])),
         "rotation": forward(kind([R @ W_Q, R @ W_K, R @ W_V, w_O]), X @ R.T),
         "scaling": forward(kind([W_Q / scale, W_K / scale, W_V / scale, w_O]), scale * X),
     }
@@ -104,8 +108,4 @@ def flip(gradients, theta, X, y):
     W_Q, W_K, W_V, w_O = theta
     kind = getattr(type(theta), "_make", tuple)
     here, there = gradients(theta, X, y), gradients(kind([W_Q, W_K, -W_V, w_O]), X, -y)
-    return max(
-        _relative(there[0] - here[0], here[0]),
-        _relative(there[1] - here[1], here[1]),
-        _relative(there[2] + here[2], here[2]),
-    )
+    return max(_relative(there[b] - sign * here[b], here[b]) for b, sign in enumerate((1, 1, -1)))

@@ -29,9 +29,7 @@ from typing import NamedTuple
 from ..runtime.store import Store
 from . import exact
 from .core import run_row
-from .mutants import patches, syntax
-from .mutants.equivalents import EQUIVALENT
-from .mutants.forks import allow, failing, in_child, watched
+from .mutants import equivalents, forks, patches, syntax
 
 MATHEMATICS = ("api.py", "checked.py", "paper", "engines", "derived", "experiments", "checks", "vision")
 NO_MATHEMATICS = ("cost.py",)  # how fast an engine is, by which one is chosen: no number depends on it
@@ -79,7 +77,7 @@ class Trial(NamedTuple):
     @property
     def reason(self) -> str:
         """Why it is equivalent, "" if nobody said so."""
-        return EQUIVALENT.get((self.file, self.old, self.new), "")
+        return equivalents.EQUIVALENT.get((self.file, self.old, self.new), "")
 
     def place(self) -> tuple[range, bool, bool]:
         """The lines of the innermost function that holds the change, decorators included (all there are if
@@ -114,7 +112,7 @@ def rejected_by_rows(trial, seconds, checks):
     """The first of `checks` that rejects a trial, or what kept the copy from being imported; "" if none
     does.
     """
-    allow(seconds)
+    forks.allow(seconds)
     try:
         with patches.copy_of_package(sources={trial.file: trial.source}) as audited:
             return next((label for label, holds in checks.items() if not holds(audited)), "")
@@ -124,9 +122,9 @@ def rejected_by_rows(trial, seconds, checks):
 
 def rejected_by_tests(trial, file, plain, seconds, _, failing_anyhow):
     """The first test of a file that fails on a trial, "" if none does; then what `watched` said of it."""
-    allow(seconds)
+    forks.allow(seconds)
     options = ["-x", *(f"--deselect={name}" for name in failing_anyhow)]
-    return next(iter(failing(file, plain, options, {trial.file: trial.source})), "")
+    return next(iter(forks.failing(file, plain, options, {trial.file: trial.source})), "")
 
 
 class Judge:
@@ -151,10 +149,10 @@ class Judge:
 
     def _watch_rows(self):
         with patches.copy_of_package() as audited:
-            return {label: watched(holds, audited) for label, holds in self.checks.items()}
+            return {label: forks.watched(holds, audited) for label, holds in self.checks.items()}
 
     def _watch_tests(self, file, plain):
-        known = in_child(watched, failing, file, plain)
+        known = forks.in_child(forks.watched, forks.failing, file, plain)
         for name in known[2]:
             print(f"left out, as it fails without any change: {name}", flush=True)
         return known
@@ -179,7 +177,7 @@ class Judge:
             {label: self.checks[label] for label in rows},
             sum(self.rows[label][0] for label in rows),
         )
-        by = in_child(rejected_by_rows, trial, seconds, checks)
+        by = forks.in_child(rejected_by_rows, trial, seconds, checks)
         yield ENDED if by is None else by
         module = Path(trial.file)
         for path in sorted(self.tests, key=lambda path: (module.stem not in path.stem, path)):
@@ -190,7 +188,7 @@ class Judge:
                 name = f"{path.stem} {plain} {digest([*self.code, path])}"
                 known = self._kept(name, self._watch_tests, file, plain)
                 if executed(known) or constant and module.stem in text:
-                    by = in_child(rejected_by_tests, trial, file, plain, *known)
+                    by = forks.in_child(rejected_by_tests, trial, file, plain, *known)
                     yield f"{file}: {ENDED}" if by is None else by
 
 

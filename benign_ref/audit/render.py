@@ -92,10 +92,12 @@ def markdown(entries, title):
     ]
     for entry in entries:
         row, code = entry.row, ", ".join(f"`{name}`" for name in entry.row.code)
-        route = route_of(entry) + (f". {row.limits}" if row.limits else "")
-        verdict = entry.verdict + (f": {entry.sentence}" if entry.sentence else "")
-        cells = [entry.name, f"`{row.statement}`", row.paper, row.mark, code, route, *numbers(entry)]
-        cells += [entry.exact, verdict]
+        cells = [
+            *(entry.name, f"`{row.statement}`", row.paper, row.mark, code),
+            route_of(entry) + (f". {row.limits}" if row.limits else ""),
+            *(*numbers(entry), entry.exact),
+            entry.verdict + (f": {entry.sentence}" if entry.sentence else ""),
+        ]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

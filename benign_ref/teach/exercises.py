@@ -248,13 +248,11 @@ def arguments_given(argv, names):
 def tried(file, exercise, seed):
     """(exit status, what is printed) of a learner's file."""
     try:
-        function = loaded(file, exercise.function)
-        right, words = judged(file, exercise, function, seed)
+        right, words = judged(file, exercise, loaded(file, exercise.function), seed)
     except Broken as error:
         return 2, textwrap.fill(f"not tried: {error}", WIDTH)
-    named = right or "wrong derivation" in words
     said = textwrap.fill(f"{'right' if right else 'wrong'}: {words}", WIDTH)
-    return int(not right), said if named else f"{said}\n{hint(exercise)}"
+    return int(not right), said if (right or "wrong derivation" in words) else f"{said}\n{hint(exercise)}"
 
 
 def main(argv=None):

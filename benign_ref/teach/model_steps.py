@@ -45,8 +45,7 @@ def model_and_loss(ex):
         exercise="output",
     )
 
-    z = ex.y * ex.f
-    L = loss(ex.theta, ex.X, ex.y)
+    z, L = ex.y * ex.f, loss(ex.theta, ex.X, ex.y)
     yield Step(
         "The loss",
         """

@@ -145,7 +145,6 @@ def to_closed_form(ex):
         exercise="move_of_V",
     )
 
-    attended = np.array([ex.S[n, :, 0].sum() for n in ex.plus])
     move = solutions.V_plus_closed(ex.S, ex.slope, ex.y, ex.mu_plus, ex.theta.w_O, ex.eta)
     yield Step(
         "$V_+$ in closed form",
@@ -158,7 +157,7 @@ def to_closed_form(ex):
         the more attention the signal gets.""",
         [
             ("ell'_n, n in S_+", ex.slope[ex.plus]),
-            ("sum_l S_n[l,1], n in S_+", attended),
+            ("sum_l S_n[l,1], n in S_+", np.array([ex.S[n, :, 0].sum() for n in ex.plus])),
             ("move of V_+", move),
         ],
         [compare("against a real step", move, ex.mu_plus @ (ex.after.W_V - ex.theta.W_V) @ ex.theta.w_O)],

@@ -93,15 +93,14 @@ def into_and_sum(ex, name):
     """
     chain, per_sample, W = CHAINS[name], into(ex, name), getattr(ex.theta, name)
     at = lambda W: ex.theta._replace(**{name: W})  # noqa: E731
-    if name in ("W_Q", "W_K"):
-        part, known = "<D_n, P_n>", "D_n"
+    through_P = name in ("W_Q", "W_K")
+    part, known = ("<D_n, P_n>", "D_n") if through_P else ("a_n^T c_n", "a_n")
 
-        def inner(theta, n):
+    def inner(theta, n):
+        if through_P:
             return (ex.D[n] * (ex.X[n] @ theta.W_Q @ theta.W_K.T @ ex.X[n].T)).sum()
+        return ex.a[n] @ ex.X[n] @ theta.W_V @ theta.w_O
 
-    else:
-        part, known = "a_n^T c_n", "a_n"
-        inner = lambda theta, n: ex.a[n] @ ex.X[n] @ theta.W_V @ theta.w_O  # noqa: E731
     found = [slopes(lambda W, n=n: inner(at(W), n), W) for n in range(ex.N)]
     yield Step(
         f"From there into ${name}$",

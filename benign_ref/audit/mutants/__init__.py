@@ -5,5 +5,4 @@ from . import gradient, instruments, law, model, proof, vision
 
 def all_mutants():
     """Every Mutant, in the order of the statements."""
-    homes = model, gradient, proof, law, instruments, vision
-    return [mutant for home in homes for mutant in home.MUTANTS]
+    return [mutant for home in (model, gradient, proof, law, instruments, vision) for mutant in home.MUTANTS]

@@ -87,20 +87,10 @@ class Copy(MetaPathFinder):
         file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
         if package != self.package or not file.exists():
             return None
-        text = self.sources.get(file.relative_to(HERE).as_posix())
-        return spec_from_file_location(name, file, loader=text and Patched(name, str(file), text))
-
-
-class Patched(SourceFileLoader):
-    """Loads a module from `text`, as if that stood in its file."""
-
-    def __init__(self, name, path, text):
-        super().__init__(name, path)
-        self.text = text
-
-    def get_code(self, name):
-        """The text, compiled."""
-        return compile(self.text, self.path, "exec")
+        loader, text = SourceFileLoader(name, str(file)), self.sources.get(file.relative_to(HERE).as_posix())
+        if text is not None:
+            loader.get_code = lambda _: compile(text, file, "exec")  # as if the text stood in the file
+        return spec_from_file_location(name, file, loader=loader)
 
 
 @contextmanager

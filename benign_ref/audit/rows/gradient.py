@@ -2,6 +2,7 @@
 against GD by those derivatives.
 """
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -33,61 +34,59 @@ def claims(audited, problem):
     }
 
 
-def _gradient(block):
-    def check(audited, problem):
-        theta, X, f = audited.model.Parameters(*problem.theta), problem.X, problem.exact[0]
-        vacuous, allowed = X.shape[1] == 1 and block < 2, SATURATED if problem.saturated else EXACT
+def _gradient(block, audited, problem):
+    """G1 to G4, of the gradient in one block."""
+    theta, X, f = audited.model.Parameters(*problem.theta), problem.X, problem.exact[0]
+    vacuous, allowed = X.shape[1] == 1 and block < 2, SATURATED if problem.saturated else EXACT
 
-        def residual(got, expected):
-            """Relative; for one token W_Q and W_K have the gradient 0, exactly, on both sides."""
-            if vacuous and got.shape == expected.shape:
-                return float(np.abs(got).max() + np.abs(expected).max())
-            return np.inf if vacuous else relative_residual(got, expected)
+    def residual(got, expected):
+        """Relative; for one token W_Q and W_K have the gradient 0, exactly, on both sides."""
+        if vacuous and got.shape == expected.shape:
+            return float(np.abs(got).max() + np.abs(expected).max())
+        return np.inf if vacuous else relative_residual(got, expected)
 
-        difference = None if problem.saturated else problem.difference(block)  # it has no digits there
-        for twin, gradient in claims(audited, problem).items():
-            yield (
-                f"{twin}: complex step of the ledger's own loss",
-                residual(gradient[block], problem.gradient[block]),
-                allowed,
-            )
-            if difference is not None:
-                yield (
-                    f"{twin}: central differences of the ledger's own loss",
-                    residual(gradient[block], difference),
-                    DIFFERENCES,
-                )
-        g = problem.rng(4).standard_normal(len(X))
+    difference = None if problem.saturated else problem.difference(block)  # it has no digits there
+    for twin, gradient in claims(audited, problem).items():
         yield (
-            "pull_back of a random cotangent: complex step",
-            residual(
-                audited.gradients.pull_back(theta, X, g)[block],
-                literal.complex_step(lambda at: g @ literal.outputs(at, X), problem.theta, [block])[0],
-            ),
+            f"{twin}: complex step of the ledger's own loss",
+            residual(gradient[block], problem.gradient[block]),
             allowed,
         )
-        g = apart(audited.gradients.output_cotangent(f, problem.y), problem.cotangent)
-        yield "output_cotangent: scalars, each relative to itself", g, allowed
-        if block >= 2:  # a_n, which only G3 and G4 hold
-            S = problem.exact[1]
-            got = [audited.gradients.mean_attention(S_n) for S_n in S]
-            yield "mean_attention: sum over rows", relative_residual(got, S.sum(axis=1) / S.shape[1]), EXACT
-        # at saturated attention the derivatives lie below the last digits of the loss itself
-        if X.shape[1] > 1 and not problem.saturated:
-            own = audited.checks.check_gradient(
-                lambda at: audited.model.loss(at, X, problem.y),
-                lambda at: audited.gradients.gradients(at, X, problem.y),
-                theta,
-                blocks=[NAMES[block]],
-                directions=2,
-                rng=problem.rng(block),
-                tolerance=allowed,
-            ).rows[0]
-            if own.verdict == "vacuous":
-                raise Vacuous(f"the gradient of {NAMES[block]} is zero, so nothing was checked")
-            yield "gradients: checks.py, complex step of model.loss", own.error, allowed
-
-    return check
+        if difference is not None:
+            yield (
+                f"{twin}: central differences of the ledger's own loss",
+                residual(gradient[block], difference),
+                DIFFERENCES,
+            )
+    g = problem.rng(4).standard_normal(len(X))
+    yield (
+        "pull_back of a random cotangent: complex step",
+        residual(
+            audited.gradients.pull_back(theta, X, g)[block],
+            literal.complex_step(lambda at: g @ literal.outputs(at, X), problem.theta, [block])[0],
+        ),
+        allowed,
+    )
+    g = apart(audited.gradients.output_cotangent(f, problem.y), problem.cotangent)
+    yield "output_cotangent: scalars, each relative to itself", g, allowed
+    if block >= 2:  # a_n, which only G3 and G4 hold
+        S = problem.exact[1]
+        got = [audited.gradients.mean_attention(S_n) for S_n in S]
+        yield "mean_attention: sum over rows", relative_residual(got, S.sum(axis=1) / S.shape[1]), EXACT
+    # at saturated attention the derivatives lie below the last digits of the loss itself
+    if X.shape[1] > 1 and not problem.saturated:
+        own = audited.checks.check_gradient(
+            lambda at: audited.model.loss(at, X, problem.y),
+            lambda at: audited.gradients.gradients(at, X, problem.y),
+            theta,
+            blocks=[NAMES[block]],
+            directions=2,
+            rng=problem.rng(block),
+            tolerance=allowed,
+        ).rows[0]
+        if own.verdict == "vacuous":
+            raise Vacuous(f"the gradient of {NAMES[block]} is zero, so nothing was checked")
+        yield "gradients: checks.py, complex step of model.loss", own.error, allowed
 
 
 def settings(audited, problem, steps, eta=None):
@@ -166,16 +165,10 @@ def _long_steps(audited, problem):
         eta = 0.02 * min(problem.stride(2), problem.stride(3))
         losses, _ = stepped(eta, options)
         moved = [W - eta * dW for W, dW in zip(problem.theta[:blocks], problem.gradient)]
-        for theta, loss, when in zip(
-            (problem.theta, [*moved, *problem.theta[blocks:]]), losses, ("before", "after")
-        ):
-            yield (
-                f"{twin}: the loss {when} a step",
-                relative_residual(
-                    loss, np.logaddexp(0, -problem.y * literal.outputs(theta, problem.X)).mean()
-                ),
-                STEP,
-            )
+        ends = {"before": problem.theta, "after": [*moved, *problem.theta[blocks:]]}
+        for (when, theta), loss in zip(ends.items(), losses):
+            own = np.logaddexp(0, -problem.y * literal.outputs(theta, problem.X)).mean()
+            yield f"{twin}: the loss {when} a step", relative_residual(loss, own), STEP
 
 
 def _wrong_stops(descend):
@@ -212,7 +205,7 @@ def _row(number, block, formula):
             "api.py:gradients",
             "checks/gradient.py:check_gradient",
         ),
-        _gradient(block),
+        partial(_gradient, block),
         shapes=(*SHAPES, ONE_TOKEN),
     )
 

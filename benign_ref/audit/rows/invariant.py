@@ -1,11 +1,12 @@
 """I1-I6: identities that every correct implementation satisfies, whatever its formulas look like."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from .. import literal
-from ..core import Row, Vacuous, relative_residual
+from ..core import Row, Vacuous, relative_residual, within
 from .gradient import TWINS, settings
 from .model import cotangents
 
@@ -38,50 +39,36 @@ def _I1(audited, problem):
     )
 
 
-def _degree(name, *blocks):
-    """A check of I2 or I3, Euler's identity for two blocks: the three numbers against each other, and
-    against theirs by other means.
+def _degree(name, blocks, audited, problem):
+    """I2 or I3, Euler's identity for two blocks: the three numbers against each other, and against theirs by
+    other means.
     """
-
-    def check(audited, problem):
-        theta, twins, f, g, D, P = _parts(audited, problem)
-        means, wanted = "f and g by loops over scalars", problem.cotangent @ problem.exact[0]
-        if 0 in blocks:
-            longer = (1 + 1j * literal.STEP) * theta[0], *theta[1:]
-            means = "complex step of the loss in a factor of the logits"
-            wanted = problem.loss(longer).imag / literal.STEP
-        for twin, gradient in twins.items():
-            yield (
-                f"{twin}: the three numbers against each other",
-                getattr(audited.invariants, name)(theta, gradient, *((g, D, P) if 0 in blocks else (f, g))),
-                EXACT,
-            )
-            yield (
-                f"{twin}: {means}",
-                relative_residual([(gradient[b] * theta[b]).sum() for b in blocks], [wanted, wanted]),
-                EXACT,
-            )
-
-    return check
+    theta, twins, f, g, D, P = _parts(audited, problem)
+    means, wanted = "f and g by loops over scalars", problem.cotangent @ problem.exact[0]
+    if 0 in blocks:
+        longer = (1 + 1j * literal.STEP) * theta[0], *theta[1:]
+        means = "complex step of the loss in a factor of the logits"
+        wanted = problem.loss(longer).imag / literal.STEP
+    for twin, gradient in twins.items():
+        yield from within({
+            f"{twin}: the three numbers against each other": getattr(audited.invariants, name)(
+                theta, gradient, *((g, D, P) if 0 in blocks else (f, g))),
+            f"{twin}: {means}": relative_residual(
+                [(gradient[b] * theta[b]).sum() for b in blocks], [wanted, wanted]),
+        }, EXACT)  # fmt: skip
 
 
-def _balance(name, *blocks):
-    """A check of I4 or I5 on a step as long as the weights of `blocks`: the identities are O(eta^2)."""
-
-    def check(audited, problem):
-        eta = problem.stride(*blocks)
-        s, data, before = settings(audited, problem, 1, eta)
-        for engine, backend in TWINS:
-            after = audited.api.train(
-                s, data, before, engine=engine, backend=backend, train_w_O=True
-            ).parameters
-            yield (
-                f"{engine}, {backend}: a step, gradients by complex step",
-                getattr(audited.invariants, name)(before, after, problem.gradient, eta),
-                EXACT,
-            )
-
-    return check
+def _balance(name, blocks, audited, problem):
+    """I4 or I5 on a step as long as the weights of `blocks`: the identities are O(eta^2)."""
+    eta = problem.stride(*blocks)
+    s, data, before = settings(audited, problem, 1, eta)
+    for engine, backend in TWINS:
+        after = audited.api.train(s, data, before, engine=engine, backend=backend, train_w_O=True).parameters
+        yield (
+            f"{engine}, {backend}: a step, gradients by complex step",
+            getattr(audited.invariants, name)(before, after, problem.gradient, eta),
+            EXACT,
+        )
 
 
 def _I6(audited, problem):
@@ -134,7 +121,7 @@ ROWS = [
         "f is linear in W_V and in w_O",
         "[D]",
         ("paper/model.py:forward", *GRADIENTS, "audit/invariants.py:degree_of_values"),
-        _degree("degree_of_values", 2, 3),
+        partial(_degree, "degree_of_values", (2, 3)),
     ),
     Row(
         "I3",
@@ -142,7 +129,7 @@ ROWS = [
         "P_n is linear in W_Q and in W_K",
         "[D]",
         ("paper/gradients.py:coupling", *GRADIENTS, "audit/invariants.py:degree_of_logits"),
-        _degree("degree_of_logits", 0, 1),
+        partial(_degree, "degree_of_logits", (0, 1)),
     ),
     Row(
         "I4",
@@ -150,7 +137,7 @@ ROWS = [
         "conserved by gradient flow",
         "[D]",
         (*STEPS, "audit/invariants.py:balance_of_logits"),
-        _balance("balance_of_logits", 0, 1),
+        partial(_balance, "balance_of_logits", (0, 1)),
     ),
     Row(
         "I5",
@@ -159,7 +146,7 @@ ROWS = [
         "conserved by gradient flow",
         "[D]",
         (*STEPS, "audit/invariants.py:balance_of_values"),
-        _balance("balance_of_values", 2, 3),
+        partial(_balance, "balance_of_values", (2, 3)),
     ),
     Row(
         "I6",

@@ -5,7 +5,7 @@ GD in d dimensions.
 import numpy as np
 
 from .. import literal
-from ..core import Row, equal, relative_residual, worst
+from ..core import Row, equal, relative_residual, within, worst
 from ..problems import GENERIC, MIXED, Problem
 from .data import DRAWN
 
@@ -80,18 +80,15 @@ def _draws(audited, problem, k, s):
         for draw in (audited.law.token_root, audited.law.span_coordinates, audited.law.residual_root)
     )
     size = np.sqrt(np.einsum("naa->na", _grams(Z)).mean(axis=0))
-    yield (
-        f"Gram of the tokens, {drawn}: direct draws",
-        _differences(*(_grams(rows) / np.outer(size, size) for rows in (np.array(roots), Z))),
-        ERRORS,
-    )
-    yield f"W(0) in their span, {drawn}: direct draws", _differences(np.array(spans), U), ERRORS
+    pairs = {
+        "Gram of the tokens": [_grams(rows) / np.outer(size, size) for rows in (np.array(roots), Z)],
+        "W(0) in their span": (np.array(spans), U),
+    }
     if s.d > s.T:  # else there is nothing beyond the span
-        yield (
-            f"Gram of W(0) beyond it, {drawn}: direct draws",
-            _differences(*(_grams(rows.swapaxes(1, 2)) for rows in (np.array(others), W - F @ U))),
-            ERRORS,
-        )
+        beyond = np.array(others), W - F @ U
+        pairs["Gram of W(0) beyond it"] = [_grams(rows.swapaxes(1, 2)) for rows in beyond]
+    for name, pair in pairs.items():
+        yield f"{name}, {drawn}: direct draws", _differences(*pair), ERRORS
 
 
 def _run(audited, problem, k, s):
@@ -106,19 +103,14 @@ def _run(audited, problem, k, s):
     X = np.array([[Z[int(y[n] < 0)], *Z[noise_of(n) : noise_of(n + 1)]] for n in range(s.N)])
     w_O = np.array([s.w_O_norm])
     theta = (W[:, :h], W[:, h : 2 * h], W[:, -1:] / s.w_O_norm, w_O)
-    vectors = Problem(problem.scale, problem.seed, theta, X, y, s.eta)
-    losses, (*_, (W_Q, W_K, W_V, _)) = vectors.path(2, False)
-    yield (
-        "train_in_law: falls of the loss, by complex step in d dimensions",
-        relative_residual(run.losses - run.losses[0], losses - losses[0]),
-        EXACT,
-    )
+    losses, (*_, (W_Q, W_K, W_V, _)) = Problem(problem.scale, problem.seed, theta, X, y, s.eta).path(2, False)
     W_t = np.concatenate([W_Q, W_K, W_V @ w_O[:, None]], axis=1)
-    yield (
-        "train_in_law: movement of W, by complex step in d dimensions",
-        worst((run.model.U - U).T, (O[: s.T] @ (W_t - W)).T),
-        EXACT,
-    )
+    yield from within({
+        "train_in_law: falls of the loss, by complex step in d dimensions": relative_residual(
+            run.losses - run.losses[0], losses - losses[0]),
+        "train_in_law: movement of W, by complex step in d dimensions": worst(
+            (run.model.U - U).T, (O[: s.T] @ (W_t - W)).T),
+    }, EXACT)  # fmt: skip
     yield from _fresh(audited, problem, k, run.model, O, W_t)
 
 
@@ -174,16 +166,11 @@ def _fresh(audited, problem, k, model, O, W):
     )
     labels, f = model.sample_outputs(400, rng(33))
     got, own = model.test_loss(400, rng(33)), np.log(1 + np.exp(-labels * f)).mean()
-    yield (
-        "test_loss - log 2: mean over the outputs",
-        relative_residual(got - np.log(2), own - np.log(2)),
-        EXACT,
-    )
-    yield (
-        "error_rate: mean over the outputs",
-        abs(model.error_rate(400, rng(33)) - (labels * f <= 0).mean()),
-        EXACT,
-    )
+    yield from within({
+        "test_loss - log 2: mean over the outputs": relative_residual(got - np.log(2), own - np.log(2)),
+        "error_rate: mean over the outputs": abs(
+            model.error_rate(400, rng(33)) - (labels * f <= 0).mean()),
+    }, EXACT)  # fmt: skip
 
 
 def _LAW(audited, problem):
@@ -192,12 +179,11 @@ def _LAW(audited, problem):
     size = int(ours.integers(1, 5))
     roots = np.array([audited.law.bartlett(size, size + 1, theirs) for _ in range(DRAWS)])
     grams = _grams(roots), _grams(ours.standard_normal((DRAWS, size, size + 1)))
-    yield "bartlett: Grams of Gaussian vectors", _differences(*grams), ERRORS
-    yield (
-        "bartlett: logarithms of determinants of Gaussian Grams",
-        _differences(np.log(np.linalg.det(roots) ** 2), np.log(np.linalg.det(grams[1]))),
-        ERRORS,
-    )
+    yield from within({
+        "bartlett: Grams of Gaussian vectors": _differences(*grams),
+        "bartlett: logarithms of determinants of Gaussian Grams": _differences(
+            np.log(np.linalg.det(roots) ** 2), np.log(np.linalg.det(grams[1]))),
+    }, ERRORS)  # fmt: skip
     for k, s in enumerate(_settings(audited, problem)):
         yield from _draws(audited, problem, k, s)
         yield from _run(audited, problem, k, s)

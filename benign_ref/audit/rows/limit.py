@@ -5,8 +5,8 @@ on orthogonal tokens.
 import numpy as np
 
 from .. import literal
-from ..core import Row, equal, relative_residual, worst
-from ..problems import GENERIC, MIXED, SATURATED
+from ..core import Row, equal, relative_residual, within, worst
+from ..problems import GENERIC, INITIAL, MIXED, SATURATED
 from .data import DRAWN
 from .limit_class import Class, on_vectors, orthogonal
 from .model import by_rows, coupling_by_step
@@ -14,7 +14,7 @@ from .model import by_rows, coupling_by_step
 EXACT = 1e-9  # measured on 100 seeds: at most 9e-13
 PAIRS = {"ss": (0, 0), "s2": (0, 1), "si": (0, 2), "2s": (1, 0), "22": (1, 1), "2i": (1, 2),
          "is": (2, 0), "i2": (2, 1), "ii": (2, 2), "ij": (2, 3)}  # fmt: skip
-SIZES = {GENERIC: 1.0, SATURATED: 25.0}  # of made-up logits; at the start 1e-3, as small as they are there
+SIZES = {GENERIC: 1.0, SATURATED: 25.0, INITIAL: 1e-3}  # of made-up logits; at the start they are small
 TWINS = ("numpy", "numba")
 g = -0.4  # slope of a made-up loss
 
@@ -25,13 +25,9 @@ def _classes(problem):
     return [Class(1, 0), Class(n, 0), Class(n, 1), Class(1, m), Class(n, m)]
 
 
-def _size(problem):
-    return SIZES.get(problem.scale, 1e-3)
-
-
 def _random_blocks(audited, problem, one, rng):
     # as large as logits of order 1, or saturating; or as small as they are at the start
-    return audited.limit.Blocks(*(_size(problem) * rng.standard_normal((k, k)) for k in one.shapes()))
+    return audited.limit.Blocks(*(SIZES[problem.scale] * rng.standard_normal((k, k)) for k in one.shapes()))
 
 
 def _room(audited, one):
@@ -99,40 +95,30 @@ def _L3(audited, problem):
         P, values = limit.sample_logits(QK, c), V[np.minimum(np.arange(one.M), 2)]
         D, mean = coupling_by_step(P, values), literal.mean_values(P, values).mean()
         f, slope, _, got = limit.evaluate(limit.State(QK, QK, QK, V), c)
-        yield f"evaluate, {name}: D by complex step of f, row by row", by_rows(got, D), EXACT
-        yield (
-            f"evaluate, {name}: f and g by scalars",
-            relative_residual([f, slope], [mean, literal.slope(mean) / (2 * one.n)]),
-            EXACT,
-        )
         weight, pairs = kernel.row_weights(k, one.m), list(one.pairs(PAIRS).values())
         types, attended, own = np.zeros((3, k, 4))
         for at in pairs:
             types[at] = P[at]
         kernel.attend(types, weight, attended)
-        yield (
-            f"kernel output_and_coupling, {name}: f by scalars",
-            relative_residual(kernel.output_and_coupling(attended, V, weight, one.M, own), mean),
-            EXACT,
-        )
+        f_of_kernel = kernel.output_and_coupling(attended, V, weight, one.M, own)
         rows = [[p for p in pairs if p[0] == j] for j in range(k)]
-        yield (
-            f"kernel output_and_coupling, {name}: D by complex step, row by row",
-            worst(*([[matrix[p] for p in row] for row in rows] for matrix in (own, D))),
-            EXACT,
-        )
-        rows, room = _size(problem) * rng.standard_normal((3, 4)), _room(audited, one)
+        yield from within({
+            f"evaluate, {name}: D by complex step of f, row by row": by_rows(got, D),
+            f"evaluate, {name}: f and g by scalars": relative_residual(
+                [f, slope], [mean, literal.slope(mean) / (2 * one.n)]),
+            f"kernel output_and_coupling, {name}: f by scalars": relative_residual(f_of_kernel, mean),
+            f"kernel output_and_coupling, {name}: D by complex step, row by row": worst(
+                *([[matrix[p] for p in row] for row in rows] for matrix in (own, D))),
+        }, EXACT)  # fmt: skip
+        rows, room = SIZES[problem.scale] * rng.standard_normal((3, 4)), _room(audited, one)
         matrix = one.by_types(rows)
-        B, got = one.summed(matrix, g), one.dense(limit.coupling_blocks(matrix, g, c))
-        yield f"coupling_blocks, {name}: the sum over samples", relative_residual(got, B), EXACT
         kernel.coupling_blocks(np.ascontiguousarray(rows[:k]), g, float(one.n), one.m, *room)
-        yield (
-            f"kernel coupling_blocks, {name}: the sum over samples",
-            relative_residual(
-                one.dense(limit.Blocks(*(block[:j, :j] for block, j in zip(room, one.shapes())))), B
-            ),
-            EXACT,
-        )
+        room = limit.Blocks(*(block[:j, :j] for block, j in zip(room, one.shapes())))
+        yield from equal({
+            f"{kind}coupling_blocks, {name}: the sum over samples": (
+                one.dense(blocks), one.summed(matrix, g))
+            for kind, blocks in (("", limit.coupling_blocks(matrix, g, c)), ("kernel ", room))
+        }, EXACT)  # fmt: skip
 
 
 def _L4(audited, problem):
@@ -141,7 +127,7 @@ def _L4(audited, problem):
     for k in (3, 2, 1):
         G, eta, (Q, K) = rng.uniform(0.5, 2, k), rng.uniform(0.1, 0.5), rng.standard_normal((2, k, 6))
         # none near 0: the step is found as a difference
-        B = _size(problem) * rng.uniform(1, 2, (k, k)) * rng.choice([-1.0, 1.0], (k, k))
+        B = SIZES[problem.scale] * rng.uniform(1, 2, (k, k)) * rng.choice([-1.0, 1.0], (k, k))
         Q2, K2 = Q - eta * np.diag(G) @ B @ K, K - eta * np.diag(G) @ B.T @ Q
         before, after = (np.array([q @ w.T, q @ q.T, w @ w.T]) for q, w in ((Q, K), (Q2, K2)))
         got, moved = limit.move_block(*before, B, np.diag(G), eta), before.copy()
@@ -151,7 +137,7 @@ def _L4(audited, problem):
             f"kernel move_block, {k}x{k}: moved Q and K": (moved - before, after - before),
         }, EXACT)  # fmt: skip
     for one in _classes(problem):
-        rows = _size(problem) * problem.rng(47, one.n, one.m).standard_normal((3, 4))
+        rows = SIZES[problem.scale] * problem.rng(47, one.n, one.m).standard_normal((3, 4))
         S, b, c, k = literal.softmax(one.by_types(rows)), np.zeros(one.T), one.constants(audited), one.k
         for tokens in one.samples:
             for l, j in np.ndindex(one.M, one.M):
@@ -173,7 +159,7 @@ def _L5(audited, problem):
     test loss and error of a run.
     """
     M = int(problem.rng(48).integers(2, 9))
-    A_ss, V_s = _size(problem) * np.abs(problem.rng(45).standard_normal(2))
+    A_ss, V_s = SIZES[problem.scale] * np.abs(problem.rng(45).standard_normal(2))
     yield (
         "output_on_fresh_data: loops over scalars",
         relative_residual(audited.limit.output_on_fresh_data(A_ss, V_s, M), _on_fresh_data(A_ss, V_s, M)),

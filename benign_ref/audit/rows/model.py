@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import literal
-from ..core import Row, apart, equal, relative_residual
+from ..core import Row, apart, equal, relative_residual, within
 from ..problems import ONE_TOKEN, SHAPES
 
 EXACT = 1e-10  # measured on 100 seeds: at most 3e-12
@@ -74,14 +74,13 @@ def _M2(audited, problem):
     wanted = sum(ell(y_n * f_n) for y_n, f_n in zip(y, f)) / len(y) - base
     # samples of both labels may cancel in it, but not the values of tokens, of half of which a loss is made
     size = 0.0 if problem.saturated else np.abs(literal.values(problem.theta, X)).max() / 2
-    losses = {
+    for name, got in {
         "loss": model.loss(theta, X, y),
         "public loss": api.loss(theta, X, y),
         "public loss, numba": api.loss(theta, X, y, backend="numba"),
         "public test_loss": api.test_loss(theta, X, y),
         "Attention.loss": attended(audited, problem).L_S,
-    }
-    for name, got in losses.items():
+    }.items():
         yield f"{name}: sum over scalars", abs(got - base - wanted) / max(abs(wanted), size), EXACT
     labels = np.sign(f) * np.where(np.arange(len(f)) == 0, -1, 1)  # one error, and no half
     yield "error rate: one error made on purpose", abs(api.error_rate(theta, X, labels) - 1 / len(f)), 1e-15
@@ -124,29 +123,18 @@ def _M3(audited, problem):
     P, S = literal.logits(problem.theta, problem.X), problem.exact[1]
     c, (N, M) = literal.values(problem.theta, problem.X), S.shape[:2]
     moderate = P[0] * 3 / np.abs(P).max()  # beside a weight near 1 the Jacobian's entries have no digits
-    yield (
-        "softmax_jacobian: complex step of softmax",
-        by_rows(
-            [audited.gradients.softmax_jacobian(phi) for phi in literal.softmax(moderate)],
-            np.array([literal.jacobian(literal.softmax, P_l) for P_l in moderate]),
-        ),
-        EXACT,
-    )
+    J = np.array([literal.jacobian(literal.softmax, P_l) for P_l in moderate])
     D = np.array([coupling_by_step(P_n, c_n) for P_n, c_n in zip(P, c)])
-    yield (
-        "coupling: complex step of f in the logits, row by row",
-        by_rows([audited.gradients.coupling(S_n, c_n) for S_n, c_n in zip(S, c)], D),
-        EXACT,
-    )
     # q = a row of logits and k = e_j make dq of the kernel g_n D_n itself
-    yield (
-        "Attention.add_cotangents, k = identity: complex step, row by row",
-        by_rows(
-            cotangents(audited, problem, np.tile(np.eye(M), (N, 1)))[:, :M].reshape(P.shape),
-            problem.cotangent[:, None, None] * D,
-        ),
-        EXACT,
-    )
+    dq = cotangents(audited, problem, np.tile(np.eye(M), (N, 1)))[:, :M].reshape(P.shape)
+    yield from within({
+        "softmax_jacobian: complex step of softmax": by_rows(
+            [audited.gradients.softmax_jacobian(phi) for phi in literal.softmax(moderate)], J),
+        "coupling: complex step of f in the logits, row by row": by_rows(
+            [audited.gradients.coupling(S_n, c_n) for S_n, c_n in zip(S, c)], D),
+        "Attention.add_cotangents, k = identity: complex step, row by row": by_rows(
+            dq, problem.cotangent[:, None, None] * D),
+    }, EXACT)  # fmt: skip
 
 
 ROWS = [

@@ -4,7 +4,7 @@ quadrature), and its gradient against the complex step of that formula, from a r
 
 import numpy as np
 
-from ..core import Row, relative_residual
+from ..core import Row, relative_residual, within
 from ..problems import MIXED
 from .data import DRAWN
 
@@ -128,15 +128,19 @@ def _V8(audited, problem):
     z, back = transformer.network(theta, images)
     dz = rng.standard_normal(z.shape)
     slope = _along(lambda at: (dz * _network(at, images)).sum(), theta, back(dz), rng)
-    yield "network: the formulas written out", relative_residual(z, _network(theta, images)), EXACT
-    yield "network: complex step of the formulas, from a random cotangent", slope, EXACT
+    yield from within({
+        "network: the formulas written out": relative_residual(z, _network(theta, images)),
+        "network: complex step of the formulas, from a random cotangent": slope,
+    }, EXACT)  # fmt: skip
     theta, batch = _theta(transformer.SHAPES, transformer.SIZES, problem), rng.random((2, 28, 28))
     labels = rng.integers(0, 10, 2)
     L = -LITERAL["log_softmax"](public.forward(theta, batch))[range(2), labels].mean()
     claimed = public.gradients(theta, batch, labels)
     slope = _at_once(lambda at: public.loss(at, batch, labels), theta, claimed, rng)
-    yield "public loss: of the public logits", relative_residual(public.loss(theta, batch, labels), L), EXACT
-    yield "public gradients: complex step of the public loss", slope, EXACT
+    yield from within({
+        "public loss: of the public logits": relative_residual(public.loss(theta, batch, labels), L),
+        "public gradients: complex step of the public loss": slope,
+    }, EXACT)  # fmt: skip
 
 
 def _V9(audited, problem):
