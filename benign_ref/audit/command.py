@@ -17,7 +17,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from .. import validate
-from ..runtime.store import write_whole
+from ..teach.page import write
 from . import concordance, exact, mutants, mutate, render
 from .core import AuditedPackage, run_row
 from .mutants import patches
@@ -216,14 +216,7 @@ def main(argv=None):
     elif asked.json:
         print(render.as_json(entries, AuditedPackage().version, asked.seed))
     elif asked.html:
-        text = page(entries, AuditedPackage(), title(asked.seed)).encode()
-        try:  # whole or not at all, but to a pipe or a device as it is
-            if asked.html.is_file() or not asked.html.exists():
-                write_whole(asked.html, text)
-            else:
-                asked.html.write_bytes(text)
-        except OSError as error:
-            print(f"cannot write {asked.html}: {error.strerror}", file=sys.stderr)
+        if not write(asked.html, page(entries, AuditedPackage(), title(asked.seed))):
             return 2
         print(f"{asked.html}: {render.summary(entries)}")
     else:

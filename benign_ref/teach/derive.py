@@ -5,7 +5,6 @@ Exit status 0 if every check of the walk holds, 1 if one fails, 2 for wrong argu
 """
 
 import argparse
-import sys
 import textwrap
 from typing import Callable, NamedTuple
 
@@ -184,20 +183,6 @@ def arguments(argv):
     return parser.parse_args(argv)
 
 
-def write(path, text):
-    """The file at a Path, whole or not at all; what was there stays if it cannot be written. Raises OSError.
-
-    (runtime/store.py does so too, which no walk-through sees.) A pipe or a device is written to as it is.
-    """
-    part = path.with_name(f".{path.name}.part") if path.is_file() or not path.exists() else path
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        if part != path:
-            part.unlink(missing_ok=True)
-
-
 def main(argv=None):
     """Prints or writes the walk; returns the exit status."""
     chosen = arguments(argv)
@@ -205,10 +190,7 @@ def main(argv=None):
     checks = [check for step in steps for check in step.checks]
     failed = [check for check in checks if not check.passed]
     if chosen.html:
-        try:
-            write(chosen.html, walk_as_html(chosen.name, chosen.seed, steps))
-        except OSError as error:
-            print(f"cannot write {chosen.html}: {error.strerror}", file=sys.stderr)
+        if not page.write(chosen.html, walk_as_html(chosen.name, chosen.seed, steps)):
             return 2
         print(f"{chosen.html}: {len(steps)} steps")
     else:

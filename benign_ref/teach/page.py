@@ -3,6 +3,8 @@ from 400 pixels on; no script unless it is given, no request to anywhere.
 """
 
 import html
+import sys
+from pathlib import Path
 
 STYLE = """
 :root { color-scheme: light dark; --back: #fffefb; --text: #1c1c1a; --line: #c9c9c4; --soft: #f3f3ee;
@@ -77,6 +79,25 @@ def page(title: str, body: str, wide: bool = False, head: str = "") -> str:
 </body>
 </html>
 """
+
+
+def write(path: Path, text: str) -> bool:
+    """The file at `path`, whole or not at all: what was there stays if it cannot be written, and that is
+    said. Whether it was written. A pipe or a device is written to as it is.
+
+    (runtime/store.py writes whole files too, which no walk-through sees.)
+    """
+    part = path.with_name(f".{path.name}.part") if path.is_file() or not path.exists() else path
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        print(f"cannot write {path}: {error.strerror}", file=sys.stderr)
+        return False
+    finally:
+        if part != path:
+            part.unlink(missing_ok=True)
+    return True
 
 
 def table(heads: list, rows: list, label: str) -> str:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,6 @@ from benign_ref.audit.mutants import patches
 from benign_ref.audit.page import page
 from benign_ref.audit.problems import INITIAL, MIXED, ONE_CLASS, ONE_TOKEN, SCALES, SHAPES, WIDE, drawn
 from benign_ref.checks import relative_residual
-from benign_ref.runtime import store
 
 KNOWN = audit.statements()
 QUICK = [label for label, row in KNOWN.items() if "measured" not in row.mark]
@@ -256,7 +256,7 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert audit.main(["--only", "I1", "--html", str(tmp_path / "a.html")]) == 0
     assert (tmp_path / "a.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     with monkeypatch.context() as full:
-        full.setattr(store, "replace", cannot)
+        full.setattr(Path, "replace", cannot)
         assert audit.main(["--only", "M3", "--html", str(tmp_path / "a.html")]) == 2
     assert "cannot write" in capsys.readouterr().err and list(tmp_path.iterdir()) == [tmp_path / "a.html"]
     assert 'id="I1"' in (tmp_path / "a.html").read_text(encoding="utf-8")  # what was there stays
