@@ -132,7 +132,6 @@ def _argument(read):
 
 
 def _parser():
-    """The options of the ledger's command."""
     parser = argparse.ArgumentParser(
         prog="python -m benign_ref audit", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Check every statement against the code that implements it, by routes of their own.",

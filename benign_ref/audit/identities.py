@@ -118,7 +118,6 @@ def _step(audited, field, label) -> Routes:
 
 @_case("I1", "I2", "I3")
 def _euler(audited, field, label) -> Routes:
-    """The invariants of the gradients."""
     theta, _, X, y, _ = _problem(audited, field)
     inner = lambda a, b: np.sum(a * b)  # noqa: E731
     dW, f = audited.gradients.gradients(theta, X, y), audited.model.forward(theta, X)
@@ -148,7 +147,6 @@ def _balance(W, label):
 
 @_case("I4", "I5")
 def _balanced(audited, field, label) -> Routes:
-    """The invariants of one step."""
     theta, _, X, y, eta = _problem(audited, field)
     dW, space = audited.gradients.gradients(theta, X, y), audited.descent.ReferenceSpace(theta, X, y, True)
     space.evaluate()

@@ -7,7 +7,6 @@ import time
 from cProfile import Profile
 from multiprocessing import get_context
 from pathlib import Path
-from types import SimpleNamespace
 
 from numba import config
 
@@ -59,25 +58,33 @@ def watched(work, *arguments):
     return time.process_time() - begun, seen, value
 
 
+class _Failures:
+    """A pytest plugin: the names of the tests that fail, or of the file that cannot be read."""
+
+    def __init__(self):
+        self.names = []
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.names.append(report.nodeid)
+
+    pytest_collectreport = pytest_runtest_logreport
+
+
 def failing(file, plain, options=(), sources=None):
-    """The names of the tests of a file that fail, or of the file if it cannot be read, run in this process,
-    which is a fork, on the package with other `sources` of some files. plain: without numba.
+    """The names of the tests of a file that fail, run in this process, which is a fork, on the package with
+    other `sources` of some files. plain: without numba.
     """
     import pytest
 
-    def note(report):
-        if report.failed:
-            names.append(report.nodeid)
-
-    names, plugin = [], SimpleNamespace(pytest_runtest_logreport=note, pytest_collectreport=note)
     shared = [path.stem for path in (HERE.parent / "tests").glob("*.py")]
     for package in (PACKAGE, "tests", "figures", *shared):
         forget(package)  # also what tests of the process that forked have imported
     sys.meta_path.insert(0, Copy(PACKAGE, sources or {}))
-    config.DISABLE_JIT = int(plain)
+    config.DISABLE_JIT, failures = int(plain), _Failures()
     os.chdir(HERE.parent)
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-    marked = ["-m", "plain"] if plain else []
-    pytest.main(["-q", "-p", "no:cacheprovider", *marked, *options, file], plugins=[plugin])
-    return names
+    options = ["-q", "-p", "no:cacheprovider", *(["-m", "plain"] if plain else []), *options]
+    pytest.main([*options, file], plugins=[failures])
+    return failures.names
