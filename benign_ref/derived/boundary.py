@@ -96,6 +96,6 @@ def limit_diagram(snrs, Ns, *, base=None):
     losses = np.empty((len(snrs), len(Ns)))
     for i, snr in enumerate(snrs):
         for j, N in enumerate(Ns):
-            *_, snapshots = descend(base.replace(N=ceil(N), snr=snr), N / 2, advance_numba, iter(()))
-            losses[i, j] = snapshots[-1].test_loss
+            *_, (end,) = descend(base.replace(N=ceil(N), snr=snr), N / 2, advance_numba, iter(()))
+            losses[i, j] = end.test_loss
     return losses

@@ -90,7 +90,7 @@ class LawModel(NamedTuple):
         """M1: f (n,) of fresh samples with labels y (n,), whose noise tokens have z (a,) and g side by side
         in x (n,M-1,.).
         """
-        s, a, n, which = self.setting, len(noise.B), np.arange(len(y)), np.where(y > 0, 0, 1)
+        s, a, n, which = self.setting, len(noise.B), np.arange(len(y)), np.where(y == 1, 0, 1)
         (q, k, V), sigma = self.signals(), noise_levels(s, 1)[:, None]
         z_T, g_T = x[:, :, :a].swapaxes(1, 2), x[:, :, a:].swapaxes(1, 2)
         flat = x.reshape(-1, x.shape[2])[:, :a]  # one product for all samples

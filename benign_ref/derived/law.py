@@ -94,7 +94,7 @@ def token_places(y, M):
     then xi sample by sample.
     """
     noise = 2 + np.arange(len(y) * (M - 1)).reshape(len(y), M - 1)
-    return np.concatenate([np.where(y > 0, 0, 1)[:, None], noise], axis=1).astype(np.int64)
+    return np.concatenate([np.where(y == 1, 0, 1)[:, None], noise], axis=1).astype(np.int64)
 
 
 # 3. The run. GD moves W inside the span of the tokens only (paper/proof.py): U(t) = U(0) + A^T C(t), and the

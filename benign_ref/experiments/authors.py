@@ -14,7 +14,7 @@ from .. import validate
 from .fits import row_crossings
 from .published import published_setting
 
-NS = tuple(range(2, 21, 2))
+NS = tuple(2 * k for k in range(1, 11))
 MUS = tuple(range(1, 101))
 DRAWS = 10  # of each (N, ||mu||)
 LEVEL = 0.2  # the cut of the paper's picture
@@ -56,7 +56,7 @@ def read_matrix(path):
     path = Path(path)
     try:
         npy = path.suffix == ".npy"
-        values = np.load(path, allow_pickle=False) if npy else np.loadtxt(path, encoding="utf-8", ndmin=2)
+        values = np.load(path, allow_pickle=False) if npy else np.loadtxt(path, encoding="utf-8")
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: cannot be read as the authors' matrix: {error}") from None
     kind, other = getattr(values, "dtype", np.dtype(object)), f"{path}: is not the authors' matrix"
@@ -96,10 +96,10 @@ def compare(matrix, result):
     at = [int(np.argmin(np.abs(matrix.snrs - snr))) for snr in result.snrs]
     of = [int(np.argmin(np.abs(matrix.Ns - N))) for N in result.Ns]
     theirs = matrix.test_loss[np.ix_(at, of)]
-    ours = result.spread("test_loss") ** 2 / np.maximum(np.count_nonzero(~result.not_ended, axis=2), 1)
+    ours = result.spread("test_loss") ** 2 / np.count_nonzero(~result.not_ended, axis=2)  # NaN below two
     away = theirs.mean(axis=2) - result.mean("test_loss")
     z = away / np.sqrt(theirs.var(axis=2, ddof=1) / theirs.shape[2] + ours)
-    seen = np.where(np.isfinite(z) & (np.asarray(result.Ns) >= 4), z, 0.0)
+    seen = np.where(np.isfinite(z) & np.isin(result.Ns, list(CROSSINGS)), z, 0.0)
     pairs = int(np.count_nonzero(seen))
     i, j = np.unravel_index(np.abs(seen).argmax(), seen.shape)
     rms, mean = float(np.sqrt((seen**2).sum() / pairs)), float(seen.sum() / pairs)

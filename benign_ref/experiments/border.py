@@ -25,8 +25,8 @@ from . import images
 from .cell import streams
 from .images import Images, Mnist
 
-SNRS = tuple(round(0.2 * k, 1) for k in range(1, 11))  # [A]
-NS = tuple(range(3000, 8401, 600))  # [A]
+SNRS = tuple(k / 5 for k in range(1, 11))  # [A]
+NS = tuple(3000 + 600 * k for k in range(10))  # [A]
 EPOCHS, LEVEL = 15, 0.35  # [A]; the cut
 EXTRACT_NS = (800, 1000, 1200, 1400, 1600)  # [C], on the extract in the package
 HELD_OUT = 0.2  # of the extract: 100 of 500 of each digit [C]

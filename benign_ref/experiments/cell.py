@@ -28,7 +28,7 @@ def streams(snr: float, N: int, seed: int) -> list[np.random.Generator]:
     """Three independent Generators of a cell: data, initialisation, test. Four words of 32 bits, so that no
     two cells share a key.
     """
-    bits = struct.unpack("<Q", struct.pack("<d", snr))[0]
+    (bits,) = struct.unpack("<Q", struct.pack("<d", snr))
     words = N >> 32, N & 0xFFFFFFFF, bits >> 32, bits & 0xFFFFFFFF
     return [data.make_rng(seed, (*words, stream)) for stream in range(3)]
 

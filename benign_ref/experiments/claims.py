@@ -10,6 +10,7 @@ import numpy as np
 
 from .authors import CROSSINGS, DRAWS, LEVEL, MUS, NEVER, NS, RED, red_curve_as_drawn
 from .dynamics import PUBLISHED, published_limit
+from .more_draws import BASE
 from .published import published_setting
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "cannot be decided"
@@ -133,7 +134,7 @@ def dynamics_claims(runs):
     }
     rows = []
     for regime, trajectories in runs.items():
-        last, benign, number = int(trajectories[0].steps[-1]), regime == "benign", PUBLISHED[regime][-1]
+        (last,), benign = {int(one.steps[-1]) for one in trajectories}, regime == "benign"
         values = np.array([[one.quantities[name][-1] for name in names] for one in trajectories])
         mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
         limit = published_limit(regime, np.array([last])).quantities
@@ -158,7 +159,7 @@ def dynamics_claims(runs):
 
 def other_claims():
     """What is stated without a number that could be measured, and C_p."""
-    figures = {name: published_setting(name, N=10, mu=20.0) for name in ("figure1", "figure3", "figure4")}
+    figures = {"figure1": BASE, **{name: published_setting(name) for name in PUBLISHED.values()}}
     others = [name[-1] for name, s in figures.items() if s.C_p != 5 * np.sqrt(s.M)]
     return [
         Claim(

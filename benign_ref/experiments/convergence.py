@@ -88,8 +88,8 @@ def time_of(regime, name, factor, seed, *size):
     """
     s = moved(base_setting(regime, *size), name, factor)
     run = api.train(s, *drawn(s, seed), record_every=(s.max_steps,), progress=False)
-    S, winner = run.records[-1].attention, 0 if regime == "benign" else 1
-    T = run.steps if run.converged else float("nan")
+    (end,), winner = run.records, 0 if regime == "benign" else 1
+    S, T = end.attention, run.steps if run.converged else float("nan")
     return T, pair_mean(S, "ss"), pair_mean(S, "s2"), float(S[:, :, winner].mean())
 
 
@@ -109,7 +109,7 @@ def held_times(f, y, K, epsilons):
     row's attention held.
     """
     times, t, z = [], 0, y * f
-    K = y[:, None] * K * y / len(y)  # z = y f, in which the recursion is z <- z - K ell'(z)
+    K = np.outer(y, y) * K / len(y)  # z = y f, in which the recursion is z <- z - K ell'(z)
     for epsilon in epsilons:
         while model.logistic(z).mean() > epsilon:
             z = z - K @ model.logistic_slope(z)

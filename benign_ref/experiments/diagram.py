@@ -124,7 +124,7 @@ class PhaseDiagram:
                 settings = json.loads(str(archive["settings"]))
         except Exception as error:  # noqa: BLE001 - NumPy and zipfile raise ten kinds for foreign bytes
             raise ValueError(f"path={str(path)!r} holds no PhaseDiagram, or a damaged one: {error}") from None
-        shape = tuple(len(arrays[name]) if arrays[name].ndim == 1 else -1 for name in AXES)
+        shape = tuple(len(arrays[name]) if arrays[name].ndim == 1 else None for name in AXES)
         for name, array in arrays.items():
             validate.require(
                 array.dtype.kind == KINDS.get(name, "f") and (name in AXES or array.shape == shape),

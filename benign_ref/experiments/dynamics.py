@@ -176,7 +176,7 @@ def published_draw(regime, seed, record_every, n_test):
         space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, record_every=record_every,
         observe=test_loss,
     )  # fmt: skip
-    sample = int(np.argmax(y > 0))
+    sample = int(np.argmax(y == 1))
     rows = [
         (losses[one.step], one.observed, *one.attention[sample].mean(axis=0)[:2], *one.values[sample, :2],
          *one.logits[sample, 0, :2], *one.logits[sample, 2, :2]) for one in kept
@@ -221,7 +221,8 @@ def average(trajectories, logarithmic=ON_A_LOG_AXIS):
     shared = sorted(set.intersection(*(set(one.steps.tolist()) for one in trajectories)))
     picked = [np.searchsorted(one.steps, shared) for one in trajectories]
     mean, low, high = {}, {}, {}
-    for name in trajectories[0].quantities:
+    first, *_ = trajectories
+    for name in first.quantities:
         values = np.array([one.quantities[name][at] for one, at in zip(trajectories, picked)])  # (seeds, R)
         # V_plus and -V_minus start at random signs: no logarithm there, so NaN, which a picture leaves out
         if name in logarithmic:

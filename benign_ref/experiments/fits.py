@@ -116,7 +116,8 @@ def limit_crossing(base, N, level):
     x = N SNR^2/C_p^2 from 0.3 to 6 in steps of 1% [C]; NaN where there is none. Large steps may have others.
     """
     snrs = base.C_p * np.sqrt(np.geomspace(0.3, 6, 300) / N)
-    return float(np.exp(crossing(np.log(N * snrs**2), limit_diagram(snrs, [N], base=base)[:, 0], level)[0]))
+    losses = limit_diagram(snrs, [N], base=base).ravel()
+    return float(np.exp(crossing(np.log(N * snrs**2), losses, level)[0]))
 
 
 def boundary_constant(result, level=0.2):

@@ -73,10 +73,7 @@ def check_sizes(base, snrs, Ns, engine, n_test):
     """ValueError if a cell's settings cannot be derived, or if the largest cell cannot be computed (on this
     machine).
     """
-    for snr in snrs:
-        for N in Ns:
-            base.replace(snr=snr, N=N)
-    s = base.replace(snr=snrs[0], N=max(Ns))
+    s = max((base.replace(snr=snr, N=N) for snr in snrs for N in Ns), key=lambda s: s.N)
     if engine == "law":
         checked_for_law(s)
     else:

@@ -78,8 +78,7 @@ def read_idx(path):
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:  # OSError: not readable, or no gzip after all
-        why = getattr(error, "strerror", None) or error or type(error).__name__
-        raise ValueError(f"{path}: cannot be read: {why}") from None
+        raise ValueError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     validate.require(
         len(content) >= 4 and content[:2] == b"\0\0",
         f"{path}: is no IDX file: it must begin with two zero bytes, type and number of axes, "

@@ -6,7 +6,7 @@ boundary.py: where the test loss falls through a level, and where the signal com
 The questions and the levels are ours [C].
 """
 
-from math import exp, log, sqrt
+from math import exp, log
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +55,8 @@ def run_of(draw, x):
 
 def attention(run):
     """The signal's attention to itself at the end of a run, the mean of S_n[1,1] over the training set."""
-    return float(run.records[-1].attention[:, 0, 0].mean())
+    (end,) = run.records
+    return float(end.attention[:, 0, 0].mean())
 
 
 def loss_on_fresh_data(run, seed, samples):
@@ -137,7 +138,7 @@ def summary(per_draw):
     logs = logs[np.isfinite(logs)]
     x = exp(logs.mean()) if logs.size else float("nan")
     spread = float(np.std(logs, ddof=1)) if len(logs) > 1 else float("nan")
-    return CriticalX(x, x * spread / sqrt(len(logs) or 1), spread, len(logs))
+    return CriticalX(x, float(x * spread / np.sqrt(len(logs))), spread, len(logs))
 
 
 def measure(what, x, *draw):
@@ -149,4 +150,4 @@ def measure(what, x, *draw):
 
 def limit_column(snr, *, Ns, base):
     """One task of a map: the limit's test loss at one SNR over Ns, a list."""
-    return limit_diagram([snr], list(Ns), base=base)[0].tolist()
+    return limit_diagram([snr], list(Ns), base=base).ravel().tolist()

@@ -64,7 +64,7 @@ def sample_dataset(s: Setting, rng: np.random.Generator, n: int | None = None) -
     validate.fits_memory("n", n, n * s.M * s.d)
     mu_plus, mu_minus = signals(s)
     y = sample_labels(s, rng, n)
-    x_1 = np.where(y[:, None] > 0, mu_plus, mu_minus)
+    x_1 = np.where(y[:, None] == 1, mu_plus, mu_minus)
     return Dataset(np.concatenate([x_1[:, None], sample_noise(s, rng, n)], axis=1), y, mu_plus, mu_minus)
 
 
