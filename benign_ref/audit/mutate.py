@@ -30,7 +30,7 @@ from ..runtime.store import Store
 from . import exact
 from .core import run_row
 from .mutants import forks, patches, syntax
-from .mutants.equivalents import EQUIVALENT
+from .mutants.equivalents import reason
 
 MATHEMATICS = ("api.py", "checked.py", "paper", "engines", "derived", "experiments", "checks", "vision")
 NO_MATHEMATICS = ("cost.py",)  # how fast an engine is, by which one is chosen: no number depends on it
@@ -78,7 +78,7 @@ class Trial(NamedTuple):
     @property
     def reason(self) -> str:
         """Why it is equivalent, "" if nobody said so."""
-        return EQUIVALENT.get((self.file, self.old, self.new), "")
+        return reason(self.file, self.old, self.new)
 
     def place(self) -> tuple[range, bool, bool]:
         """The lines of the innermost function that holds the change, decorators included (all there are if

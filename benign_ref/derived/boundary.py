@@ -77,7 +77,7 @@ def attention_x(M, N, *, level=0.5, tolerance=1e-3, bracket=BRACKET, base=None):
 
 def _axis(name, values, allowed, is_allowed):
     values = validate.array(name, values, name, {})
-    for value in values[~is_allowed(values)][:1]:
+    for value in values[~is_allowed(values)]:
         raise ValueError(f"{name} must hold numbers {allowed}, got {value:g}")
     return values.tolist()
 

@@ -106,7 +106,7 @@ class LawModel(NamedTuple):
         P[:, 1:, 0] = sigma.T * seen[n, :, 3 + which]
         P[:, 1:, 1:] = sigma * sigma.T * (left @ z_T + L @ g_T)
         values = np.concatenate([V[which, None], sigma.T * seen[:, :, 0]], axis=1)  # (n,M)
-        return (softmax(P) @ values[:, :, None])[:, :, 0].mean(axis=1)
+        return (softmax(P) @ values[:, :, None]).reshape(values.shape).mean(axis=1)
 
     def sample_outputs(self, n, rng):
         """Labels y (n,) and outputs f (n,) on n fresh samples of D1. Raises TypeError or ValueError for a bad

@@ -50,7 +50,7 @@ def bartlett(size, degrees, rng):
 
     L_ii ~ chi with degrees-i+1 degrees of freedom, i = 1..size; L_ij ~ N(0,1) for j < i.
     """
-    L = np.tril(rng.standard_normal((size, size)), -1)
+    L = np.tril(rng.standard_normal((size, size)))
     np.fill_diagonal(L, np.sqrt(rng.chisquare(degrees - np.arange(size, dtype=float))))
     return L
 

@@ -17,7 +17,9 @@ import numpy as np
 from ..engines.kernels import cached
 
 SIGNAL, TWO, SMALL, OTHER = 0, 1, 2, 3
+COLUMNS = 4  # a type of row sees so many kinds of tokens
 MEAN, BETWEEN, WITHIN = 0, 1, 2  # of limit.Blocks
+ROOM = 12  # products of matrices that a step keeps
 
 
 @cached
@@ -25,7 +27,7 @@ def row_weights(k, m):
     """(k,4): how many tokens of a column a token of a row's type sees. Rows s and 2: 1, 1, m, 0; row i: 1, 1,
     1, m-1.
     """
-    weight = np.ones((k, 4))
+    weight = np.ones((k, COLUMNS))
     for j in range(k):
         weight[j, SMALL], weight[j, OTHER] = (1.0, m - 1.0) if j == SMALL else (float(m), 0.0)
     return weight
@@ -58,14 +60,14 @@ def attend(P, weight, S):
     """
     for j in range(len(P)):
         largest = P[j, SIGNAL]
-        for l in range(4):
+        for l in range(COLUMNS):
             if weight[j, l] > 0:
                 largest = max(largest, P[j, l])
         total = 0.0
-        for l in range(4):
+        for l in range(COLUMNS):
             S[j, l] = exp(P[j, l] - largest) if weight[j, l] > 0 else 0.0
             total += weight[j, l] * S[j, l]
-        for l in range(4):
+        for l in range(COLUMNS):
             S[j, l] /= total
 
 
@@ -79,14 +81,14 @@ def output_and_coupling(S, V, weight, M, D):
     f = 0.0
     for j in range(len(S)):
         top = SIGNAL
-        for l in range(4):
-            if weight[j, l] > 0 and S[j, l] > S[j, top]:
+        for l in range(COLUMNS):
+            if S[j, l] > S[j, top]:
                 top = l
         V_top = V[min(top, last)]
         o_j = 0.0  # less V_top, as the weights of a row's S add up to 1
-        for l in range(4):
+        for l in range(COLUMNS):
             o_j += weight[j, l] * S[j, l] * (V[min(l, last)] - V_top)
-        for l in range(4):
+        for l in range(COLUMNS):
             D[j, l] = S[j, l] * (V[min(l, last)] - V_top - o_j) / M
         f += weight[SIGNAL, j] * (V_top + o_j)  # as many rows of a type as the signal sees columns of it
     return f / M
@@ -107,8 +109,7 @@ def coupling_blocks(D, g, n, m, mean, between, within):
             elif j == SMALL or l == SMALL:
                 mean[j, l] *= root_m
             mean[j, l] = mean[j, l] * (root_n if j == SIGNAL else 1.0) * (root_n if l == SIGNAL else 1.0)
-            if j > SIGNAL and l > SIGNAL:
-                between[j - 1, l - 1] = mean[j, l]
+    between[:, :] = mean[TWO:, TWO:]
     if m > 1:
         within[0, 0] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])
 
@@ -128,7 +129,7 @@ def multiply(left, right, out):
 def move_block(QK, QQ, KK, B, G, eta, work):
     """L4 in one space, in place. With H = eta B, hence GH^T = (HG)^T and H^TG = (GH)^T, it reads
     QK - (GH KK + QQ HG) + GH QK^T HG,   QQ - (E + E^T) + GH KK (GH)^T,   KK - (F + F^T) + (HG)^T QQ HG
-    with E = GH QK^T and F = QK^T HG. work (12,k,k): room for the products.
+    with E = GH QK^T and F = QK^T HG. work (ROOM,k,k): room for the products.
     """
     GH, GH_T, HG, HG_T, QK_T = work[0], work[1], work[2], work[3], work[4]
     GH_KK, QQ_HG, E, F = work[5], work[6], work[7], work[8]
@@ -177,10 +178,11 @@ def advance(state, c, epsilon, losses):
     M, m, n, G, eta, _ = c
     k = len(V)
     weight = row_weights(k, m)
-    P, S, D = np.zeros((k, 4)), np.empty((k, 4)), np.empty((k, 4))
-    mean, between, within = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty((1, 1))
-    work_mean, work_between = np.empty((12, k, k)), np.empty((12, k - 1, k - 1))
-    work_within = np.empty((12, 1, 1))
+    P = np.zeros((k, COLUMNS))
+    S, D = np.empty_like(P), np.empty_like(P)
+    mean, between, within = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty_like(QK[WITHIN])
+    work_mean, work_between = np.empty((ROOM,) + mean.shape), np.empty((ROOM,) + between.shape)
+    work_within = np.empty((ROOM,) + within.shape)
     for t in range(len(losses)):
         logits(QK, n, m, P)
         attend(P, weight, S)

@@ -2,6 +2,7 @@
 (limit_kernel.py).
 """
 
+from itertools import count
 from math import inf
 from typing import Any, NamedTuple
 
@@ -71,10 +72,11 @@ def snapshot(step, state, c):
 
 def stacked(column):
     """A list of numbers as an array; of dicts as a dict of arrays; of Snapshots as a Snapshot of arrays."""
-    if isinstance(column[0], Snapshot):
+    first, *_ = column
+    if isinstance(first, Snapshot):
         return Snapshot(*map(stacked, zip(*column, strict=True)))
-    if isinstance(column[0], dict):
-        return {pair: np.array([one[pair] for one in column]) for pair in column[0]}
+    if isinstance(first, dict):
+        return {pair: np.array([one[pair] for one in column]) for pair in first}
     return np.array(column)
 
 
@@ -126,12 +128,12 @@ def checked_for_limit(setting):
     return setting
 
 
-def steps_named(record_every, last):
+def steps_named(record_every):
     """An iterator over the steps to record, increasing. None: 0; an integer k >= 1: 0, k, 2k, …; a sequence
     of integers >= 0: those.
     """
     chosen = [0] if record_every is None else validate.steps("record_every", record_every)
-    return iter(range(0, last + 1, chosen) if isinstance(chosen, int) else chosen)
+    return count(0, chosen) if isinstance(chosen, int) else iter(chosen)
 
 
 def descend(setting, n, advance, named):
@@ -178,7 +180,7 @@ def train_in_limit(setting: Setting, *, backend: str = "numba", record_every=Non
     """
     checked_for_limit(setting)
     numba = validate.choice("backend", backend, ("numpy", "numba")) == "numba"
-    named = steps_named(record_every, setting.max_steps)
+    named = steps_named(record_every)
     advance = advance_numba if numba else advance_numpy
     losses, steps, converged, snapshots = descend(setting, setting.N / 2, advance, named)
     end = snapshots[-1]

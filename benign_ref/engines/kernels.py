@@ -8,7 +8,7 @@ The products themselves are BLAS's (attention.py). These kernels call nothing fr
 every constant as an argument, so that numba's cache on disk can never be stale.
 """
 
-from math import exp, fabs, log1p
+from math import exp, fabs, inf, log1p
 
 from numba import njit
 
@@ -57,7 +57,7 @@ def subtract_largest(P):
     N, M, _ = P.shape
     for n in range(N):
         for l in range(M):
-            largest = P[n, l, 0]
+            largest = -inf
             for j in range(M):
                 largest = max(largest, P[n, l, j])
             for j in range(M):

@@ -61,9 +61,8 @@ def make_record(space: Space, step: int, observe: Callable[[Any], Any] | None) -
     q, k, values = rows[index, :d_h], rows[index, d_h:-1], rows[index, -1]  # (N,M,d_h) twice, (N,M)
     P = q @ k.swapaxes(1, 2)  # (N,M,M)
     S = softmax(P)
-    return Record(
-        step, P, S, values, (S @ values[..., None])[..., 0].mean(axis=1), observe(space) if observe else None
-    )
+    f = (S @ values[..., None]).reshape(values.shape).mean(axis=1)
+    return Record(step, P, S, values, f, observe(space) if observe else None)
 
 
 @dataclass

@@ -74,7 +74,7 @@ def forward(theta: Parameters, X: np.ndarray) -> np.ndarray:
 def logistic(z: np.ndarray) -> np.ndarray:
     """ell(z) = log(1 + e^{-z}) [P*], z of any shape and size: log(1 + e^{-|z|}), and -z more where z < 0."""
     sign = np.where(z.real >= 0, 1, -1)  # |z| = sign z, and for complex z too that is smooth
-    return np.where(sign > 0, 0, -z) + np.log1p(np.exp(-sign * z))
+    return np.where(sign == 1, 0, -z) + np.log1p(np.exp(-sign * z))
 
 
 def logistic_slope(z: np.ndarray) -> np.ndarray:

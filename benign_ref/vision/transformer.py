@@ -34,7 +34,7 @@ def init(rng):
     """theta(0) [A], the arrays of SHAPES, drawn in that order: linear layers uniform on +-1/sqrt(inputs),
     their biases too; class token and positions N(0,1); layer norms with scale 1 and shift 0.
     """
-    theta, inputs = {}, 0
+    theta = {}
     for name, axes in SHAPES.items():
         shape = tuple(SIZES[axis] for axis in axes.split(","))
         if name in ("cls", "pos"):
@@ -42,7 +42,8 @@ def init(rng):
         elif ".ln" in name:
             theta[name] = np.full(shape, 1.0 if name.endswith(".g") else 0.0)
         else:
-            inputs = shape[0] if len(shape) == 2 else inputs  # a bias follows its matrix
+            if len(shape) == 2:
+                inputs = shape[0]  # a bias follows its matrix
             theta[name] = rng.uniform(-1, 1, shape) / math.sqrt(inputs)
     return theta
 
@@ -164,11 +165,11 @@ def normal_cdf(x):
         _normal_cdf(x.reshape(-1), Phi.reshape(-1))
         return Phi
     near = np.abs(x.real) < 9
-    term = total = inside = np.where(near, x, 0)
+    term = total = inside = x * near
     for n in range(1, 200):
         term = term * inside * inside / (2 * n + 1)
         total = total + term
-    return np.where(near, 0.5 + _bell(inside) * total, x.real > 0)
+    return np.where(near, 0.5 + _bell(inside) * total, (1 + np.sign(x.real)) / 2)
 
 
 def gelu(x):

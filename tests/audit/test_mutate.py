@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from benign_ref.audit import mutate
-from benign_ref.audit.mutants import forks, patches, syntax
+from benign_ref.audit.mutants import equivalents, forks, patches, syntax
 from benign_ref.checks import relative_residual
 
 SOURCE = '''"""A docstring with 1 + 2."""
@@ -168,7 +168,7 @@ def test_the_tests_of_the_folder_that_execute_the_function_run_on_the_changed_pa
 def test_the_table_counts_who_rejected_and_gives_every_survivor_its_reason(monkeypatch):
     one, two = (trial_of("checks/residual.py", "initial=0", f"initial={k}") for k in (1, 2))
     three = trial_of("paper/gradients.py", "np.diag(phi) - np.outer", "np.diag(phi) + np.outer")
-    monkeypatch.setitem(mutate.EQUIVALENT, (one.file, one.old, one.new), "because | so")
+    monkeypatch.setitem(equivalents.EQUIVALENT, (one.file, one.old, one.new), "because | so")
     text = mutate.table("audit", "3 tried", {one: "", two: "", three: "G1, exact"})
     assert mutate.kind("tests/checks/test_exactly.py::test_it") == "tests" and mutate.kind("M1") == "rows"
     assert "| checks/residual.py | 2 | 0 | 0 | 0 | 2 |" in text and "| because \\| so |" in text
@@ -177,7 +177,16 @@ def test_the_table_counts_who_rejected_and_gives_every_survivor_its_reason(monke
 
 def test_recorded_reasons_fit_changes_that_exist():
     possible = set()
-    for file in {file for file, _, _ in mutate.EQUIVALENT}:
+    for file in {file for file, _, _ in equivalents.EQUIVALENT}:
         source = patches.source_of(file)
         possible |= {(file, *syntax.lines_of(source, change)[1:]) for change in syntax.changes(source)}
-    assert set(mutate.EQUIVALENT) <= possible and all(mutate.EQUIVALENT.values())
+    assert set(equivalents.EQUIVALENT) <= possible and all(equivalents.EQUIVALENT.values())
+
+
+def test_a_length_left_to_NumPy_is_argued_wherever_it_stands_and_no_other_change_with_it():
+    for shape in ("-1, len(W)", "f(x)[1], -1", "-1"):
+        old = f"y = x.reshape({shape}) - 1"
+        assert "any negative number" in equivalents.reason("f.py", old, old.replace("-1", "-2"))
+        assert not equivalents.reason("f.py", old, old.replace("-1", "-(0)"))
+        assert not equivalents.reason("f.py", old, old.replace(" - 1", " - 2"))
+    assert not equivalents.reason("f.py", "y = x.sum(axis=-1)", "y = x.sum(axis=-2)")

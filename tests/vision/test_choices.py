@@ -2,7 +2,11 @@
 
 from inspect import signature
 
+import pytest
+
 from benign_ref.vision import public, training, transformer
+
+pytestmark = pytest.mark.plain  # one of the modules has a jitted function
 
 
 def test_the_optimiser_s_constants():
