@@ -2,7 +2,9 @@
 order of NAMES.
 
 A module has TITLE (a line), CAPTION (what it shows, what of it is the paper's and what is ours) and
-make(options) -> Result.
+make(options), which computes what is missing in the store, draws it and returns a Result. Most have
+besides SIZES ("quick" and "full"), measure(options), draw(...) -> the picture, report(...) -> the lines that
+are printed.
 """
 
 NAMES = (

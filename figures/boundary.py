@@ -34,12 +34,12 @@ draw may turn over at another x. All of it is ours, [C] where not [D].
 XS = (1.2, 1.8, 2.7, 4.0)  # of (c) and (d): 0.3 and more away from the step
 
 
-def sizes(quick):
-    """Points of the map along each axis; d of (c), d_h of (d); draws."""
-    if quick:
-        return {"map": 20, "d": [100, 1000, 10**4], "d_h": [4, 16, 64], "wide": 64, "seeds": 2, "xs": XS[1:3]}
-    d = [100, 316, 1000, 3162, 10**4, 10**5, 10**6, 10**7]
-    return {"map": 120, "d": d, "d_h": [4, 16, 64, 256, 1024], "wide": 256, "seeds": 6, "xs": XS}
+# Points of the map along each axis; d of (c), d_h of (d), the d_h of (c); draws; x
+SIZES = {
+    "quick": {"map": 20, "d": [100, 1000, 10**4], "d_h": [4, 16, 64], "wide": 64, "seeds": 2, "xs": XS[1:3]},
+    "full": {"map": 120, "d": [100, 316, 1000, 3162, 10**4, 10**5, 10**6, 10**7],
+             "d_h": [4, 16, 64, 256, 1024], "wide": 256, "seeds": 6, "xs": XS},
+}  # fmt: skip
 
 
 def computed_map(options, cells, points):
@@ -86,9 +86,7 @@ def draw_map(axes, map_, cells):
     """(a). Returns the mesh."""
     snrs, Ns, losses = map_.snrs, map_.Ns, map_.test_loss[:, :, 0]
     mesh = axes.pcolormesh(snrs, Ns, losses.T, vmin=0, vmax=1, shading="nearest", rasterized=True)
-    title = "(a) test loss, computed; dots: measured"
-    ends = {"xlim": (snrs[0], snrs[-1]), "ylim": (Ns[0] - 0.4, Ns[-1])}
-    panel(axes, title=title, xlabel="SNR", ylabel="N", **ends)
+    axes.set(xlim=(snrs[0], snrs[-1]), ylim=(Ns[0] - 0.4, Ns[-1]))
     whole, fine = range(2, int(cells.Ns.max()) + 2), np.linspace(2, cells.Ns.max() + 1, 200)
     critical = [br.critical_x(BASE.M, N, level=LEVEL, base=BASE) for N in whole]
     # x_c moves little from one N to the next
@@ -100,7 +98,8 @@ def draw_map(axes, map_, cells):
         edgecolors="white", linewidths=0.8, zorder=3, path_effects=WHITE["path_effects"],
         label="measured cells",
     )  # fmt: skip
-    axes.set_yticks(cells.Ns)
+    title = "(a) test loss, computed; dots: measured"
+    axes.set(xlabel="SNR", ylabel="N", yticks=cells.Ns, title=title)
     return mesh
 
 
@@ -117,7 +116,6 @@ def draw_scatter(axes, cells, computed):
 
 
 def draw_errors(axes, along, values, xs, title, **scale):
-    """(c) or (d)."""
     ends = np.array([along[0], along[-1]], dtype=float)
     guide = 1.5 * values[0].max() * (ends / ends[0]) ** -0.5
     panel(
@@ -135,9 +133,11 @@ def slopes(along, values):
     """The exponents of errors (len(along), k) fitted on logarithms, as text, a column each; none is told
     where its 95% interval is wider than 1.
     """
-    fits = [br.fit_power_law(along, column) for column in values.T]
-    told = (f"{fit.exponent:.2f} [{fit.low:.2f}, {fit.high:.2f}]" for fit in fits)
-    return ", ".join(text if fit.high - fit.low <= 1 else "undetermined" for fit, text in zip(fits, told))
+    fits = (br.fit_power_law(along, column) for column in values.T)
+    return ", ".join(
+        f"{fit.exponent:.2f} [{fit.low:.2f}, {fit.high:.2f}]" if fit.high - fit.low <= 1 else "undetermined"
+        for fit in fits
+    )
 
 
 def report(size, cells, map_, computed, values):
@@ -160,17 +160,7 @@ def report(size, cells, map_, computed, values):
     ]
 
 
-def make(options):
-    """Compute the map and the errors, draw the four panels, return a Result."""
-    size, cells = sizes(options.quick), measured_cells(options)
-    map_, rows = computed_map(options, cells, size["map"]), list(errors(options, size))
-    computed = br.limit_diagram(cells.snrs, cells.Ns, base=BASE)
-    values = {  # (places, xs)
-        name: np.reshape(
-            [row[-1] for row in rows if row[0] == f"error against {name}"], (-1, len(size["xs"]))
-        )
-        for name in ("d", "d_h")
-    }
+def draw(size, map_, cells, computed, values):
     figure = plt.figure(figsize=(WIDTH, 5.2))
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.25, 1])
     left, right = upper.subplots(1, 2, width_ratios=[1.75, 1])
@@ -179,19 +169,36 @@ def make(options):
     upper.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, **look)
     draw_scatter(right, cells, computed)
     left, right = lower.subplots(1, 2)
-    title = f"(c) error against $d$, $d_h={size['wide']}$"
-    draw_errors(left, size["d"], values["d"], size["xs"], title, xscale="log", xlabel="$d$")
-    title = "(d) error against $d_h$, $d=10^7$"
-    draw_errors(right, size["d_h"], values["d_h"], size["xs"], title, log_x=(size["d_h"], "$d_h$"))
-    table = [
-        ["what", "d", "d_h", "snr or x", "N or measured", "computed", "relative error"],
-        *(["map", "", "", snr, N, map_.test_loss[i, j, 0], ""] for i, snr in enumerate(map_.snrs)
-          for j, N in enumerate(map_.Ns)),
-        *rows,
-    ]  # fmt: skip
-    caption = CAPTION.format(
-        d=BASE.d, wide=size["wide"], seeds=size["seeds"], cell_seeds=len(cells.seeds), level=LEVEL,
-        xs=", ".join(f"{x:g}" for x in size["xs"]),
+    draw_errors(left, size["d"], values["d"], size["xs"], f"(c) error against $d$, $d_h={size['wide']}$",
+                xscale="log", xlabel="$d$")  # fmt: skip
+    draw_errors(right, size["d_h"], values["d_h"], size["xs"], "(d) error against $d_h$, $d=10^7$",
+                log_x=(size["d_h"], "$d_h$"))  # fmt: skip
+    return figure
+
+
+def make(options):
+    size, cells = SIZES[options.size], measured_cells(options)
+    map_, rows = computed_map(options, cells, size["map"]), list(errors(options, size))
+    computed = br.limit_diagram(cells.snrs, cells.Ns, base=BASE)
+    values = {  # (places, xs)
+        name: np.reshape(
+            [row[-1] for row in rows if row[0] == f"error against {name}"], (-1, len(size["xs"]))
+        )
+        for name in ("d", "d_h")
+    }
+    return finish(
+        options, "boundary",
+        figure=draw(size, map_, cells, computed, values),
+        caption=CAPTION.format(
+            d=BASE.d, wide=size["wide"], seeds=size["seeds"], cell_seeds=len(cells.seeds), level=LEVEL,
+            xs=", ".join(f"{x:g}" for x in size["xs"]),
+        ),
+        table=[
+            ["what", "d", "d_h", "snr or x", "N or measured", "computed", "relative error"],
+            *(["map", "", "", snr, N, map_.test_loss[i, j, 0], ""] for i, snr in enumerate(map_.snrs)
+              for j, N in enumerate(map_.Ns)),
+            *rows,
+        ],
+        lines=report(size, cells, map_, computed, values),
+        settings={"base": BASE.values(), **size},
     )  # fmt: skip
-    lines = report(size, cells, map_, computed, values)
-    return finish(options, "boundary", figure, caption, table, lines, {"base": BASE.values(), **size})

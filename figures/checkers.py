@@ -51,7 +51,6 @@ def panel(axes, accepted, scales):
 
 
 def make(options):
-    """Draw the verdicts, return a Result."""
     header, *rows = read(VERDICTS)
     checkers, scales, mutants, accepted = shares(rows)
     groups = [

@@ -64,15 +64,17 @@ def draw(rows):
 
 
 def make(options):
-    """Collect the rows, write them as Markdown, CSV and a picture, return a Result."""
     rows, sizes = collect(options)
     holds, fails, undecided = (sum(verdict_of(row) == word for row in rows) for word in COLOURS)
     caption = CAPTION.format(rows=len(rows), holds=holds, fails=fails, undecided=undecided, **sizes)
-    lines = [
-        f"{row.claim}: captioned {row.captioned or '-'}; data {row.data or '-'}; ours {row.ours or '-'}; "
-        f"computed {row.computed or '-'}: {row.verdict}"
-        for row in rows
-    ]
-    table, settings = [claims.COLUMNS, *rows], {"claims": [row._asdict() for row in rows]}
-    more = {"md": claims.as_markdown(rows) + caption}
-    return finish(options, "claims", draw(rows), caption, table, lines, settings, more)
+    return finish(
+        options, "claims", draw(rows), caption,
+        table=[claims.COLUMNS, *rows],
+        lines=[
+            f"{row.claim}: captioned {row.captioned or '-'}; data {row.data or '-'}; ours {row.ours or '-'}; "
+            f"computed {row.computed or '-'}: {row.verdict}"
+            for row in rows
+        ],
+        settings={"claims": [row._asdict() for row in rows]},
+        more={"md": claims.as_markdown(rows) + caption},
+    )  # fmt: skip

@@ -8,6 +8,7 @@ import csv
 import math
 from typing import NamedTuple
 
+from benign_ref import validate
 from benign_ref.runtime.store import write_all
 
 TOLERANCE = 1e-9
@@ -73,9 +74,11 @@ def differences(name, reference, ours):
     lengths.
     """
     header, found = reference[0], []
-    if [header, *map(len, reference)] != [*ours[:1], *map(len, ours)]:
-        columns = f"columns {ours[0] if ours else None}; the reference {len(reference)}, columns {header}"
-        raise ValueError(f"{len(ours)} lines, {columns}")
+    validate.require(
+        [header, *map(len, reference)] == [*ours[:1], *map(len, ours)],
+        f"{len(ours)} lines, columns {ours[0] if ours else None}; "
+        f"the reference {len(reference)}, columns {header}",
+    )
     for line, (row, own) in enumerate(zip(reference, ours), 1):
         for column, expected, got in zip(header, row, own):
             allowed, _ = TOLERANCES.get((name, column), (TOLERANCE, ""))
@@ -109,10 +112,9 @@ def compare(folder, out, names):
     """Print for each figure how its numbers in `out` compare with those in `folder`; whether one differs."""
     differs = False
     for name in names:
+        sentence, wrong = f"no reference in {folder}", True
         if (folder / f"{name}.csv").exists():
-            sentence, wrong = judge(name, *map(read, (folder / f"{name}.csv", out / f"{name}.csv")))
-        else:
-            sentence, wrong = f"no reference in {folder}", True
+            sentence, wrong = judge(name, read(folder / f"{name}.csv"), read(out / f"{name}.csv"))
         differs |= wrong
         print(f"compare  {name:<12} {sentence}")
     return differs

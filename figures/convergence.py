@@ -129,57 +129,61 @@ def other_fits(of, half_decades):
 
 
 def make(options):
-    """The figure, its numbers and its caption."""
     size, (moves, passed) = SIZES[options.size], measure(options.size, options)
     fits = {key: fit_of(of.x, of.T) for key, of in moves.items()}
     fits |= {(regime, "epsilon"): fit_of(of.epsilon, of.T) for regime, of in passed.items()}
     others = {key: other_fits(of, size["half_decades"]) for key, of in moves.items()}
-    header = ["what", "regime", "moved", "value", "seed", "number", "low", "high"]
-    caption = CAPTION.format(N=size["N"], epsilon=size["base"][1], seeds=size["seeds"],
-                             few=size["epsilon_seeds"], **findings(passed, fits))  # fmt: skip
-    bases = {regime: s.values() for regime, s in bases_of(size).items()}
     return finish(
-        options, "convergence", draw(moves, passed, fits), caption,
-        [header, *rows_of(moves, passed, options.seed), *rows_of_fits(fits, others)],
-        lines_of(moves, passed, fits, others), {"bases": bases, "seeds": size["seeds"]},
+        options, "convergence",
+        figure=draw(moves, passed, fits),
+        caption=CAPTION.format(N=size["N"], epsilon=size["base"][1], seeds=size["seeds"],
+                               few=size["epsilon_seeds"], **findings(passed, fits)),
+        table=[
+            ["what", "regime", "moved", "value", "seed", "number", "low", "high"],
+            *rows_of(moves, passed, options.seed), *rows_of_fits(fits, others),
+        ],
+        lines=lines_of(moves, passed, fits, others),
+        settings={"bases": {regime: s.values() for regime, s in bases_of(size).items()},
+                  "seeds": size["seeds"]},
     )  # fmt: skip
 
 
 def findings(passed, fits):
     """What the caption says was found."""
-    verdicts = (
-        f"{name}, {regime}: {fits[regime, name].exponent:.2f}, claimed {ORDERS[regime][name]:g}, "
-        + verdict(fits[regime, name][1:3], ORDERS[regime][name]) for name in MOVED for regime in ORDERS
-    )  # fmt: skip
-    names = "the signal", "xi_2", "xi_i"
-    moves = (
-        ", ".join(f"{S[HOLD_AT]:.4f} to {S[-1]:.4f} in the row of {row}"
-                  for row, S in zip(names, of.attention.T))
-        + f" ({regime})" for regime, of in passed.items()
-    )  # fmt: skip
-    last = min(of.epsilon[-1] for of in passed.values())
-    return {"verdicts": "; ".join(verdicts), "last": last, "from_to": "; from ".join(moves)}
+    rows = "the signal", "xi_2", "xi_i"
+    return {
+        "verdicts": "; ".join(
+            f"{name}, {regime}: {fits[regime, name].exponent:.2f}, claimed {ORDERS[regime][name]:g}, "
+            + verdict(fits[regime, name][1:3], ORDERS[regime][name]) for name in MOVED for regime in ORDERS),
+        "last": min(of.epsilon[-1] for of in passed.values()),
+        "from_to": "; from ".join(
+            ", ".join(f"{S[HOLD_AT]:.4f} to {S[-1]:.4f} in the row of {row}"
+                      for row, S in zip(rows, of.attention.T)) + f" ({regime})"
+            for regime, of in passed.items()),
+    }  # fmt: skip
+
+
+def series_of(passed, first):
+    """(what, regime, seed, epsilon, numbers) of the runs through all epsilon."""
+    for regime, (epsilon, T, held, attention) in passed.items():
+        for what, x, of_seeds in (("T", epsilon, T), ("T, attention held", epsilon[HOLD_AT:], held)):
+            for seed, of in enumerate(of_seeds.T, first):
+                yield what, regime, seed, x, of
+                yield what.replace("T", "local slope"), regime, seed, *local_slopes(x, of)
+        for row, of in zip(("signal's", "xi_2's", "xi_i's"), attention.T):
+            yield f"attention of the {row} row on the winner", regime, "mean", epsilon, of
 
 
 def rows_of(moves, passed, first):
     """The CSV: every T, attention and the local slopes; seeds from `first` on."""
-    for (regime, name), (x, *of_key, limit) in moves.items():
-        for k, one in enumerate(x):
-            for what, of in zip(("T", "attention on the winner, all rows"), of_key):
-                for seed, number in enumerate(of[k], first):
-                    yield what, regime, name, one, seed, number, "", ""
-            for T in limit[k, HOLD_AT : HOLD_AT + 1]:
-                yield "T in the limit", regime, name, one, "", T, "", ""
-    for regime, (epsilon, T, held, attention) in passed.items():
-        series = []
-        for what, x, of_seeds in (("T", epsilon, T), ("T, attention held", epsilon[HOLD_AT:], held)):
-            for seed, of in enumerate(of_seeds.T, first):
-                series.append((what, seed, x, of))
-                series.append((what.replace("T", "local slope"), seed, *local_slopes(x, of)))
-        for row, of in zip(("signal's", "xi_2's", "xi_i's"), attention.T):
-            series.append((f"attention of the {row} row on the winner", "mean", epsilon, of))
-        for what, seed, x, of in series:
-            yield from ((what, regime, "epsilon", one, seed, number, "", "") for one, number in zip(x, of))
+    for (regime, name), (xs, *of_key) in moves.items():
+        for x, T, a, limit in zip(xs, *of_key):
+            numbers = [("T", *of) for of in enumerate(T, first)]
+            numbers += [("attention on the winner, all rows", *of) for of in enumerate(a, first)]
+            numbers += [("T in the limit", "", T) for T in limit[HOLD_AT : HOLD_AT + 1]]
+            yield from ((what, regime, name, x, seed, number, "", "") for what, seed, number in numbers)
+    for what, regime, seed, *of in series_of(passed, first):
+        yield from ((what, regime, "epsilon", x, seed, number, "", "") for x, number in zip(*of))
 
 
 def rows_of_fits(fits, others):

@@ -35,7 +35,6 @@ def law_marks(x, T, regime, fit, theory):
 
 
 def draw_moved(axes, name, letter, moves, fits):
-    """T against one moved quantity, in both regimes."""
     marks, symbol = [], MOVED[name][1]
     for regime in ORDERS:
         x, T, _, limit = moves[regime, name]
@@ -97,7 +96,6 @@ def draw_epsilon(panels, passed, fits):
 
 
 def draw_slopes(axes, fits):
-    """All fitted slopes with their intervals, beside the theory's."""
     marks, names = [], list(MOVED)
     for (regime, name), (slope, low, high, _) in fits.items():
         at, (colour, _, marker) = (
@@ -115,7 +113,6 @@ def draw_slopes(axes, fits):
 
 
 def draw_legend(figure, limit):
-    """What the marks of all panels are."""
     dots = [mark(regime, color=colour, linestyle=style, marker=marker, markersize=3.2, markerfacecolor="none")
             for regime, (colour, style, marker) in LOOKS.items()]  # fmt: skip
     theory = mark("the theory's slope", linestyle=":", linewidth=0.9)
@@ -125,7 +122,6 @@ def draw_legend(figure, limit):
 
 
 def draw(moves, passed, fits):
-    """The nine panels and their legend, as `measure` and the fits have it."""
     figure, grid = plt.subplots(3, 3, figsize=(WIDTH, 7.0))
     draw_epsilon(grid[0], passed, fits)
     for axes, letter, name in zip(grid.ravel()[3:], "defgh", list(MOVED)[1:]):

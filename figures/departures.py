@@ -24,14 +24,13 @@ crossing, is no difference beyond chance; all else cannot be decided. Moves it: 
 """
 
 
-def sizes(quick):
-    """N; draws; those of slow departures at the largest N; of how many places of a row one is taken."""
-    return ((4,), 2, 2, 4) if quick else ((4, 10, 20), 8, 3, 1)
+# N; draws; those of slow departures at the largest N; of how many places of a row one is taken
+SIZES = {"quick": ((4,), 2, 2, 4), "full": ((4, 10, 20), 8, 3, 1)}
 
 
 def measure(options):
     """{(name, N): Crossing} of the draws; what the store has is not computed again."""
-    Ns, draws, few, every = sizes(options.quick)
+    Ns, draws, few, every = SIZES[options.size]
     counts = {
         (name, N): few if one.slow and N == max(Ns) else draws for name, one in DEPARTURES.items() for N in Ns
     }
@@ -62,7 +61,6 @@ def row_of(name, N, found):
 
 
 def draw(found, Ns):
-    """A panel for each N: crossings down the list of departures."""
     names, dots = list(DEPARTURES)[::-1], {"fmt": "o", "color": "C1", "markersize": 4, "linewidth": 1.2}
     grey = {"color": "0.85", "linewidth": 0, "label": "the published one, standard error"}
     middle = {"color": "0.6", "linewidth": 0.8, "label": "the published one, ours"}
@@ -94,26 +92,29 @@ def draw(found, Ns):
 
 
 def in_words(name, N, mean, error, _rows, _draws, moved, joint, said, limit, away):
-    """What is printed of a row."""
     compared = f"{moved:+.0f} +- {joint:.0f}: {said}" if joint != "" else said
     limits = f"{limit:.0f}" + (f" ({away:+.0f})" if away != "" else "")
     return f"    N = {N:2d} {name}: {mean:.0f} +- {error:.0f}, {compared} | {limits}"
 
 
 def make(options):
-    """Compute the rows of every departure, draw them, return a Result."""
-    Ns, draws, few, _ = sizes(options.quick)
-    found = measure(options)
+    (Ns, draws, few, _), found = SIZES[options.size], measure(options)
     rows = [row_of(*place, found) for place in found]
     moves = sorted({f"{row[0]} (N = {row[1]})" for row in rows if row[8] == "moves it"}) or ["nothing"]
-    caption = CAPTION.format(
-        level=LEVEL, Ns=", ".join(map(str, Ns)), draws=draws, slow=few, large=max(Ns), moves="; ".join(moves)
-    )
-    header = ["departure", "N", "N SNR^2", "standard error", "rows that cross", "rows", "difference",
-              "its standard error", "verdict", "the limit", "the limit's difference"]  # fmt: skip
-    lines = [
-        "N SNR^2 at test loss 0.2, real draws; difference from the base in joint standard errors | the limit",
-        *(in_words(*row) for row in rows),
-    ]
-    settings = {name: setting_of(name, Ns[0]).values() for name in DEPARTURES}
-    return finish(options, "departures", draw(found, Ns), caption, [header, *rows], lines, settings)
+    return finish(
+        options, "departures",
+        figure=draw(found, Ns),
+        caption=CAPTION.format(level=LEVEL, Ns=", ".join(map(str, Ns)), draws=draws, slow=few, large=max(Ns),
+                               moves="; ".join(moves)),
+        table=[
+            ["departure", "N", "N SNR^2", "standard error", "rows that cross", "rows", "difference",
+             "its standard error", "verdict", "the limit", "the limit's difference"],
+            *rows,
+        ],
+        lines=[
+            "N SNR^2 at test loss 0.2, real draws; difference from the base in joint standard errors | "
+            "the limit",
+            *(in_words(*row) for row in rows),
+        ],
+        settings={name: setting_of(name, Ns[0]).values() for name in DEPARTURES},
+    )  # fmt: skip

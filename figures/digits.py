@@ -32,16 +32,16 @@ BASE = br.Setting(N=20, M=16, d=images.PIXELS + 1024, d_h=16, d_v=16, C_p=20.0, 
 N_TEST = 200
 
 
-def grid(quick):
-    """The axes, SNR, N and the number of seeds, and the base."""
-    if quick:
-        return [4.0, 10.0, 16.0, 24.0, 34.0], [4, 8, 12], 1, BASE.replace(d=images.PIXELS + 256, d_h=8)
-    return np.arange(2.0, 39.0, 3.0).tolist(), list(range(4, 21, 4)), 3, BASE
+# The axes, SNR, N and the number of seeds, and the base
+SIZES = {
+    "quick": ([4.0, 10.0, 16.0, 24.0, 34.0], [4, 8, 12], 1, BASE.replace(d=images.PIXELS + 256, d_h=8)),
+    "full": (np.arange(2.0, 39.0, 3.0).tolist(), list(range(4, 21, 4)), 3, BASE),
+}
 
 
 def measure(options):
     """{pair: PhaseDiagram} over the grid."""
-    snrs, Ns, count, base = grid(options.quick)
+    snrs, Ns, count, base = SIZES[options.size]
     path, seeds = options.mnist and str(options.mnist), options.seeds(count)
     tasks = [
         (*pair, snr, N, seed) for N in sorted(Ns, reverse=True) for pair in PAIRS for snr in snrs
@@ -78,7 +78,6 @@ def in_words(c):
 
 
 def draw(results, crossings):
-    """The heat map of each pair and its cut, with the three curves."""
     figure, grid = plt.subplots(2, 2, figsize=(WIDTH, 4.9), sharex=True)
     for panels, ((plus, minus), result), letters in zip(grid, results.items(), ("ab", "cd")):
         values, hatched = (result.snrs, result.Ns, result.mean("test_loss")), result.not_ended.any(axis=2)
@@ -103,25 +102,27 @@ def draw(results, crossings):
 
 
 def make(options):
-    """Compute both grids, draw the four panels, return a Result."""
-    results, (*_, count, base) = measure(options), grid(options.quick)
+    results, (*_, count, base) = measure(options), SIZES[options.size]
     crossings = {
         level: {pair: crossing_of(result, level) for pair, result in results.items()}
         for level in (LEVEL, MIDDLE)
     }
-    table = [
-        "digit_plus digit_minus snr N seed status steps train_loss test_loss error_rate".split(),
-        *([*pair, *cell] for pair, result in results.items() for cell in result.cells()),
-    ]
-    lines = [
-        f"{plus} against {minus}: test loss {level} at N SNR^2 = {in_words(c)}"
-        for level, found in crossings.items() for (plus, minus), c in found.items()
-    ]  # fmt: skip
     result = results[PAIRS[0]]
     axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
-    settings = {**result.settings, **axes, "pairs": PAIRS, "held-out images": N_TEST}
-    caption = CAPTION.format(
-        **base.values(), level=LEVEL, middle=MIDDLE, pixels=images.PIXELS, off=base.d - images.PIXELS,
-        n_test=N_TEST, seeds=count,
+    return common.finish(
+        options, "digits",
+        figure=draw(results, crossings),
+        caption=CAPTION.format(
+            **base.values(), level=LEVEL, middle=MIDDLE, pixels=images.PIXELS, off=base.d - images.PIXELS,
+            n_test=N_TEST, seeds=count,
+        ),
+        table=[
+            "digit_plus digit_minus snr N seed status steps train_loss test_loss error_rate".split(),
+            *([*pair, *cell] for pair, result in results.items() for cell in result.cells()),
+        ],
+        lines=[
+            f"{plus} against {minus}: test loss {level} at N SNR^2 = {in_words(c)}"
+            for level, found in crossings.items() for (plus, minus), c in found.items()
+        ],
+        settings={**result.settings, **axes, "pairs": PAIRS, "held-out images": N_TEST},
     )  # fmt: skip
-    return common.finish(options, "digits", draw(results, crossings), caption, table, lines, settings)

@@ -134,7 +134,6 @@ def draw_crossings(axes, result, found, computed):
 
 
 def draw(result, plane, found, computed, matrix, comparison):
-    """The picture: four panels, six with the authors' matrix."""
     rows, hatched = 2 if matrix is None else 3, result.not_ended.any(axis=2)
     figure, panels = plt.subplots(rows, 2, figsize=(WIDTH, 2.7 * rows))
     mean, title = result.mean("test_loss"), "(c) test loss, computed from the limit"
@@ -153,12 +152,12 @@ def draw(result, plane, found, computed, matrix, comparison):
 
 
 def row_in_words(N, c, limit):
-    """What is printed of one N."""
-    mean, error, of_mean = authors.CROSSINGS.get(int(N), (np.nan, np.nan, "none"))
-    theirs = f"{mean} +- {error}, {(c.mean - mean) / np.hypot(c.error, error):+.1f}"
-    theirs = theirs if int(N) in authors.CROSSINGS else "none: 9 of 10 never fall below it"
+    beside, of_mean = "none: 9 of 10 never fall below it", "none"
+    if int(N) in authors.CROSSINGS:
+        mean, error, of_mean = authors.CROSSINGS[int(N)]
+        beside = f"{mean} +- {error}, {(c.mean - mean) / np.hypot(c.error, error):+.1f}"
     ours = f"{c.mean:.0f} +- {c.error:.0f} ({c.rows}/{c.draws})"
-    return f"    N = {N:2d}: {ours} | {theirs} | {c.of_mean:.0f}, {of_mean}, {limit:.0f}"
+    return f"    N = {N:2d}: {ours} | {beside} | {c.of_mean:.0f}, {of_mean}, {limit:.0f}"
 
 
 def report(result, found, computed, away, comparison):
@@ -179,40 +178,36 @@ def report(result, found, computed, away, comparison):
     ]  # fmt: skip
 
 
-def table(result, plane, found, added):
-    """The rows of the CSV, its header first."""
-    return [
-        ["what", "snr", "N", "seed or number of draws", "status or draws that cross", "steps",
-         "train_loss or standard error", "test_loss or N SNR^2", "error_rate or N SNR^2 of the mean"],
-        *(["draw", *cell] for cell in result.cells()),
-        *(["limit", snr, N, "", "", "", "", plane.mean[i, j], ""] for i, snr in enumerate(plane.snrs)
-          for j, N in enumerate(plane.Ns)),
-        *(["added draw", "", N, seed, "", "", "", at, ""] for (N, seed), at in added.items()),
-        *(["crossing", "", N, c.draws, c.rows, "", c.error, c.mean, c.of_mean]
-          for N, c in zip(result.Ns, found)),
-    ]  # fmt: skip
-
-
 def make(options):
-    """Compute the grid and the limit, draw the panels, return a Result."""
     matrix = authors.read_matrix(options.authors_matrix) if options.authors_matrix else None
     result, plane = measure(options), computed_plane()
     (found, added), computed = measure_crossings(options, result), computed_crossings(result.Ns)
     comparison, away = matrix and authors.compare(matrix, result), difference(plane, result)
     mus, Ns, draws = axes_of(options.quick)
-    caption = CAPTION.format(
-        commit=published.COMMIT, **{n: v for n, v in BASE.values().items() if n != "N"},
-        cells=result.status.size, draws=draws, pairs=len(mus) * len(Ns), N_first=Ns[0], N_last=Ns[-1],
-        mu_first=mus[0], mu_last=mus[-1], n_test=N_TEST, level=LEVEL, limit_pairs=plane.mean.size,
-        median=np.median(np.abs(away)), rms=np.sqrt(np.mean(away**2)), steps_least=result.steps.min(),
-        steps_most=result.steps.max(), lost=lost_draws(result, found),
-        more=more_draws_in_words(options.quick, result, found), against=comparison and AGAINST.format(
-            **comparison._asdict(), snr=comparison.at[0], N=comparison.at[1]) or "",
-    )  # fmt: skip
-    crossings = {str(N): f"{c.mean:.0f} ± {c.error:.0f}" for N, c in zip(result.Ns, found) if c.rows}
     axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
+    crossings = {str(N): f"{c.mean:.0f} ± {c.error:.0f}" for N, c in zip(result.Ns, found) if c.rows}
     return finish(
-        options, "fig1", draw(result, plane, found, computed, matrix, comparison), caption,
-        table(result, plane, found, added), report(result, found, computed, away, comparison),
-        {"base": BASE.values(), **axes, "crossings": crossings},
+        options, "fig1",
+        figure=draw(result, plane, found, computed, matrix, comparison),
+        caption=CAPTION.format(
+            commit=published.COMMIT, **{n: v for n, v in BASE.values().items() if n != "N"},
+            cells=result.status.size, draws=draws, pairs=len(mus) * len(Ns), N_first=Ns[0], N_last=Ns[-1],
+            mu_first=mus[0], mu_last=mus[-1], n_test=N_TEST, level=LEVEL, limit_pairs=plane.mean.size,
+            median=np.median(np.abs(away)), rms=np.sqrt(np.mean(away**2)), steps_least=result.steps.min(),
+            steps_most=result.steps.max(), lost=lost_draws(result, found),
+            more=more_draws_in_words(options.quick, result, found), against="" if matrix is None else
+            AGAINST.format(**comparison._asdict(), snr=comparison.at[0], N=comparison.at[1]),
+        ),
+        table=[
+            ["what", "snr", "N", "seed or number of draws", "status or draws that cross", "steps",
+             "train_loss or standard error", "test_loss or N SNR^2", "error_rate or N SNR^2 of the mean"],
+            *(["draw", *cell] for cell in result.cells()),
+            *(["limit", snr, N, "", "", "", "", plane.mean[i, j], ""] for i, snr in enumerate(plane.snrs)
+              for j, N in enumerate(plane.Ns)),
+            *(["added draw", "", N, seed, "", "", "", at, ""] for (N, seed), at in added.items()),
+            *(["crossing", "", N, c.draws, c.rows, "", c.error, c.mean, c.of_mean]
+              for N, c in zip(result.Ns, found)),
+        ],
+        lines=report(result, found, computed, away, comparison),
+        settings={"base": BASE.values(), **axes, "crossings": crossings},
     )  # fmt: skip

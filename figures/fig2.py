@@ -92,9 +92,8 @@ def shown(snrs):
 
 
 def make(options):
-    """Compute the grid, draw the panels, return a Result."""
     sizes, seed, (_, mnist_) = grid(options), options.seed, mnist(options)
-    snrs, Ns, most = sizes["snrs"], sizes["Ns"], max(sizes["Ns"])
+    snrs, Ns, most, labels = sizes["snrs"], sizes["Ns"], max(sizes["Ns"]), mnist_.training.labels
     found = measure(options, **sizes)
     losses = np.array([[found[snr, N, seed, "wrapped"][0] for snr in snrs] for N in Ns])
     clipped = np.array([found[snr, most, seed, "clipped"][0] for snr in snrs])
@@ -102,22 +101,24 @@ def make(options):
     if not options.mnist:
         text = f"reduced: the extract, 4 digits, N up to {most}; published: all digits, N = 3000 to 8400"
         figure.supxlabel(text, fontsize=6.5, color=PAPER_RED)
-    table = [
-        ["snr", "N", "seed", "pixels", "test_loss", "error_rate", "train_loss"],
-        *([*task, *value] for task, value in found.items()),
-    ]
-    change, at = max(zip(abs(clipped - losses[-1]), snrs))
-    lines = [
-        f"test loss {losses.min():.3f} to {losses.max():.3f}, "
-        f"below {border.LEVEL} in {(losses < border.LEVEL).sum()} of {losses.size} cells",
-        f"clipped for wrapped pixels at N = {most}: by {change:.3f} at most, at SNR {at:g}",
-    ]
-    used = {"seed": seed, "images": "original" if options.mnist else "extract", "precision": PRECISION}
-    labels, (low, middle, high) = mnist_.training.labels, shown(snrs)
+    (change, at), (low, middle, high) = max(zip(abs(clipped - losses[-1]), snrs)), shown(snrs)
     digits = ", ".join(map(str, np.unique(labels)))
     data = IMAGES.format(have=len(labels), digits=digits, n_test=sizes["n_test"])
-    caption = CAPTION.format(
-        data=data + REDUCED * (not options.mnist), epochs=sizes["epochs"], precision=PRECISION,
-        level=border.LEVEL, low=low, middle=middle, high=high,
+    return common.finish(
+        options, "fig2", figure,
+        caption=CAPTION.format(
+            data=data + REDUCED * (not options.mnist), epochs=sizes["epochs"], precision=PRECISION,
+            level=border.LEVEL, low=low, middle=middle, high=high,
+        ),
+        table=[
+            ["snr", "N", "seed", "pixels", "test_loss", "error_rate", "train_loss"],
+            *([*task, *value] for task, value in found.items()),
+        ],
+        lines=[
+            f"test loss {losses.min():.3f} to {losses.max():.3f}, "
+            f"below {border.LEVEL} in {(losses < border.LEVEL).sum()} of {losses.size} cells",
+            f"clipped for wrapped pixels at N = {most}: by {change:.3f} at most, at SNR {at:g}",
+        ],
+        settings={**sizes, "seed": seed, "images": "original" if options.mnist else "extract",
+                  "precision": PRECISION},
     )  # fmt: skip
-    return common.finish(options, "fig2", figure, caption, table, lines, {**sizes, **used})

@@ -8,7 +8,7 @@ from benign_ref.plots import BLUE, GREEN, PURPLE, VERMILLION, shade_phases
 
 from .common import LIMIT, ON_CURVES, WIDTH, compute, finish, plt
 from .panels import level, line, panel
-from .published_dynamics import curves_of
+from .published_dynamics import curves_of, phases_of
 
 TITLE = "training dynamics at small steps, benign and harmful, with the three phases of T3"
 CAPTION = """
@@ -86,20 +86,20 @@ def bounds_of(trajectories):
 
 
 def paint(panels, trajectories, average, limit, s, regime):
-    """The six panels of one regime, one under the other."""
     winner = "s" if trajectories[0].phases.winner == "signal" else "2"
-    ends, most = [one.steps[-1] for one in trajectories], 1.1 * np.nanmax(average.high["slope_ratio"])
+    ends = [one.steps[-1] for one in trajectories]
     uniform = level(1 / s.M, color="0.4", linewidth=0.6, linestyle=":", label="1/M")
     more = {"a": [line([], [], label="limit", **LIMIT), line([], [], "|", label="ends of runs", **ENDS)],
             "c": [uniform], "d": [uniform]}  # fmt: skip
-    shown = zip(panels, "abcdef", panels_of(winner, max(1.5, most)))
-    for axes, letter, (title, curves, settings) in shown:
+    corners = {"a": "lower left", "b": "lower right"}
+    most = max(1.5, 1.1 * np.nanmax(average.high["slope_ratio"]))
+    for axes, letter, (title, curves, settings) in zip(panels, "abcdef", panels_of(winner, most)):
         marks = [mark for curve in curves for mark in marks_of(average, limit, *curve)]
         title = f"({letter}) {title}" + f", {regime}" * (letter == "a")
         ranges = {"xscale": "log", "xlim": (1, 1.05 * max(ends)), **settings}
         panel(axes, *marks, *more.get(letter, []), title=title, place={"pad": 11}, **ranges)
         shade_phases(axes, bounds_of(trajectories))
-        corner = {"a": "lower left", "b": "lower right"}.get(letter, "upper left")
+        corner = corners.get(letter, "upper left")
         axes.legend(loc=corner, handlelength=2.8, labelspacing=0.3, **ON_CURVES)
     panels[1].yaxis.set_minor_locator(NullLocator())  # it spans many decades
     panels[5].yaxis.set_major_formatter("{x:g}")
@@ -116,9 +116,7 @@ def rows_of(trajectories, average, limit, seeds):
         yield from curves_of("mean", name, average, limit)
         for seed, one in runs.items():
             yield f"{seed}, end", name, one.steps[-1], one.quantities[name][-1], "", ""
-    for label, one in {**runs, "limit": limit}.items():
-        yield label, "phase II begins", one.phases.leaves, "", "", ""
-        yield label, "phase III begins", one.phases.settles, "", "", ""
+    yield from phases_of({**runs, "limit": limit})
 
 
 def time_in_words(what, times, in_limit):
@@ -151,14 +149,13 @@ def lines_of(trajectories, limit, s, regime):
 
 
 def make(options):
-    """Both regimes as one figure, a Result."""
     size, seeds = options.size, options.seeds(3 if options.quick else 10)
     tasks = [(regime, size, seed) for regime in dynamics.REGIMES for seed in seeds]
     settings = {regime: dynamics.setting_of(regime, size) for regime in dynamics.REGIMES}
     decides, asked = {regime: s.values() for regime, s in settings.items()}, dynamics.SIZES[size][1]
     kept = compute(f"phases-{size}", dynamics.draw, tasks, options, "runs", settings=decides, asked=asked)
     figure, grid = plt.subplots(6, 2, figsize=(WIDTH, 11.0), sharex="col")
-    table, lines, ends = [["regime", "what", "quantity", "step", "value", "low", "high"]], [], []
+    table, lines = [["regime", "what", "quantity", "step", "value", "low", "high"]], []
     for panels, (regime, s) in zip(grid.T, settings.items()):
         trajectories = [dynamics.Trajectory.from_lists(*kept[regime, size, seed]) for seed in seeds]
         average = dynamics.average(trajectories)
@@ -166,10 +163,15 @@ def make(options):
         paint(panels, trajectories, average, limit, s, regime)
         table += [(regime, *row) for row in rows_of(trajectories, average, limit, seeds)]
         lines += lines_of(trajectories, limit, s, regime)
-        ends += [int(one.steps[-1]) for one in trajectories]
-    caption = CAPTION.format(
-        seeds=len(seeds), shortest=min(ends), longest=max(ends), **decides["benign"],
-        **{f"snr_{regime}": s.snr for regime, s in settings.items()},
-        **{regime: s.N_snr2 for regime, s in settings.items()},
+    ends = [steps[-1] for steps, *_ in kept.values()]
+    return finish(
+        options, "phases", figure,
+        caption=CAPTION.format(
+            seeds=len(seeds), shortest=min(ends), longest=max(ends), **decides["benign"],
+            **{f"snr_{regime}": s.snr for regime, s in settings.items()},
+            **{regime: s.N_snr2 for regime, s in settings.items()},
+        ),
+        table=table,
+        lines=lines,
+        settings={"settings": decides, "seeds": seeds},
     )  # fmt: skip
-    return finish(options, "phases", figure, caption, table, lines, {"settings": decides, "seeds": seeds})

@@ -38,7 +38,6 @@ BARS = {"linestyle": "", "elinewidth": 0.7, "capsize": 1.5, "capthick": 0.7}
 
 
 def paint(panels, average, limit, bounds):
-    """The published five panels."""
     steps, at = average.steps, average.steps % BAR == 0
     for axes, letter, (title, label, quantities) in zip(panels, "abcde", PANELS):
         marks = []
@@ -63,6 +62,13 @@ def curves_of(what, name, average, limit):
     yield from (("limit", name, *row, "", "") for row in curve)
 
 
+def phases_of(runs):
+    """Rows of the CSV: where the phases of each of {name: Trajectory} begin."""
+    for name, one in runs.items():
+        yield name, "phase II begins", one.phases.leaves, "", "", ""
+        yield name, "phase III begins", one.phases.settles, "", "", ""
+
+
 def measure(options, name, regime):
     """The seeds and the runs, Trajectories; what the store has is not computed again."""
     size, s = options.size, published_setting(dynamics.PUBLISHED[regime])
@@ -73,7 +79,6 @@ def measure(options, name, regime):
 
 
 def draw(average, limit, bounds):
-    """The five panels, and in the place of the sixth the legend."""
     figure, panels = plt.subplots(2, 3, figsize=(WIDTH, 4.2))
     paint(panels.ravel()[:5], average, limit, bounds)
     panels[1, 2].axis("off")
@@ -88,7 +93,6 @@ def draw(average, limit, bounds):
 
 
 def make(options, name, regime):
-    """Compute the runs, draw the five panels, return a Result."""
     s, (seeds, runs) = published_setting(dynamics.PUBLISHED[regime]), measure(options, name, regime)
     average, limit = dynamics.average(runs, ()), dynamics.published_limit(regime, np.arange(s.max_steps + 1))
     found = [(one.phases.leaves, one.phases.settles) for one in runs if one.phases.found]
@@ -98,22 +102,24 @@ def make(options, name, regime):
         name: f"{average.mean[name][-1]:.3g} ± {average.high[name][-1] - average.mean[name][-1]:.2g} "
         f"({limit.quantities[name][-1]:.3g})" for name in dynamics.PUBLISHED_QUANTITIES
     }  # fmt: skip
-    lines = [
-        f"{regime}, {len(runs)} runs, step {last}, mean ± 2 standard deviations (the limit):",
-        *(f"    {what}: {end}" for what, end in ends.items()),
-        "phases II and III begin at steps {:.0f} and {:.0f} in the limit, ".format(*bounds)
-        + f"{medians} in the median of the {len(found)} of {len(runs)} runs that have all three",
-    ]
-    caption = CAPTION.format(
-        **s.values(), **ends, number=name[-1], regime=regime, file=FILES[regime], mu=s.mu_norm, x=s.x,
-        runs=len(runs), n_test=N_TEST, found=len(found), leaves=bounds[0], settles=bounds[1],
-        medians=medians, last=last,
+    return finish(
+        options, name,
+        figure=draw(average, limit, bounds),
+        caption=CAPTION.format(
+            **s.values(), **ends, number=name[-1], regime=regime, file=FILES[regime], mu=s.mu_norm, x=s.x,
+            runs=len(runs), n_test=N_TEST, found=len(found), leaves=bounds[0], settles=bounds[1],
+            medians=medians, last=last,
+        ),
+        table=[
+            ["what", "quantity", "step", "mean", "low", "high"],
+            *(row for of in dynamics.PUBLISHED_QUANTITIES for row in curves_of("runs", of, average, limit)),
+            *phases_of({f"seed {seed}": one for seed, one in zip(seeds, runs)}),
+        ],
+        lines=[
+            f"{regime}, {len(runs)} runs, step {last}, mean ± 2 standard deviations (the limit):",
+            *(f"    {what}: {end}" for what, end in ends.items()),
+            "phases II and III begin at steps {:.0f} and {:.0f} in the limit, ".format(*bounds)
+            + f"{medians} in the median of the {len(found)} of {len(runs)} runs that have all three",
+        ],
+        settings={"settings": s.values(), "seeds": seeds},
     )  # fmt: skip
-    table = [
-        ["what", "quantity", "step", "mean", "low", "high"],
-        *(row for of in dynamics.PUBLISHED_QUANTITIES for row in curves_of("runs", of, average, limit)),
-        *((f"seed {seed}", f"phase {phase} begins", step, "", "", "") for seed, one in zip(seeds, runs)
-          for phase, step in (("II", one.phases.leaves), ("III", one.phases.settles))),
-    ]  # fmt: skip
-    settings = {"settings": s.values(), "seeds": seeds}
-    return finish(options, name, draw(average, limit, bounds), caption, table, lines, settings)

@@ -37,7 +37,6 @@ LEVEL_LINE = level(LEVELS["test_loss"], color="0.6", linewidth=0.7, label=f"{LEV
 
 
 def draw_curves(loss_axes, attention_axes, found, size):
-    """(a) and (c)."""
     ends = (min(size["x"]), max(size["x"])), (1.9, 2.5)
     x = np.sort(np.concatenate([np.geomspace(*of, size["line"]) for of in ends]))
     marks = [], []
@@ -59,7 +58,6 @@ def draw_curves(loss_axes, attention_axes, found, size):
 
 
 def draw_near(axes, found, size):
-    """(b)."""
     marks, near = [], np.array(size["near"])
     for d, look, shift in zip(size["d"], LOOKS, (0.985, 0.995, 1.005, 1.015)):
         loss, _ = found.points(near.tolist(), drawn(d=d), size["d_seeds"])
@@ -71,7 +69,6 @@ def draw_near(axes, found, size):
 
 
 def draw_spreads(axes, values, size):
-    """(d)."""
     ends, seen = np.array([size["d"][0], size["d"][-1]], dtype=float), np.concatenate([*values.values()])
     guide = 1.3 * seen.max() * (ends / ends[0]) ** -0.5
     curves = (line(size["d"], of, **look, label=label) for (label, of), look in zip(values.items(), LOOKS))
@@ -150,21 +147,7 @@ def report(rows, values, size):
     ]
 
 
-def make(options):
-    """Draw every run, draw the six panels, return a Result."""
-    size, decides = SIZES[options.size], {
-        "levels": LEVELS, "factor": sharpness.FACTOR, "tolerance": sharpness.TOLERANCE,
-        "samples": (sharpness.SAMPLES, sharpness.SEARCH_SAMPLES),
-    }  # fmt: skip
-    tasks = all_tasks(size, options.seed)
-    found = compute("sharpness", sharpness.measure, tasks, options, "draws", **decides)
-    table = [
-        ["what", "x or start", *Draw._fields, "test_loss or x_c", "standard_error", "attention", "steps",
-         "converged"],
-        *([*task, *(value if isinstance(value, list) else [value])] for task, value in found.items()),
-    ]  # fmt: skip
-    found = Measured(found, options.seed)
-    values, rows = spreads(found, size), list(critical_rows(found, size, LINES[options.size]))
+def draw(found, size, rows, values):
     figure, ((a, b, c), (d, e, f)) = plt.subplots(2, 3, figsize=(WIDTH, 4.7))
     draw_curves(a, c, found, size)
     draw_near(b, found, size)
@@ -176,8 +159,30 @@ def make(options):
     draw_critical(f, rows[4:], {"sigma_h": r"$\sigma_h$", "epsilon": r"$\epsilon$"},
                   r"(f) critical $x$ by $\sigma_h$, $\epsilon$",
                   ([0.1, 0.3, 1, 3], r"factor on $\sigma_h$ or $\epsilon$"))  # fmt: skip
-    caption = CAPTION.format(
-        attention=LEVELS["attention"], d_h=D_H, curve_d=drawn().d, level=LEVELS["test_loss"]
+    return figure
+
+
+def make(options):
+    size, decides = SIZES[options.size], {
+        "levels": LEVELS, "factor": sharpness.FACTOR, "tolerance": sharpness.TOLERANCE,
+        "samples": (sharpness.SAMPLES, sharpness.SEARCH_SAMPLES),
+    }  # fmt: skip
+    tasks = all_tasks(size, options.seed)
+    found = Measured(
+        compute("sharpness", sharpness.measure, tasks, options, "draws", **decides), options.seed
     )
-    settings = {**decides, **size, "draw": drawn()._asdict()}
-    return finish(options, "sharpness", figure, caption, table, report(rows, values, size), settings)
+    values, rows = spreads(found, size), list(critical_rows(found, size, LINES[options.size]))
+    return finish(
+        options, "sharpness",
+        figure=draw(found, size, rows, values),
+        caption=CAPTION.format(attention=LEVELS["attention"], d_h=D_H, curve_d=drawn().d,
+                               level=LEVELS["test_loss"]),
+        table=[
+            ["what", "x or start", *Draw._fields, "test_loss or x_c", "standard_error", "attention", "steps",
+             "converged"],
+            *([*task, *(value if isinstance(value, list) else [value])]
+              for task, value in found.results.items()),
+        ],
+        lines=report(rows, values, size),
+        settings={**decides, **size, "draw": drawn()._asdict()},
+    )  # fmt: skip

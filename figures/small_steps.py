@@ -26,11 +26,11 @@ BASE = br.Setting(N=20, M=16, d=1024, d_h=64, d_v=64, C_p=20.0, epsilon=0.01)
 BASES = {"proof": BASE, "law": BASE.replace(d=100_000)}
 
 
-def grid(quick):
-    """The axes: SNR, N and the number of seeds."""
-    if quick:
-        return [4.0, 8.0, 11.0, 15.0, 20.0], [4, 6, 10], 2
-    return list(np.arange(1.0, 26.0, 2.0)), list(range(2, 21, 2)), 3
+# The axes: SNR, N and the number of seeds
+SIZES = {
+    "quick": ([4.0, 8.0, 11.0, 15.0, 20.0], [4, 6, 10], 2),
+    "full": (list(np.arange(1.0, 26.0, 2.0)), list(range(2, 21, 2)), 3),
+}
 
 
 def draw(panels, result, c, computed, letters, what):
@@ -63,13 +63,12 @@ def draw(panels, result, c, computed, letters, what):
 
 def measure(options, engine="proof"):
     """The grid, as a PhaseDiagram; what the store has is not computed again."""
-    snrs, Ns, count = grid(options.quick)
+    snrs, Ns, count = SIZES[options.size]
     asked = options.of_grid(f"small_steps-{engine}", count)
     return br.phase_diagram(snrs, Ns, base=BASES[engine], engine=engine, **asked)
 
 
 def make(options):
-    """Compute both grids and the limit's boundary, draw the four panels, return a Result."""
     figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 5.6), sharex=True, sharey=True)
     table, lines = ["engine d snr N seed test_loss error_rate train_loss steps status".split()], []
     for row, letters, (engine, base) in zip(panels, ("ab", "cd"), BASES.items()):
@@ -89,11 +88,14 @@ def make(options):
             f"    {result!r}",
         ]
     (least, low), (most, high) = (pick(zip(computed, result.Ns)) for pick in (min, max))
-    lines.append(f"computed from the limit: {least:.0f} (N={low}) to {most:.0f} (N={high})")
     for upper in panels[0]:
         upper.set_xlabel("")
     common.colour_bars(figure, *meshes, panels.T, LEVEL)
     axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
-    settings = {"bases": {engine: base.values() for engine, base in BASES.items()}, **axes}
-    caption = CAPTION.format(**BASE.values(), d_law=BASES["law"].d, seeds=len(result.seeds), level=LEVEL)
-    return common.finish(options, "small_steps", figure, caption, table, lines, settings)
+    return common.finish(
+        options, "small_steps", figure,
+        caption=CAPTION.format(**BASE.values(), d_law=BASES["law"].d, seeds=len(result.seeds), level=LEVEL),
+        table=table,
+        lines=[*lines, f"computed from the limit: {least:.0f} (N={low}) to {most:.0f} (N={high})"],
+        settings={"bases": {engine: base.values() for engine, base in BASES.items()}, **axes},
+    )  # fmt: skip

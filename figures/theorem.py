@@ -32,8 +32,11 @@ proves or refutes a Theta.
 """
 MOSAIC = "aabbcc\nddeeff\ngghhii\njjjkkk"
 COLOURS = {"benign": BLUE, "harmful": VERMILLION}
-MARKS = {theorem.HOLDS: "o", theorem.FAILS: "x", theorem.UNDECIDED: "o"}
-FILL = {theorem.UNDECIDED: "white"}
+MARKS = {  # of a verdict
+    theorem.HOLDS: {"marker": "o"},
+    theorem.FAILS: {"marker": "x"},
+    theorem.UNDECIDED: {"marker": "o", "markerfacecolor": "white"},
+}
 NAMES = {"mu": r"$\|\mu\|$", "w_O": r"$\|w_O\|$", "N": "$N$", "sigma_p^2 d": r"$\sigma_p^2 d$"}
 SIZES = {  # N, epsilon, margins of d at the middle N and epsilon, draws a point
     "full": ((10, 20, 40, 80), (0.1, 0.03, 0.01), (10, 10**3, 10**5), 5),
@@ -53,7 +56,6 @@ def places(size):
 
 
 def row_of(engine, regime, N, epsilon, margin, seed, steps, test_loss):
-    """The Row of where a run ends."""
     s = theorem.condition_setting(theorem.X[regime], N, epsilon, d_margin=margin)
     return Row(engine, regime, N, epsilon, s.d, seed, steps, steps / THEOREMS[regime].order(s), test_loss)
 
@@ -108,12 +110,12 @@ def paint_exponents(axes, regime, found, letter):
     marks, near, colour = [], theorem.NEARER, COLOURS[regime]
     for k, one in enumerate(found):
         ends, band = [k - 0.4, k + 0.4], (one.claimed - near, one.claimed + near)
-        look = {"marker": MARKS[one.verdict], "markerfacecolor": FILL.get(one.verdict, colour)}
+        look = {"linestyle": "", "color": colour, "markersize": 4, **MARKS[one.verdict]}
         marks += [
             ("fill_between", (ends, *band), {"color": "0.88", "linewidth": 0}),
             line(ends, [one.claimed] * 2, color="black", linewidth=0.9),
             line([k] * 2, [one.local.min(), one.local.max()], color=colour, linewidth=0.9),
-            line([k] * len(one.local), one.local, linestyle="", color=colour, markersize=4, **look),
+            line([k] * len(one.local), one.local, **look),
         ]
     title = f"({letter}) {THEOREMS[regime].label}, {regime}: exponents one by one"
     panel(axes, *marks, title=title, place={"loc": "left"}, ylabel="exponent of $T$")
@@ -121,7 +123,6 @@ def paint_exponents(axes, regime, found, letter):
 
 
 def draw(rows, judged, size):
-    """The eleven panels, and what the marks of all of them are."""
     figure, parts = plt.subplot_mosaic(MOSAIC, figsize=(WIDTH, 8.2))
     paint([[parts[letter] for letter in letters] for letters in ("abc", "def", "ghi")], rows, size)
     for letter, regime in zip("jk", theorem.X, strict=True):
@@ -134,9 +135,9 @@ def draw(rows, judged, size):
         mark("(a) to (i): the limit", color="0.35", linestyle="-", linewidth=0.9),
         mark("exponent claimed", linestyle="-", linewidth=0.9),
         Patch(color="0.88", linewidth=0, label="nearer to it than any rival"),
-        mark("measured, range: holds", marker="o", **grey),
-        mark("measured: does not hold", marker="x", **grey),
-        mark("measured: undecided", marker="o", markerfacecolor="white", **grey),
+        mark("measured, range: holds", **grey, **MARKS[theorem.HOLDS]),
+        mark("measured: does not hold", **grey, **MARKS[theorem.FAILS]),
+        mark("measured: undecided", **grey, **MARKS[theorem.UNDECIDED]),
     ], ncols=3)  # fmt: skip
     return figure
 
@@ -151,7 +152,6 @@ def summary(rows, judged, size):
         for what in ("T", "L_D")
     )
     lines = [f"in law, {len(drawn)} runs: T within {worst_T:.1%} of the limit's, L_D within {worst_L:.1%}"]
-    verdicts = []
     for regime, found in judged.items():
         for epsilon in epsilons:
             path = [row for row in drawn if (row.regime, row.epsilon) == (regime, epsilon)]
@@ -161,34 +161,40 @@ def summary(rows, judged, size):
                 f"{min(of_order):.4g} to {max(of_order):.4g}, L_D {min(L_D):.3g} to {max(L_D):.3g}"
             )
         lines += [f"{regime}: {one}" for one in found]
-        each = ", ".join(f"{one.quantity} {one.verdict}" for one in found if one.what == "T")
-        verdicts.append(f"{THEOREMS[regime].label}: {each}")
-    return lines, {"worst_T": worst_T, "worst_L": worst_L, "verdicts": "; ".join(verdicts)}
+    verdicts = "; ".join(
+        f"{THEOREMS[regime].label}: "
+        + ", ".join(f"{one.quantity} {one.verdict}" for one in found if one.what == "T")
+        for regime, found in judged.items()
+    )
+    return lines, {"worst_T": worst_T, "worst_L": worst_L, "verdicts": verdicts}
 
 
 def make(options):
-    """Compute the runs and the exponents, draw them, return a Result."""
     size = options.size
     Ns, epsilons, _, draws = SIZES[size]
-    asked = [(regime, *place) for regime in theorem.X for place in places(size)]
-    tasks = [(*place, seed) for place in asked for seed in options.seeds(draws)]
+    asked, seeds = [(regime, *place) for regime in theorem.X for place in places(size)], options.seeds(draws)
     bases = {regime: theorem.base_setting(regime).values() for regime in theorem.X}
+    tasks = [(*place, seed) for place in asked for seed in seeds]
     ends = compute(f"theorem-{size}", theorem.end_in_law, tasks, options, "runs", bases=bases)
     rows = [row_of("law", *task, *end) for task, end in ends.items()]
     rows += [row_of("limit", *place, "", *theorem.end_in_limit(*place[:3])) for place in asked]
     judged = {regime: list(theorem.exponents(regime, 2 if options.quick else 1)) for regime in theorem.X}
     lines, words = summary(rows, judged, size)
-    caption = CAPTION.format(
-        **theorem.X, **{name: bases["benign"][name] for name in ("M", "C_p", "d_h")}, draws=draws,
-        N_of_d=Ns[1], least_d=min(row.d for row in rows), largest_d=max(row.d for row in rows),
-        epsilon_of_d=epsilons[1], **words,
+    return finish(
+        options, "theorem",
+        figure=draw(rows, judged, size),
+        caption=CAPTION.format(
+            **theorem.X, **{name: bases["benign"][name] for name in ("M", "C_p", "d_h")}, draws=draws,
+            N_of_d=Ns[1], least_d=min(row.d for row in rows), largest_d=max(row.d for row in rows),
+            epsilon_of_d=epsilons[1], **words,
+        ),
+        table=[
+            [*Row._fields, "quantity", "exponents", "claimed", "verdict"],
+            *((*row, "", "", "", "") for row in rows),
+            *(["limit", regime, *[""] * (len(Row._fields) - 2), f"{one.what} in {one.quantity}",
+               " ".join(f"{k:.4f}" for k in one.local), one.claimed, one.verdict]
+              for regime, found in judged.items() for one in found),
+        ],
+        lines=lines,
+        settings={"bases": bases, "size": SIZES[size], "seeds": seeds},
     )  # fmt: skip
-    table = [
-        [*Row._fields, "quantity", "exponents", "claimed", "verdict"],
-        *((*row, "", "", "", "") for row in rows),
-        *(["limit", regime, *[""] * (len(Row._fields) - 2), f"{one.what} in {one.quantity}",
-           " ".join(f"{k:.4f}" for k in one.local), one.claimed, one.verdict]
-          for regime, found in judged.items() for one in found),
-    ]  # fmt: skip
-    settings = {"bases": bases, "size": SIZES[size], "seeds": options.seeds(draws)}
-    return finish(options, "theorem", draw(rows, judged, size), caption, table, lines, settings)

@@ -110,7 +110,7 @@ def claims(module, options, rows):
 
 
 def departures(module, options, rows):
-    Ns, draws, few, _ = module.sizes(options.quick)
+    Ns, draws, few, _ = module.SIZES[options.size]
     assert {row["N"] for row in rows} == set(map(str, Ns)) and max(int(row["rows"]) for row in rows) == draws
     return {"Ns": ", ".join(map(str, Ns)), "draws": draws, "slow": few, "large": max(Ns), "level": 0.2}
 
@@ -128,11 +128,11 @@ def theorem(module, options, rows):
 
 
 def boundary(module, options, rows):
-    size = module.sizes(options.quick)
+    size = module.SIZES[options.size]
     against = [row for row in rows if row["what"] == "error against d"]
     assert {row["d_h"] for row in against} == {str(size["wide"])}
     assert sorted({float(row["snr or x"]) for row in against}) == list(size["xs"])
-    seeds = importlib.import_module("figures.small_steps").grid(options.quick)[2]
+    seeds = importlib.import_module("figures.small_steps").SIZES[options.size][2]
     return {"d": module.BASE.d, "wide": size["wide"], "seeds": size["seeds"], "cell_seeds": seeds,
             "level": 0.2, "xs": ", ".join(f"{x:g}" for x in size["xs"])}  # fmt: skip
 
@@ -140,7 +140,7 @@ def boundary(module, options, rows):
 def small_steps(module, options, rows):
     s = module.BASE
     sizes = {name: getattr(s, name) for name in ("d", "epsilon", "M", "C_p", "d_h")}
-    assert many(rows, "d", engine="proof") == 1 and many(rows, "seed") == module.grid(options.quick)[2]
+    assert many(rows, "d", engine="proof") == 1 and many(rows, "seed") == module.SIZES[options.size][2]
     law = next(int(row["d"]) for row in rows if row["engine"] == "law")
     return {**sizes, "d_law": law, "seeds": many(rows, "seed"), "level": 0.2}
 

@@ -8,7 +8,7 @@ from figures import departures as figure
 def test_the_figure_says_the_verdict_of_each_row(tmp_path, monkeypatch, capsys):
     kept = {name: departures.DEPARTURES[name] for name in ("published", "w_O")}
     monkeypatch.setattr(figure, "DEPARTURES", kept)
-    monkeypatch.setattr(figure, "sizes", lambda quick: ((4,), 2, 2, 5))
+    monkeypatch.setitem(figure.SIZES, "quick", ((4,), 2, 2, 5))
     assert run_all.main(["--only", "departures", "--quick", "--jobs", "1", "--out", str(tmp_path)]) == 0
     printed, caption = capsys.readouterr().out, (tmp_path / "departures.txt").read_text(encoding="utf-8")
     assert "the published experiment (Figure 1): " in printed and "the base | 973" in printed
