@@ -427,6 +427,7 @@ def test_why_a_file_cannot_be_read_is_said_in_words(tmp_path):
 
 
 def test_a_phase_begins_where_the_level_is_met_and_a_tie_is_the_signal_s():
+    assert phases.Phases("signal", 0.5, 0.75, 1).found  # within one step
     assert phases.rises_for_good([3, 5, 9], np.array([0.0, 0.1, 0.2]), 0.1) == 5
     assert phases.rises_for_good([3, 5], np.array([0.0, 0.1]), 0.1) == 5
     assert phases.rises_for_good([3, 5], np.array([0.1, 0.1]), 0.1) == 3

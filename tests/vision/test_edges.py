@@ -28,7 +28,8 @@ def test_images_are_in_0_to_1_ends_included():
     theta = vision.init(np.random.default_rng(0))
     images = np.zeros((1, 28, 28))
     images[0, 0, 0] = 1.0
-    assert vision.forward(theta, images).shape == (1, 10)
+    z = vision.forward(theta, images)
+    assert z.shape == (1, 10) and z.dtype == np.float64
     for wrong in (-1e-9, 1 + 1e-9):
         images[0, 1, 1] = wrong
         with pytest.raises(ValueError, match="images must be in 0..1"):
