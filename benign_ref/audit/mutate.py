@@ -93,7 +93,7 @@ class Trial(NamedTuple):
                 if first <= self.line <= (node.end_lineno or 0):
                     lines, decorated = range(first, node.end_lineno + 1), bool(node.decorator_list)
                     constant = self.line < node.body[0].lineno
-        return lines, decorated and "njit" in source, constant
+        return lines, decorated and any(word in source for word in ("@njit", "@cached")), constant
 
 
 def trials(count: int, seed: int) -> list[Trial]:

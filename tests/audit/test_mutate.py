@@ -129,6 +129,8 @@ def test_a_change_is_placed_in_its_innermost_function_and_jitted_code_is_known()
     )
     kernel = trial_of("engines/kernels.py", "row = rows[tokens[n, l]]", "row = rows[tokens[n, 0]]")
     assert kernel.place()[1]
+    assert trial_of("derived/limit_kernel.py", "root_n if j > SIGNAL", "root_n if l > SIGNAL").place()[1]
+    assert trial_of("vision/transformer.py", "0.5 * math.erfc(", "0.6 * math.erfc(").place()[1]
     module = trial_of("checks/residual.py", "import numpy", "import numpy ")
     assert 1 in module.place()[0] and 10**6 in module.place()[0] and module.place()[2]
     default = trial_of("derived/boundary.py", "tolerance=1e-3", "tolerance=2e-3").place()

@@ -185,4 +185,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "self.U = U - eta * np.outer(G @ b, w_O)  # P1: V = U w_O moves by -eta ||w_O||^2 G b",
         "self.U = U - eta * np.outer(((b) @ (G)), w_O)  # P1: V = U w_O moves by -eta ||w_O||^2 G b",
     ): "G is a Gram matrix, so symmetric: both products are the same, up to the order of a sum",
+    (
+        "engines/proof_space.py",
+        "starts = range(0, max(d - width, 1), width)",
+        "starts = range(0, max(d - width, 2), width)",
+    ): "a width is at least 1008, so the range of 1 and of 2 is 0 alone",
 }
