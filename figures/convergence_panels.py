@@ -96,12 +96,9 @@ def draw_epsilon(panels, passed, fits):
 
 
 def draw_slopes(axes, fits):
-    marks, names = [], list(MOVED)
+    marks, shifts = [], {"benign": -0.17, "harmful": 0.17}
     for (regime, name), (slope, low, high, _) in fits.items():
-        at, (colour, _, marker) = (
-            names.index(name) + {"benign": -0.17, "harmful": 0.17}[regime],
-            LOOKS[regime],
-        )
+        at, (colour, _, marker) = list(MOVED).index(name) + shifts[regime], LOOKS[regime]
         look = {"color": colour, "marker": marker, "markersize": 3.2, "capsize": 2, "linewidth": 0.9}
         marks += [
             line([ORDERS[regime][name]] * 2, [at - 0.15, at + 0.15], color="black", linewidth=1.0),
@@ -112,20 +109,21 @@ def draw_slopes(axes, fits):
     axes.set_ylim(len(MOVED) - 0.5, -0.5)
 
 
-def draw_legend(figure, limit):
-    dots = [mark(regime, color=colour, linestyle=style, marker=marker, markersize=3.2, markerfacecolor="none")
-            for regime, (colour, style, marker) in LOOKS.items()]  # fmt: skip
-    theory = mark("the theory's slope", linestyle=":", linewidth=0.9)
-    bar = mark("the theory's slope in (i)", marker="|", markersize=8)
-    crosses = [mark("the limit", marker="x", markersize=3, markeredgewidth=0.7)] * limit
-    legend_below(figure, [*dots, theory, *crosses, bar], ncols=5)
-
-
 def draw(moves, passed, fits):
     figure, grid = plt.subplots(3, 3, figsize=(WIDTH, 7.0))
     draw_epsilon(grid[0], passed, fits)
     for axes, letter, name in zip(grid.ravel()[3:], "defgh", list(MOVED)[1:]):
         draw_moved(axes, name, letter, moves, fits)
     draw_slopes(grid[2, 2], fits)
-    draw_legend(figure, any(of.limit.size for of in moves.values()))
+    hollow, limit = (
+        {"markersize": 3.2, "markerfacecolor": "none"},
+        any(of.limit.size for of in moves.values()),
+    )
+    legend_below(figure, [
+        *(mark(regime, color=colour, linestyle=style, marker=marker, **hollow)
+          for regime, (colour, style, marker) in LOOKS.items()),
+        mark("the theory's slope", linestyle=":", linewidth=0.9),
+        *[mark("the limit", marker="x", markersize=3, markeredgewidth=0.7)] * limit,
+        mark("the theory's slope in (i)", marker="|", markersize=8),
+    ], ncols=5)  # fmt: skip
     return figure

@@ -5,12 +5,9 @@ import json
 import numpy as np
 from matplotlib.colors import to_hex
 
-from benign_ref.api import log_spaced_steps
-from benign_ref.derived.boundary import critical_x
-from benign_ref.derived.limit_run import train_in_limit
+import benign_ref as br
 from benign_ref.experiments.authors import CROSSINGS
 from benign_ref.experiments.phases import find_phases
-from benign_ref.experiments.published import published_setting
 from benign_ref.runtime.store import write_whole
 from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page
@@ -32,8 +29,7 @@ def digits(values, count=3):
 
 def words(s, run, phases):
     """What a run showed, in a sentence or two."""
-    side = "benign" if run.test_loss <= LEVEL else "harmful"
-    reached = "" if run.converged else ", not converged"
+    side, reached = "benign" if run.test_loss <= LEVEL else "harmful", ", not converged" * (not run.converged)
     return (
         f"N = {s.N}, SNR = {s.snr:.3g}, ‖μ‖ = {s.mu_norm:.3g}: {side} overfitting. Training loss "
         f"{run.losses[-1]:.2g} after {run.steps} steps{reached}, test loss {run.test_loss:.3g}; {phases}."
@@ -42,18 +38,17 @@ def words(s, run, phases):
 
 def cell(N, mu):
     """What the page shows of one run: steps, losses, attention, values, phases, colour, and words."""
-    s = published_setting("figure1", N=N, mu=float(mu))
-    run = train_in_limit(s, record_every=log_spaced_steps(s.max_steps, 18))
+    s = br.published_setting("figure1", N=N, mu=float(mu))
+    run = br.train_in_limit(s, record_every=br.log_spaced_steps(s.max_steps, 18))
     at = run.history
     phases = find_phases(at.step, *(at.attention[pair] for pair in ("ss", "s2", "2s", "22")), s.M)
-    begins = (phases.leaves, phases.settles)
     return {
         "step": at.step.tolist(),
         "train": digits(run.losses[at.step]),
         "test": digits(at.test_loss),
         "S": [np.round(at.attention[pair], 3).tolist() for pair in PAIRS],
         "V": [digits(at.V_s), digits(at.V_2), digits(at.V_i)],
-        "phases": [None if np.isnan(step) else round(float(step), 1) for step in begins],
+        "phases": [None if np.isnan(step) else round(float(step), 1) for step in phases[1:3]],
         "colour": to_hex(SHADES(min(1.0, run.test_loss / BRIGHTEST))),
         "words": words(s, run, phases),
     }
@@ -63,9 +58,9 @@ def crossings(ours):
     """{N: {"limit", "authors", "ours"}}: N SNR^2 at test loss 0.2, as text; a dash where there is none."""
     found = {}
     for N in NS:
-        s = published_setting("figure1", N=N, mu=20.0)
+        s = br.published_setting("figure1", N=N, mu=20.0)
         try:
-            limit = f"{s.C_p**2 * critical_x(s.M, N, level=LEVEL, base=s):.0f}"
+            limit = f"{s.C_p**2 * br.critical_x(s.M, N, level=LEVEL, base=s):.0f}"
         except ValueError:
             limit = "beyond"
         authors = CROSSINGS.get(N)
@@ -85,7 +80,7 @@ def edge(row):
 
 def data(ours):
     """Everything the page draws, as JSON holds it. ours: {str(N): text} of the crossings measured by fig1."""
-    noise = published_setting("figure1", N=2, mu=1.0).noise_norm
+    noise = br.published_setting("figure1", N=2, mu=1.0).noise_norm
     cells = [[cell(N, mu) for mu in MUS] for N in NS]
     return {
         "Ns": NS,
@@ -102,10 +97,8 @@ def write(path, ours):
     text = json.dumps(data(ours), separators=(",", ":"), ensure_ascii=False)
     body = (
         BODY.replace("N_SNR2", mathml("N SNR^2")).replace("XI_2", mathml("xi_2")).replace("MU_", mathml("mu"))
+        + f'<script type="application/json" id="data">{text}</script>\n<script>{SCRIPT}</script>'
     )
-    body += f'<script type="application/json" id="data">{text}</script>\n<script>{SCRIPT}</script>'
-    whole_page = page(
-        "The phase diagram of the limit, to be played with", body, head=f"<style>{STYLE}</style>"
-    )
-    write_whole(path, whole_page.encode())
+    title = "The phase diagram of the limit, to be played with"
+    write_whole(path, page(title, body, head=f"<style>{STYLE}</style>").encode())
     return path

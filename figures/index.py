@@ -1,7 +1,6 @@
 """index.html: one page with everything a run made: claims, figures, what was found, the ledger, the walks."""
 
 import base64
-import csv
 import html
 
 from benign_ref.runtime.store import write_whole
@@ -10,8 +9,10 @@ from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page, table
 
 from . import NAMES, explore
+from .compare import read
 
 FIRST = "claims"
+LEDGER = '<a href="ledger.html">The ledger</a>: every statement beside its code and residual. '
 STYLE = "<style>.found { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .92rem; }</style>"
 PREFACE = """Numbers, pictures and pages of one run of run_all.py. Everything was computed here, from real
 gradient descent on real draws or from the limit; each caption says what this run did."""
@@ -33,19 +34,16 @@ def caption_of(out, name):
 
 def claims_of(path):
     """The claims' CSV file as a table."""
-    with open(path, newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
-    return table(
-        [mathml(cell) for cell in header], [[mathml(cell) for cell in row] for row in rows], "claims"
-    )
+    header, *rows = ([mathml(cell) for cell in row] for row in read(path))
+    return table(header, rows, "claims")
 
 
 def section(out, name, title, entry):
     """One figure: picture, caption, what was found, its files and settings."""
     files = "".join(f'<a href="{html.escape(file)}">{html.escape(file)}</a> ' for file in entry["files"])
-    found = "\n".join(mathml(line) for line in entry["lines"])
     claims = claims_of(out / "claims.csv") if name == FIRST and (out / "claims.csv").exists() else ""
     settings = html.escape("\n".join(f"{key}: {value}" for key, value in entry["settings"].items()))
+    found = "\n".join(map(mathml, entry["lines"]))
     return (
         f'<section id="{name}"><h2>{name}: {mathml(title)}</h2>{claims}{picture(out / f"{name}.png", title)}'
         f"<details open><summary>Caption</summary>{caption_of(out, name)}</details>"
@@ -73,16 +71,14 @@ def make(out, entries, titles, seed=0):
     explore.write(out / "explore.html", entries.get("fig1", {}).get("settings", {}).get("crossings", {}))
     known = [name for name in dict.fromkeys((FIRST, *NAMES)) if name in entries]
     contents = "".join(f'<li><a href="#{name}">{name}</a>: {mathml(titles[name])}</li>' for name in known)
-    ledger = '<a href="ledger.html">The ledger</a>: every statement beside its code and residual. '
     body = [
         "<h1>What this run found</h1>",
         f"<p>{PREFACE}</p>",
-        f"<p>{ledger if (out / 'ledger.html').exists() else ''}"
+        f"<p>{LEDGER * (out / 'ledger.html').exists()}"
         '<a href="explore.html">The phase diagram to be played with</a>.</p>',
         f"<nav><h2>Figures</h2><ul>{contents}</ul><h2>Walk-throughs</h2>{walks(out, seed)}</nav>",
         *(section(out, name, titles[name], entries[name]) for name in known),
     ]
-    path = out / "index.html"
     whole = page("benign_ref: what this run found", "\n".join(body), wide=True, head=STYLE)
-    write_whole(path, whole.encode())
-    return path
+    write_whole(out / "index.html", whole.encode())
+    return out / "index.html"
