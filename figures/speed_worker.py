@@ -130,7 +130,7 @@ def law_runs(shape, ds, seed, seconds):
 
 def parts_once(s, seed):
     """Processor seconds of each part of a run of the proof engine on real draws, tested on fresh samples:
-    ({part: seconds}, steps, the limit: what the products would take at the rate of a step's product).
+    ({part: seconds}, steps, the limit: what the products would take at the rate of `product_alone`).
     """
     clock, rngs = time.process_time, cell.streams(s.snr, s.N, seed)
     marks = [clock()]
@@ -149,14 +149,15 @@ def parts_once(s, seed):
     marks.append(clock())
     draw, begin, run, rebuild, test = (float(seconds) for seconds in np.diff(marks))
     drows, many = np.zeros_like(space.C), max(20, min(taken, 200))
-    product = timed(product_alone(space), many)[1] * taken
+    alone = timed(product_alone(space), many)[1] * taken
+    product = timed(space.multiply, many)[1] * taken
     backward = timed(lambda: space.attention.add_cotangents(drows), many)[1] * taken
     attention = timed(space.evaluate, many)[1] * (taken + 1) + backward
     parts = {"draw": draw, "set-up": begin + rebuild, "product": product, "attention": attention}
     parts |= {"advance": max(run - product - attention, 0.0), "test": test}
     of_steps = s.T * space.C.size * taken
     counted = cost.products(s, s.T, taken)["proof"] + N_TEST * (s.M - 1) * s.d * (2 * s.d_h + 1)
-    return parts, taken, counted * product / of_steps
+    return parts, taken, counted * alone / of_steps
 
 
 def published(N, mu):

@@ -1,6 +1,7 @@
 """What lies between the matrix products of M1-M3 and G1-G4, in numba, for every engine.
 
-    rows (R,2d_h+1)    projected tokens side by side, [q | k | c]: q = x W_Q, k = x W_K, c = x W_V w_O
+    rows (R,2d_h+1)    projected tokens side by side, [q | k | c]: q = x W_Q, k = x W_K, c = x W_V w_O; here
+                       and in drows, rows and columns beyond those are left alone
     tokens (N,M)       which row is token l of sample n; samples may share rows
     q, k (N,M,d_h)     of the samples, E_n q and E_n k; c (N,M); S, D (N,M,M)
 

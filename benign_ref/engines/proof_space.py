@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_features
 
 from ..paper.descent import side_by_side
 from ..paper.model import Parameters
+from ..runtime import threads
 from .attention import Attention
 
 BLOCK = 1008  # columns; with a power of two, the entries of a column would share few lines of the cache
@@ -34,6 +36,29 @@ def columns_of_a_step(T: int, d_h: int) -> int:
     rotation costs more than it saves in 20 steps.
     """
     return 2 * T if d_h > 4 * T else d_h
+
+
+def small_products_are_quick():
+    """Whether BLAS takes the factors of a small product as they lie. OpenBLAS does, on AVX-512 processors; with
+    several threads nothing is gained, as they share large products only.
+    """
+    try:
+        return bool(get_host_cpu_features().get("avx512f")) and threads.of_blas() == 1
+    except RuntimeError:  # LLVM does not know this processor
+        return False
+
+
+def shape_of_a_step(T: int, w: int) -> tuple[int, int]:
+    """How a step takes G C, with C (T,w): (so many rows of G at a time, so many columns of C, zeros too).
+
+    OpenBLAS first copies the factors of a product that is not SMALL into an order of its own. A stack of
+    products of 8 rows each can do without, and takes a tenth less time. It has the same bits if C is filled
+    up to whole vectors of 8 columns, where OpenBLAS would not split the whole: sums of at most 384 terms, at
+    most 192 columns.
+    """
+    if T * T * w > SMALL and T <= 384 and w <= 192 and small_products_are_quick():
+        return 8, 8 * math.ceil(w / 8)
+    return T, w
 
 
 def blocks(d, work):
@@ -65,24 +90,54 @@ class ColumnSpace:
     def __init__(self, Z, W, w_O_norm, index, y):
         T, d_h = len(Z), W.shape[1] // 2
         self.Z, self.W, self.w_O_norm, self.index, self.y = Z, W, w_O_norm, index, y
-        self.G, self.start, self.O = Z @ Z.T, Z @ W, None
+        start, self.O = Z @ W, None
         if columns_of_a_step(T, d_h) < d_h:
-            Q_and_K = np.concatenate([self.start[:, :d_h], self.start[:, d_h:-1]])
+            Q_and_K = np.concatenate([start[:, :d_h], start[:, d_h:-1]])
             self.O, R = np.linalg.qr(Q_and_K.T)  # (d_h,2T), (2T,2T)
-            self.start = np.concatenate([R[:, :T].T, R[:, T:].T, self.start[:, -1:]], axis=1)
-        self.rows, self.C = self.start.copy(), np.zeros_like(self.start)
-        self.attention = Attention(index, self.C.shape[1] // 2)
+            start = np.concatenate([R[:, :T].T, R[:, T:].T, start[:, -1:]], axis=1)
+        self.T, self.w = start.shape
+        block, width = shape_of_a_step(T, self.w)
+        height = block * math.ceil(T / block)
+        tall_G, self.wide_C = np.zeros((height, T)), np.zeros_like(start, shape=(T, width))
+        self.wide_rows, self.wide_start = np.zeros((2, height, width))
+        self.G, self.G_by_block = tall_G[:T], tall_G.reshape(-1, block, T)
+        self.rows_by_block = self.wide_rows.reshape(-1, block, width)
+        np.matmul(Z, Z.T, out=self.G)
+        self.rows = self.wide_start[:T, : self.w] = start
+        self.attention = Attention(index, self.w // 2)
+
+    @property
+    def rows(self):
+        """(T,2d_h+1), a part of wide_rows, which ends in zeros (shape_of_a_step)."""
+        return self.wide_rows[: self.T, : self.w]
+
+    @rows.setter
+    def rows(self, value):
+        self.rows[...] = value
+
+    @property
+    def C(self):
+        """(T,2d_h+1), a part of wide_C, which ends in columns of zeros."""
+        return self.wide_C[:, : self.w]
+
+    @C.setter
+    def C(self, value):
+        self.C[...] = value
 
     def evaluate(self):
         """L_S (M2) at the present point; what `move` needs is kept."""
-        return self.attention.loss(self.rows, self.y)
+        return self.attention.loss(self.wide_rows, self.y)
 
     def move(self, eta):
         """One step: P1, P2, P3."""
-        self.attention.add_cotangents(self.C, -eta)  # -eta [BK | B^T Q | b]
-        np.matmul(self.G, self.C, out=self.rows)
+        self.attention.add_cotangents(self.wide_C, -eta)  # -eta [BK | B^T Q | b]
+        self.multiply()
         self.rows[:, -1] *= self.w_O_norm**2
-        self.rows += self.start
+        self.wide_rows += self.wide_start
+
+    def multiply(self):
+        """rows = G C."""
+        np.matmul(self.G_by_block, self.wide_C, out=self.rows_by_block)
 
     def tokens(self):
         """rows (T,2d_h+1) and index (N,M), as kernels.py describes them."""

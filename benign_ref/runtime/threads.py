@@ -47,6 +47,12 @@ def _blas():
     return None
 
 
+def of_blas():
+    """How many threads BLAS computes with; None if it does not say."""
+    functions = _blas()
+    return functions[0]() if functions else None
+
+
 @contextlib.contextmanager
 def one_blas_thread():
     """Inside, BLAS computes with one thread, as in a worker process, so that the bits are a worker's."""
