@@ -39,8 +39,8 @@ def columns_of_a_step(T: int, d_h: int) -> int:
 
 
 def small_products_are_quick():
-    """Whether BLAS takes the factors of a small product as they lie. OpenBLAS does, on AVX-512 processors; with
-    several threads nothing is gained, as they share large products only.
+    """Whether BLAS takes the factors of a small product as they lie: OpenBLAS does, on AVX-512 processors.
+    With several threads nothing is gained, as they share large products only.
     """
     try:
         return bool(get_host_cpu_features().get("avx512f")) and threads.of_blas() == 1

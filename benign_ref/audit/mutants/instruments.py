@@ -76,7 +76,7 @@ MUTANTS = [
         ("the last step not recorded", "if wanted(step) or (ends and record_every is not None):",
          "if wanted(step):", "the end is kept too"),
         ("keys for values in a record", "rows[index, -1]", "rows[index, -2]", "the last column is V"),
-        ("record's output of the first row", "(S @ values[..., None])[..., 0].mean(axis=1)",
+        ("record's output of the first row", "(S @ values[..., None]).reshape(values.shape).mean(axis=1)",
          "(S @ values[..., None])[:, 0, 0]", "f is the mean over rows")),
     *_list("R1", DESCENT,
         ("record after the step",
