@@ -197,5 +197,5 @@ def advance(state, c, epsilon, losses):
         move_block(QK[MEAN], QQ[MEAN], KK[MEAN], mean, G, eta, work_mean)
         if n > 1:
             move_block(QK[BETWEEN], QQ[BETWEEN], KK[BETWEEN], between, G[TWO:], eta, work_between)
-        if m > 1:
+        if m > 1:  # or there is nothing to move
             move_block(QK[WITHIN], QQ[WITHIN], KK[WITHIN], within, G[SMALL:], eta, work_within)

@@ -190,4 +190,14 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "starts = range(0, max(d - width, 1), width)",
         "starts = range(0, max(d - width, 2), width)",
     ): "a width is at least 1008, so the range of 1 and of 2 is 0 alone",
+    (
+        "derived/limit_kernel.py",
+        "if m > 1:  # or there is nothing to move",
+        "if m >= 1:  # or there is nothing to move",
+    ): "for m = 1 the blocks within are empty, and a step of nothing changes nothing",
+    (
+        "derived/limit_kernel.py",
+        "if m > 1:  # or there is nothing to move",
+        "if m > (0):  # or there is nothing to move",
+    ): "for m = 1 the blocks within are empty, and a step of nothing changes nothing",
 }
