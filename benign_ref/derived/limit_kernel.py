@@ -48,9 +48,10 @@ def logits(QK, n, m, P):
             if n > 1 and j > SIGNAL and l > SIGNAL:
                 P[j, l] += (1 - 1 / n) * QK[BETWEEN][j - 1, l - 1]
             P[j, l] = P[j, l] / (root_m if j == SMALL else 1.0) / (root_m if l == SMALL else 1.0)
-    if m > 1:
-        P[SMALL, OTHER] = P[SMALL, SMALL] - QK[WITHIN][0, 0] / m
-        P[SMALL, SMALL] += QK[WITHIN][0, 0] * (1 - 1 / m)
+    if k > SMALL:
+        within = QK[WITHIN].sum()  # one number, none if m = 1
+        P[SMALL, OTHER] = P[SMALL, SMALL] - within / m
+        P[SMALL, SMALL] += within * (1 - 1 / m)
 
 
 @cached
@@ -110,8 +111,8 @@ def coupling_blocks(D, g, n, m, mean, between, within):
                 mean[j, l] *= root_m
             mean[j, l] = mean[j, l] * (root_n if j == SIGNAL else 1.0) * (root_n if l == SIGNAL else 1.0)
     between[:, :] = mean[TWO:, TWO:]
-    if m > 1:
-        within[0, 0] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])
+    if k > SMALL:
+        within[:, :] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])
 
 
 @cached

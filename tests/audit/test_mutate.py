@@ -186,7 +186,7 @@ def test_recorded_reasons_fit_changes_that_exist():
 
 
 def test_a_length_left_to_NumPy_is_argued_wherever_it_stands_and_no_other_change_with_it():
-    for shape in ("-1, len(W)", "f(x)[1], -1", "-1"):
+    for shape in ("-1, len(W)", "f(x)[1], -1", "len(f(x)), -1", "-1"):
         old = f"y = x.reshape({shape}) - 1"
         assert "any negative number" in equivalents.reason("f.py", old, old.replace("-1", "-2"))
         assert not equivalents.reason("f.py", old, old.replace("-1", "-(0)"))

@@ -194,6 +194,12 @@ def test_the_spread_that_is_told_is_the_standard_deviation_of_the_runs(monkeypat
     assert "attention on μ₊ 0.8 ± 0.2, on ξ₂ 0.2 ± 0.1 (sd, 3 runs)" in row.ours
 
 
+def test_a_row_of_the_table_says_nothing_where_nothing_is_given():
+    assert claims.Claim("one") == ("one", *[""] * 7, "python run_all.py --only fig1")
+    with pytest.raises(TypeError):
+        claims.Claim()
+
+
 def test_C_p_is_read_off_the_published_settings():
     first, *_ = claims.other_claims()
     assert first.data == "20 at M = 16 (Figure 1), 20 at M = 4 (Figure 3), 20 at M = 4 (Figure 4)"

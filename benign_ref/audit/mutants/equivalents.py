@@ -6,7 +6,7 @@ wherever it stands is argued once, in `reason`.
 
 import re
 
-LENGTH = re.compile(r"(\breshape\((?:[^()]|\([^()]*\))*)-2\b")  # a length of -2 among those of a reshape
+LENGTH = re.compile(r"(\breshape\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)-2\b")  # a length of -2 in a reshape
 
 
 def reason(file: str, old: str, new: str) -> str:
