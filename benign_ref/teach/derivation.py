@@ -9,6 +9,7 @@ Every step is written once and run twice: on the example's numbers, where a chec
 fractions drawn around them (checks/exact.py), where it leaves none. There a derivative is exact too.
 """
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -112,6 +113,11 @@ def show(name, value):
     return f"{name} = " + ("\n" + " " * len(f"{name} = ")).join(rows)
 
 
+def each(name, values):
+    """Pairs (name, value), one for each sample or head: the n or h in name becomes 1, 2, ..."""
+    return [(re.sub("_[nh]", f"_{k}", name), value) for k, value in enumerate(values, 1)]
+
+
 def decimals(rng, shape, field):
     """Numbers of one decimal, none of them 0; with a Field, fractions near these."""
     drawn = rng.choice([-1, 1], shape) * rng.integers(2, 13, shape) / 10
@@ -147,10 +153,6 @@ class Example:
         self.a = np.array([mean_attention(S_n) for S_n in self.S])
         self.g, self.slope = output_cotangent(self.f, y), logistic_slope(y * self.f)
         self.D = np.array([coupling(S_n, c_n) for S_n, c_n in zip(self.S, self.c)])
-
-    def each(self, name, values):
-        """Pairs (name, value), one for each sample: the n in name becomes 1, 2, ..."""
-        return [(name.replace("_n", f"_{n + 1}"), value) for n, value in enumerate(values)]
 
 
 def by_loops(theta, X):

@@ -107,9 +107,6 @@ def matrix(value):
     return f'<table class="matrix">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
 
 
-CHECK_HEADS = ["", "residual", "allowed", "compared", "as fractions"]
-
-
 def step_as_html(number, step):
     """One step as a section of a page."""
     equation = "\n".join(
@@ -120,6 +117,7 @@ def step_as_html(number, step):
         f"<div><span>{notation.mathml(name + ' =')}</span>{matrix(value)}</div>"
         for name, value in step.numbers
     )
+    heads = ["", "residual", "allowed", "compared", "as fractions"]
     rows = [
         [
             ("ok", "ok") if check.passed else ("FAIL", "FAIL"),
@@ -132,7 +130,7 @@ def step_as_html(number, step):
         f'<section id="step{number}"><h2>{number}. {notation.prose(step.title)}</h2>\n'
         f'<div class="equation" tabindex="0">{equation}</div>\n<p>{notation.prose(step.why)}</p>\n'
         f'<div class="numbers" tabindex="0">{numbers}</div>\n'
-        f"{page.table(CHECK_HEADS, rows, f'checks of step {number}')}\n"
+        f"{page.table(heads, rows, f'checks of step {number}')}\n"
         f'<p class="dim">Try it: <code>{TRY_IT} {step.exercise} FILE</code></p></section>'
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..paper.gradients import softmax_jacobian
 from ..paper.model import Parameters, logistic, loss, softmax
-from .derivation import Step, by_loops, compare, slopes
+from .derivation import Step, by_loops, compare, each, slopes
 
 
 def model_and_loss(ex):
@@ -29,7 +29,7 @@ def model_and_loss(ex):
         Reading M1 from the inside out gives the four parts, and the derivation goes through them
         backwards.""",
         [
-            *ex.each("X_n", ex.X),
+            *each("X_n", ex.X),
             ("y", ex.y),
             *zip(Parameters._fields, ex.theta),
             ("P_1", ex.P[0]),
@@ -99,7 +99,7 @@ def values_step(ex):
         """,
         """Neither $W_V$ nor $w_O$ is in $S_n$, so attention is a constant here. $a_n[j]$ is the attention
         that token $j$ gets on average; the rows of $S_n$ sum to 1, hence so does $a_n$.""",
-        [*ex.each("S_n", ex.S), *ex.each("a_n", ex.a)],
+        [*each("S_n", ex.S), *each("a_n", ex.a)],
         [
             compare("a_n against the derivative of f_n in c_n, by complex step", list(ex.a), found),
             compare("each a_n sums to 1", ex.a.sum(axis=1), np.ones(ex.N)),
@@ -122,7 +122,7 @@ def to_logits(ex):
         """,
         """$W_Q$ and $W_K$ are in $S_n$ only, so here the values $c_n$ are constants. $f_n$ is linear in
         the entries of $S_n$, and the coefficient of entry $[l,j]$ is $c_n[j]/M$, the same in every row.""",
-        [*ex.each("S_n", ex.S), *ex.each("c_n", ex.c), *ex.each("c_n/M", ex.c / ex.M)],
+        [*each("S_n", ex.S), *each("c_n", ex.c), *each("c_n/M", ex.c / ex.M)],
         [compare("c_n/M in every row against the derivative of f_n in S_n, by complex step", claimed, found)],
         exercise="attention_cotangent",
     )
@@ -155,7 +155,7 @@ def to_logits(ex):
         $D_n[l,:]$ is $J(S_n[l,:])^T$ times $c_n/M$, and $J$ is symmetric. In words: to raise a logit
         helps if that token's value is above the average that the row now collects. The rows of $D_n$
         sum to 0 (I1).""",
-        [*ex.each("c_n", ex.c), *ex.each("D_n", ex.D)],
+        [*each("c_n", ex.c), *each("D_n", ex.D)],
         [compare("D_n against the derivative of f_n in P_n, by complex step", list(ex.D), found)],
         exercise="coupling",
     )

@@ -141,9 +141,11 @@ class _Reader:
     def word(self, word, script):
         """A letter by name, a letter, the first of several letters that are multiplied, or a word."""
         after = self.text[self.at :]
-        ambiguous = {"in": script, "sum": after[:1] == "_" or after[:2] == " ("}  # words of English too
-        ambiguous["mean"] = re.match(r"\(| d?[a-z]\b", after)
-        if word in LEAVES and ambiguous.get(word, True):
+        mathematics = {  # where words of English are that
+            "in": script, "sum": after[:1] == "_" or after[:2] == " (",
+            "mean": re.match(r"\(| d?[a-z]\b", after),
+        }  # fmt: skip
+        if word in LEAVES and mathematics.get(word, True):
             return LEAVES[word]
         if word == "sqrt":
             self.at += len(after) - len(after.lstrip())

@@ -11,7 +11,7 @@ from ..checks.exact import values
 from ..paper.gradients import gradients
 from ..paper.model import loss
 from . import model_steps, query_steps, solutions, weights
-from .derivation import Example, Step, compare, slopes
+from .derivation import Example, Step, compare, each, slopes
 
 
 class ProofExample(Example):
@@ -86,7 +86,7 @@ def to_values(ex):
         """,
         """The model never sees $W_V$ but through the numbers $w_O^T W_V^T x$ of the tokens $x$ (the
         proof's "scalarised V"). Sample $n$ of label +1 has $c_n = (V_+, V_{n,2}, ..., V_{n,M})$.""",
-        [*ex.tokens("V", ex.V), *ex.each("c_n", ex.c)],
+        [*ex.tokens("V", ex.V), *each("c_n", ex.c)],
         [compare("E_n V against c_n = X_n W_V w_O", ex.E @ ex.V, ex.c)],
         exercise="token_values",
     )
@@ -107,7 +107,7 @@ def to_values(ex):
         [
             ("eta", ex.eta),
             ("||w_O||^2", ex.w_O_square),
-            *ex.each("X_n mu_+", ex.X @ ex.mu_plus),
+            *each("X_n mu_+", ex.X @ ex.mu_plus),
             ("move of V_+", move),
         ],
         [

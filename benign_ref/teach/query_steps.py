@@ -8,7 +8,7 @@ import numpy as np
 
 from ..paper.model import loss
 from . import solutions
-from .derivation import Step, compare, slopes
+from .derivation import Step, compare, each, slopes
 
 
 def queries_step(ex):
@@ -55,8 +55,8 @@ def moves_of_queries(ex):
         sample's tokens, so $q_+$ moves along a combination of keys.""",
         [
             ("eta", ex.eta),
-            *ex.each("X_n mu_+", ex.X @ ex.mu_plus),
-            *ex.each("term of X_n", terms),
+            *each("X_n mu_+", ex.X @ ex.mu_plus),
+            *each("term of X_n", terms),
             ("move of q_+", move),
         ],
         [

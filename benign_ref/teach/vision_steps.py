@@ -9,7 +9,7 @@ import numpy as np
 from ..paper.data import make_rng
 from ..paper.model import softmax
 from . import solutions
-from .derivation import Step, compare, decimals, slopes
+from .derivation import Step, compare, decimals, each, slopes
 
 
 class NormExample:
@@ -128,11 +128,6 @@ class HeadsExample:
         self.dZ = np.array([solutions.softmax_back(dS_h, S_h) for dS_h, S_h in zip(self.dS, self.S)])
 
 
-def each_head(name, values):
-    """Pairs (name, value), one for each head: the h in name becomes 1, 2."""
-    return [(name.replace("_h", f"_{h + 1}"), value) for h, value in enumerate(values)]
-
-
 def heads_and_values(ex):
     """V4, forward: O (3,4), the heads side by side; back to dV_h (3,2), dS_h (3,3)."""
     out, q = solutions.heads_output(ex.qkv, ex.heads), ex.qkv
@@ -152,7 +147,7 @@ def heads_and_values(ex):
         """,
         """Every head sees its own columns and nothing of the others. The root is of the whole width $d$,
         as the published code has it [A], not of a head's $d/H$.""",
-        [("qkv", ex.qkv), *each_head("S_h", ex.S), ("O", out)],
+        [("qkv", ex.qkv), *each("S_h", ex.S), ("O", out)],
         [compare("O against loops over single numbers", out, loops)],
         exercise="heads_output",
     )
@@ -166,7 +161,7 @@ def heads_and_values(ex):
         """,
         """$<dO_h, S_h dV> = <S_h^T dO_h, dV>$ and $<dO_h, dS V_h> = <dO_h V_h^T, dS>$: the product rule,
         and the other factor goes to the other side, transposed.""",
-        [*each_head("dO_h", ex.dO), *each_head("dV_h", dV), *each_head("dS_h", ex.dS)],
+        [*each("dO_h", ex.dO), *each("dV_h", dV), *each("dS_h", ex.dS)],
         [
             compare(
                 "dV_h against the derivative of <dO, O> in V",
@@ -189,7 +184,7 @@ def logits_and_queries(ex):
         dZ_h[l,j] = S_h[l,j] (dS_h[l,j] - sum_i S_h[l,i] dS_h[l,i])
         """,
         """$J$ is symmetric, so $dZ_h[l,:] = J dS_h[l,:]$, written out. Rows of $dZ_h$ sum to 0.""",
-        [*each_head("dS_h", ex.dS), *each_head("dZ_h", ex.dZ)],
+        [*each("dS_h", ex.dS), *each("dZ_h", ex.dZ)],
         [
             compare(
                 "dZ_h against the derivative of <dS, S> in Z",
@@ -212,7 +207,7 @@ def logits_and_queries(ex):
         """As for $W_Q$ and $W_K$: queries belong to the rows of $Z_h$, keys to its columns, so the one has
         $dZ_h$ and the other its transpose. $dq$, $dk$, $dv$ are then put side by side as $q$, $k$, $v$
         were.""",
-        [*each_head("dQ_h", dQ), *each_head("dK_h", dK)],
+        [*each("dQ_h", dQ), *each("dK_h", dK)],
         [
             compare(
                 "dQ_h against the derivative of <dO, O> in Q", dQ, slopes(lambda Q: whole(Q, ex.K), ex.Q)

@@ -12,7 +12,7 @@ from ..checks import check_gradient
 from ..paper.gradients import gradients, softmax_jacobian
 from ..paper.model import loss
 from . import model_steps as first
-from .derivation import Check, Example, Step, compare, slopes
+from .derivation import Check, Example, Step, compare, each, slopes
 from .solutions import SOLUTIONS
 
 
@@ -106,7 +106,7 @@ def into_and_sum(ex, name):
         f"From there into ${name}$",
         chain.equation,
         chain.why,
-        ex.each(f"gradient of f_n in {name}", per_sample),
+        each(f"gradient of f_n in {name}", per_sample),
         [compare(f"against the derivative of {part} in {name}, by complex step", per_sample, found)],
         exercise=f"into_{name}",
     )
