@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from wrong_operations import WRONG
 
 from benign_ref import vision
 from benign_ref.audit import exact
@@ -15,7 +16,6 @@ from benign_ref.audit.problems import drawn
 from benign_ref.audit.rows import vision as rows
 from benign_ref.checks.exact import Field, values
 from benign_ref.vision import public, training, transformer
-from benign_ref.wrong.vision import WRONG
 
 
 @pytest.fixture(params=["start", "O(1)"])

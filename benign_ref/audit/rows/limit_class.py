@@ -70,11 +70,10 @@ class Class(NamedTuple):
         return matrix
 
     def summed(self, D, g):
-        """B = sum_n g E_n^T D E_n over the class, (T,T), by loops."""
+        """B = sum_n g E_n^T D E_n over the class, (T,T), sample by sample; its tokens are different ones."""
         B = np.zeros((self.T, self.T))
         for tokens in self.samples:
-            for l, j in np.ndindex(self.M, self.M):
-                B[tokens[l], tokens[j]] += g * D[l, j]
+            B[np.ix_(tokens, tokens)] += g * D
         return B
 
 

@@ -6,9 +6,9 @@ from typing import Callable, NamedTuple
 
 import numpy as np
 
-from ..vision import transformer
-from ..vision.training import adam
-from ..vision.transformer import (
+from benign_ref.vision import transformer
+from benign_ref.vision.training import adam
+from benign_ref.vision.transformer import (
     EPSILON,
     HEADS,
     attention,
