@@ -239,21 +239,28 @@ def _E6(audited, problem):
 
 FITS, PHASES, LIMIT = "experiments/fits.py:", "experiments/phases.py:", "derived/limit.py:"
 DIAGRAM, LAW = "experiments/diagram.py:PhaseDiagram.", "derived/fresh.py:LawModel."
-FIT_CODE = tuple(FITS + name for name in ("crossing", "log_crossings", "crossing_of_rows", "row_crossings",
-                                          "boundary_constant"))  # fmt: skip
-SPREADS = LAW + "test_loss", LAW + "error_rate", DIAGRAM + "mean", DIAGRAM + "spread"
-PHASE_CODE = tuple(PHASES + name for name in ("find_phases", "rises_for_good", "concentration"))
-ERROR_CODE = ("api.py:error_rate", LAW + "error_rate", "derived/limit_run.py:train_in_limit",
-              "experiments/cell.py:run_cell", "experiments/images.py:run_cell")  # fmt: skip
-ODD_CODE = "derived/boundary.py:limit_diagram", LIMIT + "sample_logits", LIMIT + "coupling_blocks"
-CROSSING = "a crossing is the last fall through the level, linear in log(N SNR^2); c is the geometric mean"
-POWER = "log y = log a + b log x by least squares; b -+ t_(n-2) standard errors holds 95%"
-RULE = "II begins where max C rises to 0.1 for good, III where min C rises to 0.9, C = (M S - 1)/(M - 1)"
 ROWS = [
-    Row("E1", CROSSING, "the curve of Figure 1", "[C]", FIT_CODE, _E1, "", *ONCE),
-    Row("E2", POWER, "exponents", "[D]", (FITS + "fit_power_law",), _E2, "", *ONCE),
-    Row("E3", "of means: sqrt(sum (v - mean)^2/(n - 1)/n)", "errors", "[D]", SPREADS, _E3, "", *ONCE),
-    Row("E4", RULE, "three phases", "[C]", PHASE_CODE, _E4, "", *ONCE),
-    Row("E5", "a sample is an error if y f <= 0", "0-1 error", "[C]", ERROR_CODE, _E5, "", *ONCE),
-    Row("E6", "N odd: n = N/2, L2 and L3 as they stand", "none", "[C]", ODD_CODE, _E6, "", *ONCE),
+    Row("E1", "a crossing is the last fall through the level, linear in log(N SNR^2); "
+        "c is the geometric mean",
+        "the curve of Figure 1", "[C]",
+        (FITS + "crossing", FITS + "log_crossings", FITS + "crossing_of_rows", FITS + "row_crossings",
+         FITS + "boundary_constant"),
+        _E1, "", *ONCE),
+    Row("E2", "log y = log a + b log x by least squares; b -+ t_(n-2) standard errors holds 95%",
+        "exponents", "[D]", (FITS + "fit_power_law",), _E2, "", *ONCE),
+    Row("E3", "of means: sqrt(sum (v - mean)^2/(n - 1)/n)", "errors", "[D]",
+        (LAW + "test_loss", LAW + "error_rate", DIAGRAM + "mean", DIAGRAM + "spread"),
+        _E3, "", *ONCE),
+    Row("E4", "II begins where max C rises to 0.1 for good, III where min C rises to 0.9, "
+        "C = (M S - 1)/(M - 1)",
+        "three phases", "[C]",
+        (PHASES + "find_phases", PHASES + "rises_for_good", PHASES + "concentration"),
+        _E4, "", *ONCE),
+    Row("E5", "a sample is an error if y f <= 0", "0-1 error", "[C]",
+        ("api.py:error_rate", LAW + "error_rate", "derived/limit_run.py:train_in_limit",
+         "experiments/cell.py:run_cell", "experiments/images.py:run_cell"),
+        _E5, "", *ONCE),
+    Row("E6", "N odd: n = N/2, L2 and L3 as they stand", "none", "[C]",
+        ("derived/boundary.py:limit_diagram", LIMIT + "sample_logits", LIMIT + "coupling_blocks"),
+        _E6, "", *ONCE),
 ]  # fmt: skip
