@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import math
 import time
 import traceback
 import warnings
@@ -102,7 +101,7 @@ class Found(NamedTuple):
         """residual / allowed, 0 for 0/0; infinite for nan."""
         if self.residual == 0:
             return 0.0
-        return self.residual / self.allowed if math.isfinite(self.residual) and self.allowed > 0 else math.inf
+        return self.residual / self.allowed if np.isfinite(self.residual) and self.allowed > 0 else np.inf
 
 
 @dataclass(frozen=True)

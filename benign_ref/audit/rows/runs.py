@@ -3,7 +3,6 @@ steps taken after epsilon.
 """
 
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
@@ -115,8 +114,7 @@ def _extra(name, s, train):
     losses without.
     """
     losses = train(s).losses
-    falls = all(a > b for a, b in pairwise(losses))
-    epsilon = (losses[0] + losses[1]) / 2 if falls else np.nan
+    epsilon = (losses[0] + losses[1]) / 2 if (np.diff(losses) < 0).all() else np.nan
     for extra_steps, most, steps in ((0, 3, 1), (1, 3, 2), (2, 3, 3), (5, 3, 3)):
         run = train(s.replace(epsilon=epsilon, extra_steps=extra_steps, max_steps=most))
         wrong = (run.steps != steps) + (len(run.losses) != steps + 1) + (run.converged is not True)
