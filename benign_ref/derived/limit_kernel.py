@@ -49,7 +49,7 @@ def logits(QK, n, m, P):
                 P[j, l] += (1 - 1 / n) * QK[BETWEEN][j - 1, l - 1]
             P[j, l] = P[j, l] / (root_m if j == SMALL else 1.0) / (root_m if l == SMALL else 1.0)
     if k > SMALL:
-        within = QK[WITHIN].sum()  # one number, none if m = 1
+        within = np.sum(QK[WITHIN])  # one number, none if m = 1
         P[SMALL, OTHER] = P[SMALL, SMALL] - within / m
         P[SMALL, SMALL] += within * (1 - 1 / m)
 
