@@ -10,6 +10,7 @@ from benign_ref.experiments.grid import Cell, as_result, collect
 
 from . import common
 from .common import PAPER_RED, WHITE, WIDTH, plt
+from .panels import maps
 
 TITLE = "the same on real images, MNIST 0 against 1 and 3 against 7 (our protocol)"
 CAPTION = """
@@ -80,22 +81,19 @@ def in_words(c):
 def draw(results, crossings):
     figure, grid = plt.subplots(2, 2, figsize=(WIDTH, 4.9), sharex=True)
     for panels, ((plus, minus), result), letters in zip(grid, results.items(), ("ab", "cd")):
-        values, hatched = (result.snrs, result.Ns, result.mean("test_loss")), result.not_ended.any(axis=2)
-        losses = common.heat_map(panels[0], *values, hatched, vmin=0.0, vmax=1.0)
-        cut = common.cut_map(panels[1], *values, LEVEL, hatched)
-        for axes, letter, what in zip(panels, letters, ("test loss", f"cut at {LEVEL}")):
-            axes.set(title=f"({letter}) {plus} against {minus}: {what}", yticks=result.Ns)
-            common.curve(axes, 1000.0, color=PAPER_RED, label=r"paper, synthetic: $N\,\mathrm{SNR}^2=1000$")
-            for level, style in ((LEVEL, "--"), (MIDDLE, ":")):
-                label, c = (
-                    rf"measured: crosses {level} at $N\,\mathrm{{SNR}}^2=c$",
-                    crossings[level][plus, minus],
-                )
-                if c is not None:
-                    common.curve(axes, float(c), **WHITE, linestyle=style, label=label)
+        curves = [(1000.0, {"color": PAPER_RED, "label": r"paper, synthetic: $N\,\mathrm{SNR}^2=1000$"})]
+        for (level, found), style in zip(crossings.items(), ("--", ":")):
+            label = rf"measured: crosses {level} at $N\,\mathrm{{SNR}}^2=c$"
+            if found[plus, minus] is not None:
+                curves.append((float(found[plus, minus]), {**WHITE, "linestyle": style, "label": label}))
+        meshes = maps(
+            panels, result.snrs, result.Ns, result.mean("test_loss"), LEVEL,
+            [f"({letter}) {plus} against {minus}: {{}}" for letter in letters], curves=curves,
+            hatched=result.not_ended.any(axis=2), vmin=0.0, vmax=1.0,
+        )  # fmt: skip
     for upper in grid[0]:
         upper.set_xlabel("")
-    common.colour_bars(figure, losses, cut, grid.T, LEVEL)
+    common.colour_bars(figure, *meshes, grid.T, LEVEL)
     look = {**common.ON_MAPS, "framealpha": None, "facecolor": "0.6"}
     common.legend_below(figure, grid[0, 0].get_legend_handles_labels()[0], 3, **look)
     return figure

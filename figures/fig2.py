@@ -10,7 +10,7 @@ from benign_ref.plots import BLUE, VERMILLION
 
 from . import common
 from .common import PAPER_RED, WIDTH, plt
-from .panels import level, line, panel
+from .panels import level, line, maps, panel
 
 TITLE = "a vision transformer on MNIST with noise in the border"
 PRECISION = "double"  # or "single"
@@ -62,11 +62,10 @@ def draw(snrs, Ns, losses, clipped, digit):
     """
     layout = [list("aaabbb"), [*"ccc", "00", "10", "20"], [*"ccc", "01", "11", "21"]]
     figure, panels = plt.subplot_mosaic(layout, figsize=(WIDTH, 4.9), height_ratios=[2, 1, 1])
-    mesh = common.heat_map(panels["a"], snrs, Ns, losses.T)
-    cut = common.cut_map(panels["b"], snrs, Ns, losses.T, border.LEVEL)
-    common.colour_bars(figure, mesh, cut, [panels["a"], panels["b"]], border.LEVEL)
-    for letter, what in zip("ab", ("test loss", f"cut at {border.LEVEL}")):
-        panels[letter].set(title=f"({letter}) {what}", ylabel="$N$", xticks=snrs, yticks=Ns)
+    upper = panels["a"], panels["b"]
+    meshes = maps(upper, snrs, Ns, losses.T, border.LEVEL, ("(a) {}", "(b) {}"))
+    common.colour_bars(figure, *meshes, upper, border.LEVEL)
+    plt.setp(upper, ylabel="$N$", xticks=snrs)
     dots, other = {"marker": "o", "markersize": 3}, {"color": VERMILLION, "linestyle": "--"}
     panel(
         panels["c"],

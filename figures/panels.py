@@ -1,6 +1,6 @@
 """A panel as data: marks, drawn in their order, and what is set of its axes."""
 
-from .common import log_axis
+from .common import curve, cut_map, heat_map, log_axis
 
 
 def line(x, y, *form, **look):
@@ -31,3 +31,16 @@ def panel(axes, *marks, legend=None, log_x=None, log_y=None, title=None, place=N
             log_axis(axes, *axis, which)
     if legend is not None:
         axes.legend(**legend)
+
+
+def maps(panels, snrs, Ns, losses, level, titles, *, curves=(), hatched=None, **colours):
+    """Two panels: test loss (S,n) over SNR and N, and its cut at a level; on both the curves N SNR^2 = c,
+    pairs of c and their look. titles: of each, {} standing for what it shows. Returns the two meshes.
+    """
+    mesh = heat_map(panels[0], snrs, Ns, losses, hatched, **colours)
+    cut = cut_map(panels[1], snrs, Ns, losses, level, hatched)
+    for axes, title, what in zip(panels, titles, ("test loss", f"cut at {level}")):
+        for c, look in curves:
+            curve(axes, c, **look)
+        axes.set(yticks=Ns, title=title.format(what))
+    return mesh, cut

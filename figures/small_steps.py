@@ -6,6 +6,7 @@ import benign_ref as br
 
 from . import common
 from .common import PAPER_RED, WHITE, WIDTH, plt
+from .panels import maps
 
 TITLE = "test loss over SNR x N at small steps, from real draws and in law, and its boundary"
 CAPTION = """
@@ -37,28 +38,23 @@ def draw(panels, result, c, computed, letters, what):
     """One row: test loss and its cut. c: the measured BoundaryConstant; computed: N SNR^2 at the limit's
     boundary for each N of the result. Returns the two meshes.
     """
-    values, hatched = (result.snrs, result.Ns, result.mean("test_loss")), result.not_ended.any(axis=2)
-    losses = common.heat_map(panels[0], *values, hatched, vmin=0.0, vmax=np.nanmax(values[2]))
-    cut = common.cut_map(panels[1], *values, LEVEL, hatched)
-    mean = np.exp(np.log(computed).mean())
-    limit = {
-        "color": "black",
-        "linestyle": ":",
-        "linewidth": 1.8,
-        "label": f"computed from the limit: ${mean:.0f}$",
-    }
-    for axes, letter, title in zip(panels, letters, ("test loss", f"cut at {LEVEL}")):
-        common.curve(axes, 1000.0, color=PAPER_RED, label=r"paper: $N\,\mathrm{SNR}^2=1000$")
-        label = rf"measured: ${float(c):.0f}\pm{c.spread:.0f}$"
-        common.curve(axes, float(c), **WHITE, linestyle="--", label=label)
-        axes.plot(np.sqrt(computed / result.Ns), result.Ns, **limit)
-        axes.set(yticks=result.Ns, title=f"({letter}) {title}, {what}")
+    losses = result.mean("test_loss")
+    measured = rf"measured: ${float(c):.0f}\pm{c.spread:.0f}$"
+    meshes = maps(
+        panels, result.snrs, result.Ns, losses, LEVEL, [f"({letter}) {{}}, {what}" for letter in letters],
+        curves=[(1000.0, {"color": PAPER_RED, "label": r"paper: $N\,\mathrm{SNR}^2=1000$"}),
+                (float(c), {**WHITE, "linestyle": "--", "label": measured})],
+        hatched=result.not_ended.any(axis=2), vmin=0.0, vmax=np.nanmax(losses),
+    )  # fmt: skip
+    limit = f"computed from the limit: ${np.exp(np.log(computed).mean()):.0f}$"
+    for axes in panels:
+        axes.plot(np.sqrt(computed / result.Ns), result.Ns, ":", color="black", linewidth=1.8, label=limit)
     snr = np.linspace(max(panels[0].get_xlim()[0], 0.05), panels[0].get_xlim()[1], 400)
     look = {"color": "white", "alpha": 0.35, "linewidth": 0, "label": "spread of the measured"}
     band = panels[0].fill_between(snr, (c - c.spread) / snr**2, (c + c.spread) / snr**2, **look)
     for axes, handles in zip(panels, ([band], None)):
         axes.legend(handles=handles, loc="upper right", fontsize=6, **common.ON_MAPS)
-    return losses, cut
+    return meshes
 
 
 def measure(options, engine="proof"):
