@@ -81,8 +81,8 @@ def measure_crossings(options, result):
 
 def lost_draws(result, found):
     """How many draws never fall below LEVEL on the plane, by N, in words."""
-    lost = [(c.draws - c.rows, c.draws, N) for N, c in zip(result.Ns, found) if c.rows < c.draws]
-    return ", ".join(map("{0[0]} of {0[1]} at N = {0[2]}".format, lost)) or "all cross here"
+    few = ((N, c) for N, c in zip(result.Ns, found) if c.rows < c.draws)
+    return ", ".join(f"{c.draws - c.rows} of {c.draws} at N = {N}" for N, c in few) or "all cross here"
 
 
 def more_draws_in_words(quick, result, found):

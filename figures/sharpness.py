@@ -94,14 +94,11 @@ def draw_critical(axes, rows, symbols, title, log_x):
     marks = []
     for (name, what, there, measured, fine, computed), look in zip(rows, LOOKS):
         look = {**look, "linewidth": 1}
-        dots, label = (
-            {**look, "linestyle": "none", "linewidth": None, "capsize": 1.5},
-            f"{symbols[name]}: {WHERE[what]}",
-        )
+        dots = {**look, "linestyle": "none", "linewidth": None, "capsize": 1.5}
         marks += [
             line(fine, computed, **{**look, "marker": ""}),
             bars(there, [c.x for c in measured], [c.error for c in measured], **dots),
-            line([], [], **look, label=label),
+            line([], [], **look, label=f"{symbols[name]}: {WHERE[what]}"),
         ]
     panel(axes, *marks, ylabel=r"$x_c$", title=title, ylim=(0.5, 2.6), log_x=log_x,
           legend={"loc": "lower right", "handlelength": 2.6, **SMALL})  # fmt: skip
