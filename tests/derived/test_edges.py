@@ -236,6 +236,9 @@ def test_a_tolerance_below_rounding_is_the_smallest_that_there_is(monkeypatch):
         boundary, "train_in_limit", lambda s: SimpleNamespace(test_loss=0.1 if s.x > 2 else 0.3)
     )
     assert boundary.critical_x(4, 6, tolerance=1e-300) == pytest.approx(2, rel=1e-14)
+    whole = np.log(20.0) - np.log(0.2)  # an interval as long as the tolerance is not halved
+    assert boundary.critical_x(4, 6, tolerance=float(whole)) == pytest.approx(2, rel=1e-14)
+    assert boundary.critical_x(4, 6, tolerance=float(whole) * 0.99) == pytest.approx(0.2**0.25 * 20**0.75)
 
 
 @pytest.mark.parametrize("snrs, Ns, refused", [

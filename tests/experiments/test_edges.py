@@ -464,6 +464,13 @@ def test_the_x_of_a_draw_is_found_within_a_factor_ten_to_half_the_tolerance(quan
     assert np.isnan(sharpness.critical_x_of_draw(sharpness.Draw(3, 2, 9, 2, 0), quantity))
 
 
+def test_an_interval_as_long_as_the_tolerance_is_not_halved(monkeypatch):
+    turns_over(monkeypatch, 2.3)
+    whole = log(2.2) + log(1.12) - log(2.2)
+    found = sharpness.critical_x_of_draw(sharpness.Draw(3, 2, 9, 2, 0), "test_loss", tolerance=whole)
+    assert found == pytest.approx(2.2 * sqrt(1.12), rel=1e-14)
+
+
 def test_a_draw_whose_factor_is_one_has_the_default_of_every_x():
     draw = sharpness.Draw(3, 2, 90, 16, 0)
     assert draw[5:] == (0.01, 1.0) and sharpness.base_of(draw) == br.Setting(N=2, M=3, d=90, d_h=16)

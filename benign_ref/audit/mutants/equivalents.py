@@ -113,19 +113,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if abs(beyond - start) >= log(10):",
     ): "a whole number of steps of log 1.12 is never log 10",
     (
-        "experiments/sharpness.py",
-        "while abs(beyond - here) > tolerance:",
-        "while abs(beyond - here) >= tolerance:",
-    ): (
-        "log 1.12, halved again and again, is not the tolerance, and a half of it less or more is right to "
-        "it too"
-    ),
-    (
-        "derived/boundary.py",
-        "while high - low > tolerance:",
-        "while high - low >= tolerance:",
-    ): "an interval as long as the tolerance has its middle right to half of it",
-    (
         "derived/boundary.py",
         'base = checked_for_limit(_setting("base", base).replace(N=2))',
         'base = checked_for_limit(_setting("base", base).replace(N=3))',
