@@ -471,6 +471,15 @@ def test_an_interval_as_long_as_the_tolerance_is_not_halved(monkeypatch):
     assert found == pytest.approx(2.2 * sqrt(1.12), rel=1e-14)
 
 
+@pytest.mark.parametrize("at, second", [(9.0, 2.2 * 1.12), (0.5, 2.2 / 1.12)])
+def test_x_moves_from_the_start_towards_where_a_draw_turns_over(monkeypatch, at, second):
+    asked = []
+    turns_over(monkeypatch, at)
+    monkeypatch.setattr(sharpness, "run_of", lambda draw, x: asked.append(x) or x)
+    sharpness.critical_x_of_draw(sharpness.Draw(3, 2, 9, 2, 0), "test_loss")
+    assert asked[:2] == pytest.approx([2.2, second])
+
+
 def test_a_draw_whose_factor_is_one_has_the_default_of_every_x():
     draw = sharpness.Draw(3, 2, 90, 16, 0)
     assert draw[5:] == (0.01, 1.0) and sharpness.base_of(draw) == br.Setting(N=2, M=3, d=90, d_h=16)
