@@ -25,6 +25,7 @@ from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from benign_ref import validate  # noqa: E402
+from benign_ref.runtime import workers  # noqa: E402
 from benign_ref.runtime.store import try_writing, write_whole  # noqa: E402
 from figures import NAMES  # noqa: E402
 
@@ -216,8 +217,9 @@ def make(asked, modules, argv):
              "environment": environment()}  # fmt: skip
     begun, name, entries = time.monotonic(), "nothing", {}
     try:
-        for name, module in modules.items():
-            entries = one(name, module, options, where)
+        with workers.shared():
+            for name, module in modules.items():
+                entries = one(name, module, options, where)
         name, titles = "index.html", {name: entry.get("title", name) for name, entry in entries.items()}
         page = index.make(asked.out, entries, titles, asked.seed)
         reference = (asked.compare or REFERENCE) / ("quick" if asked.quick else "full")

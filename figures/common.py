@@ -2,7 +2,9 @@
 
 import csv
 import io
+import pickle
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +15,9 @@ matplotlib.use("Agg")  # headless, always
 import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
 from matplotlib import colors, lines, patheffects  # noqa: E402
 
-from benign_ref import plots  # noqa: E402
-from benign_ref.runtime.progress import Line  # noqa: E402
+from benign_ref import plots, validate  # noqa: E402
+from benign_ref.runtime import workers  # noqa: E402
+from benign_ref.runtime.progress import Line, say  # noqa: E402
 from benign_ref.runtime.resume import compute  # noqa: E402, F401 - how every figure computes
 from benign_ref.runtime.store import write_all  # noqa: E402
 
@@ -84,6 +87,26 @@ class Result(NamedTuple):
     settings: dict
 
 
+def render(pickled, kind):
+    """A pickled figure as the bytes of a file; the same numbers give the same file."""
+    file, dated = io.BytesIO(), {"png": "Software", "pdf": "CreationDate"}
+    pickle.loads(pickled).savefig(file, format=kind, metadata={dated[kind]: None})  # noqa: S301 - our own
+    return file.getvalue()
+
+
+def rendered(name, figure):
+    """{kind: bytes} of a figure, each kind by one of the workers that wait, if they do; closes the figure.
+    Raises RuntimeError if they are lost.
+    """
+    plt.close(figure)
+    function = partial(render, pickle.dumps(figure))
+    source, _ = workers.start(function, [("png",), ("pdf",)], workers.idle() or 1, None, say)
+    found = {kind: content for (kind,), content, _ in source}
+    for kind, content in found.items():
+        validate.require(isinstance(content, bytes), f"{name}.{kind} was lost: {content}", RuntimeError)
+    return found
+
+
 def finish(options, name, figure, caption, table, lines, settings, more=()):
     """Write name.png, name.pdf, name.csv (the rows of `table`, its header first), name.txt (the caption) and
     more, a dict {kind: text}, into options.out, all of them or none. Returns a Result. Raises OSError.
@@ -92,15 +115,11 @@ def finish(options, name, figure, caption, table, lines, settings, more=()):
         figure.suptitle(
             "made with --quick: reduced size", x=0.995, ha="right", fontsize=6.5, color=PAPER_RED
         )  # the layout makes room
-    png, pdf, text = io.BytesIO(), io.BytesIO(), io.StringIO(newline="")
-    figure.savefig(png, format="png", metadata={"Software": None})
-    figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})  # the same numbers give the same file
-    plt.close(figure)
+    text = io.StringIO(newline="")
     csv.writer(text).writerows(table)
     size = "\n\nMade with --quick: reduced size." if options.quick else ""
     texts = {"csv": text.getvalue(), "txt": f"{caption.strip()}\n\n{MARKS}{size}\n", **dict(more)}
-    contents = {"png": png.getvalue(), "pdf": pdf.getvalue()}
-    contents |= {kind: text.encode() for kind, text in texts.items()}
+    contents = {**rendered(name, figure), **{kind: text.encode() for kind, text in texts.items()}}
     files = {options.out / f"{name}.{kind}": content for kind, content in contents.items()}
     write_all(files)
     return Result([*files], lines, settings)

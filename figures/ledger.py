@@ -2,18 +2,17 @@
 page.
 """
 
-from dataclasses import replace
-from itertools import count
+from dataclasses import astuple, replace
 from textwrap import fill
 
 import numpy as np
 
 from benign_ref import audit
 from benign_ref.audit import page, render
-from benign_ref.audit.core import AuditedPackage, Found
+from benign_ref.audit.core import AuditedPackage, Entry, Found
 from benign_ref.teach.notation import mathtext
 
-from .common import PAPER_RED, WIDTH, finish, plt
+from .common import PAPER_RED, WIDTH, compute, finish, plt
 
 TITLE = "the ledger: every statement, its code, its check, its residual (HTML, Markdown, JSON, picture)"
 CAPTION = """ The ledger. One row a statement: the residual of the route nearest to what is allowed, out of
@@ -67,11 +66,23 @@ def picture(entries):
     return figure
 
 
+def row_of(label, seed):
+    """The Entry of a row without the row itself, as JSON holds it."""
+    (entry,) = audit.run([label], seed=seed)
+    return astuple(replace(entry, row=None))[1:]
+
+
+def run(options):
+    """`audit.run`, the rows shared among workers. Nothing is kept: an audit of earlier code is none."""
+    rows, unkept = audit.statements(), replace(options, store=None)
+    values = compute("ledger", row_of, [(label, options.seed) for label in rows], unkept, "rows")
+    for row, (found, *others) in zip(rows.values(), values.values(), strict=True):
+        yield Entry(row, tuple(Found(*one) for one in found), *others)
+
+
 def make(options):
     """Run the audit, write HTML, Markdown, JSON and the picture, return a Result."""
-    done = count(1)
-    progress = lambda entry: options.progress(next(done), len(audit.statements()), "rows")  # noqa: E731
-    entries, title = audit.run(seed=options.seed, progress=progress), audit.title(options.seed)
+    entries, title = list(run(options)), audit.title(options.seed)
     texts = {
         "html": page.page(entries, AuditedPackage(), title),
         "md": render.markdown(entries, title),

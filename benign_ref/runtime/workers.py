@@ -5,7 +5,7 @@ A task is a tuple of hashable arguments; `in_process`, `by_processes` and `by_ex
 seconds) as each ends, in any order: what function(*task) returned, or Lost where whoever computed it is gone,
 and the seconds that it took there. An exception of the function itself ends everything. Our own workers are
 fresh processes (spawn), one BLAS thread and one numba thread each, which end when this process ends, however
-it ends.
+it ends; inside `shared` they go from one computation to the next.
 """
 
 import contextlib
@@ -34,6 +34,9 @@ NO_GUARD = (
     'a script that computes with more than one worker must do so under `if __name__ == "__main__":`, because '
     "every worker imports the script first; or give jobs=1, which computes in the script itself"
 )
+
+
+_shared = []  # of each `shared` block that is open, the innermost last: its workers without a task
 
 
 class Lost(NamedTuple):
@@ -79,6 +82,26 @@ def attempt(function, task):
     except Exception:  # noqa: BLE001 - whatever it is, the caller shall see it
         failed = traceback.format_exc()
     return value, time.monotonic() - begun, failed
+
+
+@contextlib.contextmanager
+def shared():
+    """Inside, workers that have done their tasks wait for the next computation, with everything imported and
+    compiled; they end with the block.
+    """
+    idle = []
+    _shared.append(idle)
+    try:
+        yield
+    finally:
+        _shared.remove(idle)
+        for worker in idle:
+            worker.end()
+
+
+def idle():
+    """How many workers wait for a computation."""
+    return sum(map(len, _shared[-1:]))
 
 
 def _checked(task, value, seconds=math.nan, failed=""):
@@ -175,6 +198,17 @@ class Worker:
         return self.process.exitcode
 
 
+def _hired():
+    """A worker that waits for a computation, or a new one."""
+    for waiting in _shared[-1:]:
+        while waiting:
+            worker = waiting.pop()
+            if worker.process.is_alive():
+                return worker
+            worker.end()
+    return Worker()
+
+
 class _Crew:
     """The workers of a computation by channel, the tasks that wait, and those that a worker died of once."""
 
@@ -185,7 +219,7 @@ class _Crew:
     def busy(self):
         """The channels of all workers that have a task, idle ones given one, missing ones started."""
         while self.waiting and len(self.workers) < self.jobs:
-            worker = Worker()
+            worker = _hired()
             self.workers[worker.channel] = worker
         for worker in self.workers.values():
             if worker.task is None and self.waiting:
@@ -219,7 +253,7 @@ def by_processes(function, tasks, jobs, report=lambda text: None):
 
     When a worker dies, report(text) is called with its task, a new one takes its place, and the task is
     tried once more after all others; if that one dies of it too, the value is Lost. Closing this generator
-    kills the workers at once. Raises RuntimeError if the function raised something or if workers cannot be
+    kills the workers at once (inside `shared`, those that have a task). Raises RuntimeError if the function raised something or if workers cannot be
     started, and SystemExit with one sentence if the script that runs starts workers whenever it is
     imported.
     """
@@ -242,7 +276,10 @@ def by_processes(function, tasks, jobs, report=lambda text: None):
                     worker.ready, crew.failed_starts = True, 0
     finally:
         for worker in crew.workers.values():
-            worker.end()
+            if _shared and worker.ready and worker.task is None:
+                _shared[-1].append(worker)
+            else:
+                worker.end()
 
 
 def by_executor(function, tasks, executor, report=lambda text: None):
