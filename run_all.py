@@ -25,7 +25,7 @@ from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from benign_ref import validate  # noqa: E402
-from benign_ref.runtime import workers  # noqa: E402
+from benign_ref.runtime import processes  # noqa: E402
 from benign_ref.runtime.store import try_writing, write_whole  # noqa: E402
 from figures import NAMES  # noqa: E402
 
@@ -217,7 +217,7 @@ def make(asked, modules, argv):
              "environment": environment()}  # fmt: skip
     begun, name, entries = time.monotonic(), "nothing", {}
     try:
-        with workers.shared():
+        with processes.shared():
             for name, module in modules.items():
                 entries = one(name, module, options, where)
         name, titles = "index.html", {name: entry.get("title", name) for name, entry in entries.items()}

@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
 from matplotlib import colors, lines, patheffects  # noqa: E402
 
 from benign_ref import plots, validate  # noqa: E402
-from benign_ref.runtime import workers  # noqa: E402
+from benign_ref.runtime import processes, workers  # noqa: E402
 from benign_ref.runtime.progress import Line, say  # noqa: E402
 from benign_ref.runtime.resume import compute  # noqa: E402, F401 - how every figure computes
 from benign_ref.runtime.store import write_all  # noqa: E402
@@ -100,7 +100,7 @@ def rendered(name, figure):
     """
     plt.close(figure)
     function = partial(render, pickle.dumps(figure))
-    source, _ = workers.start(function, [("png",), ("pdf",)], workers.idle() or 1, None, say)
+    source, _ = workers.start(function, [("png",), ("pdf",)], processes.idle() or 1, None, say)
     found = {kind: content for (kind,), content, _ in source}
     for kind, content in found.items():
         validate.require(isinstance(content, bytes), f"{name}.{kind} was lost: {content}", RuntimeError)

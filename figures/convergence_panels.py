@@ -1,7 +1,7 @@
 """The panels of the figure `convergence`."""
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from benign_ref.experiments.convergence import HOLD_AT, local_slopes
 from benign_ref.paper.theorems import ORDERS
@@ -54,8 +54,13 @@ def plain_steps(axes):
     axes.set_ylim(low, high * (high / low) ** 0.3)
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,)))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda T, _: f"{T / 1000:g}k"))
+    axes.yaxis.set_major_formatter(in_thousands)
     axes.legend(loc="upper center", **SMALL)
+
+
+def in_thousands(T, place):
+    """The label of a tick."""
+    return f"{T / 1000:g}k"
 
 
 def spaced(ticks, factor):

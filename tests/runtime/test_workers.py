@@ -15,7 +15,7 @@ import pytest
 from grids import HERE, SMALL, Inline, bits, grid, started, undisturbed
 
 from benign_ref.experiments.grid import phase_diagram
-from benign_ref.runtime import threads, workers
+from benign_ref.runtime import processes, threads, workers
 
 
 @contextlib.contextmanager
@@ -70,7 +70,7 @@ def poison(i):
     """A task that kills its worker if i = 2, and otherwise tells of the worker's world."""
     if i == 2:
         os._exit(3)
-    return {name: os.environ[name] for name in workers.THREAD_VARIABLES}, deaf(), os.getpid()
+    return {name: os.environ[name] for name in threads.THREAD_VARIABLES}, deaf(), os.getpid()
 
 
 def deaf():
@@ -81,8 +81,8 @@ def deaf():
 
 
 def test_a_task_that_kills_every_worker_is_lost_alone_and_workers_are_as_promised(monkeypatch):
-    monkeypatch.setenv(workers.THREAD_VARIABLES[0], "7")
-    monkeypatch.delenv(workers.THREAD_VARIABLES[1], raising=False)
+    monkeypatch.setenv(threads.THREAD_VARIABLES[0], "7")
+    monkeypatch.delenv(threads.THREAD_VARIABLES[1], raising=False)
     told, before = [], dict(os.environ)
     ended = list(workers.by_processes(poison, [(i,) for i in range(5)], 2, told.append))
     got = {task: value for task, value, seconds in ended}
@@ -161,6 +161,34 @@ def test_workers_end_at_once_when_nobody_wants_their_results_any_more():
     source = workers.by_processes(time.sleep, [(0.0,), (600.0,)], 2)
     assert next(source)[:2] == ((0.0,), None) and len(multiprocessing.active_children()) == 2
     source.close()
+    assert not multiprocessing.active_children()
+
+
+def who(k):
+    """The worker; a task that never ends if k = 0."""
+    while not k:
+        time.sleep(1)
+    return os.getpid()
+
+
+def test_shared_workers_go_from_one_computation_to_the_next_and_end_with_the_block():
+    by = lambda tasks: {pid for _, pid, _ in workers.by_processes(who, [(k,) for k in tasks], 2)}  # noqa: E731
+    assert processes.idle() == 0
+    with processes.shared():
+        first = by([1, 2])
+        assert len(first) == processes.idle() == 2 and by([3, 4]) == first
+        gone = multiprocessing.active_children()[0]  # between two computations: no task is blamed
+        gone.kill()
+        gone.join()
+        assert len(by([5, 6]) - first) == 1 and processes.idle() == 2
+        source = workers.by_processes(who, [(7,), (0,)], 2)
+        next(source)
+        source.close()  # the worker of an endless task ends at once, the other waits on
+        assert processes.idle() == len(multiprocessing.active_children()) == 1
+        with pytest.raises(RuntimeError, match="failed"):
+            list(workers.by_processes(who, [("x", "y")], 1))
+    assert not multiprocessing.active_children() and processes.idle() == 0
+    by([8, 9])
     assert not multiprocessing.active_children()
 
 

@@ -1,0 +1,38 @@
+"""The ledger's rows shared among workers; the files of a picture drawn by workers: as in one process."""
+
+from dataclasses import replace
+
+import pytest
+
+from benign_ref import audit
+from benign_ref.runtime import processes, workers
+from figures import common, ledger
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_rows_by_workers_are_those_of_the_audit_in_its_order(tmp_path, monkeypatch, jobs):
+    labels = ["M1", "G1", "P2", "T1"]
+    few = {label: row for label, row in audit.statements().items() if label in labels}
+    assert len(few) == 4
+    expected = [replace(entry, seconds=0.0) for entry in audit.run(labels, seed=7)]
+    monkeypatch.setattr(audit, "statements", lambda: few)
+    options = common.Options(tmp_path, seed=7, jobs=jobs, store=tmp_path / "store")
+    entries = list(ledger.run(options))
+    assert [replace(entry, seconds=0.0) for entry in entries] == expected and all(
+        e.seconds > 0 for e in entries
+    )
+    assert not options.store.exists()  # an audit that is kept would not see the code change
+
+
+def test_workers_that_wait_draw_the_same_bytes():
+    def picture():
+        figure, axes = common.plt.subplots()
+        axes.errorbar([1, 2, 3], [3, 1, 2], yerr=0.5, label=r"$N\,\mathrm{SNR}^2$")
+        axes.legend()
+        return figure
+
+    here = common.rendered("name", picture())
+    assert here["png"][:4] == b"\x89PNG" and here["pdf"][:4] == b"%PDF" and not common.plt.get_fignums()
+    with processes.shared():
+        list(workers.by_processes(abs, [(-1,), (-2,)], 2))
+        assert processes.idle() == 2 and common.rendered("name", picture()) == here
