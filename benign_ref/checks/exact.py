@@ -9,7 +9,8 @@ so a fraction is drawn at random for it, E(a), once for each different argument 
 for all that is compared; E(0) = 1, E(-a) = 1/E(a), and the slope is E(a) times that of a. log, log1p and tanh
 likewise. If an identity holds for whatever numbers stand for the e^a, it holds for the e^a themselves. The
 converse is not so: an identity that needs e^(a+b) = e^a e^b fails on drawn numbers though it is true. Such a
-one is not decided here, and must not be called wrong: a Field of true values (60 digits) tells the two apart.
+one is not decided here, and must not be called wrong: Fields of true values, to 60 and to 120 digits, tell
+the two apart (exactly.py).
 
 **Why zero on drawn fractions is proof, up to a stated probability.** Both sides are quotients of polynomials
 in the numbers drawn, so their difference is one, with a numerator of some degree at most k. If it is not
@@ -35,22 +36,23 @@ import operator
 from collections.abc import Callable
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 DRAWN_FROM = 2**64  # how many fractions each number is drawn from
-_DIGITS = Context(prec=60, Emin=-(10**6), Emax=10**6)
 
 
 class Field:
     """One table of drawn numbers for all that is compared. seed: integer >= 0. With a unit, not drawn but
-    true to 60 digits: log a, tanh(unit a) and e^(unit a), which obeys the sum rule for any unit; a small one
-    tames large a.
+    true to so many digits: e^(unit a), tanh(unit a), log(a)/unit, which obey the rules of e^a, tanh a, log a
+    for any unit; a small one tames large a. What follows the digits is drawn, so that no two that are equal
+    to all digits by a rule are equal by chance.
     """
 
-    def __init__(self, seed: int, unit: Fraction | None = None) -> None:
-        self._rng, self._unit = np.random.default_rng(seed), unit
+    def __init__(self, seed: int, unit: Fraction | None = None, digits: int = 60) -> None:
+        self._rng, self._unit, self._digits = np.random.default_rng(seed), unit, digits
         self._table: dict[tuple[str, Fraction], Fraction] = {}
 
     def fraction(self) -> Fraction:
@@ -92,26 +94,29 @@ class Field:
         if key[1] == (function == "log"):  # log 1, tanh 0, e^0
             return Fraction(function == "exp")
         if key not in self._table:
-            drawn = self.fraction() + (function == "exp")  # e^a > 1
-            if self._unit is not None:
-                drawn = _true_value(function, key[1] * (self._unit if function in ("exp", "tanh") else 1))
-            self._table[key] = drawn
+            drawn = self.fraction()
+            true = self._unit is not None
+            self._table[key] = self._true(*key, drawn) if true else drawn + (function == "exp")  # e^a > 1
         one = self._table[key]
         return one if key[1] == a else 1 / one if function == "exp" else -one
 
-    def with_true_values(self, seed: int) -> "Field":
-        """A Field of true values, whose unit makes the arguments seen here at most 1000."""
+    def _true(self, function: str, a: Fraction, drawn: Fraction) -> Fraction:
+        """What stands for `function` of a > 0 to our digits, with `drawn` after them."""
+        if function == "tanh":
+            e = self._true("exp", 2 * a, drawn)
+            return (e - 1) / (e + 1)
+        unit, rounded = self._unit or Fraction(1), Context(prec=self._digits)
+        a = a * unit if function == "exp" else a
+        number = rounded.divide(Decimal(a.numerator), Decimal(a.denominator))
+        value = Fraction({"exp": rounded.exp, "log": rounded.ln, "sqrt": rounded.sqrt}[function](number))
+        return (value / unit if function == "log" else value) * (1 + drawn / 10**self._digits)
+
+    def with_true_values(self, seed: int, digits: int = 60) -> "Field":
+        """A Field of true values, whose unit makes the arguments seen here at most 50: products of two of the
+        e^a span 10^43 up and down then, of the 90 digits in which a difference is seen (exactly.py).
+        """
         seen = (a for function, a in self._table if function in ("exp", "tanh"))
-        return Field(seed, 1 / max(Fraction(1), max(seen, default=Fraction(0)) / 1000))
-
-
-def _true_value(function: str, a: Fraction) -> Fraction:
-    """e^a, log a, tanh a or the root of a > 0 to 60 digits."""
-    if function == "tanh":
-        e = _true_value("exp", 2 * a)
-        return (e - 1) / (e + 1)
-    digits = _DIGITS.divide(Decimal(a.numerator), Decimal(a.denominator))
-    return Fraction({"exp": _DIGITS.exp, "log": _DIGITS.ln, "sqrt": _DIGITS.sqrt}[function](digits))
+        return Field(seed, 1 / max([Fraction(1), *(a / 50 for a in seen)]), digits)
 
 
 def _rule(rule: Callable, turned: bool = False) -> Callable:
@@ -149,7 +154,9 @@ class Number:
         return Number(self.field, self.value + b.value, self.slope + b.slope, self.degree + b.degree)
 
     def _product(self, b: Any) -> "Number":
-        slope = self.slope * b.value + self.value * b.slope
+        slope = self.slope  # of what stands still, 0: most of what is multiplied does
+        if slope or b.slope:
+            slope = slope * b.value + self.value * b.slope
         return Number(self.field, self.value * b.value, slope, self.degree + b.degree)
 
     def _quotient(self, b: Any) -> "Number":
@@ -179,14 +186,13 @@ class Number:
     def __pow__(self, exponent: Any) -> Any:
         if isinstance(exponent, np.ndarray):
             return NotImplemented
-        if exponent in (0.5, -0.5):
-            return self.sqrt() if exponent > 0 else 1 / self.sqrt()
-        if exponent != int(exponent):
+        if exponent != int(exponent) and exponent not in (0.5, -0.5):
             raise TypeError(f"a power of a fraction needs a whole exponent, got {exponent}")
-        power = self.field.number(1)
-        for _ in range(abs(int(exponent))):
-            power = power * self
-        return power if exponent >= 0 else 1 / power
+        if exponent < 0:
+            return 1 / self**-exponent
+        if exponent == 0.5:
+            return self.sqrt()
+        return reduce(operator.mul, [self] * int(exponent)) if exponent else self.field.number(1)
 
     def _function(self, value: Fraction, slope: Fraction) -> "Number":
         """A function that is not rational, by its value and its slope."""

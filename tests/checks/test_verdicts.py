@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benign_ref.checks import METHODS, check_exactly, check_gradient, derivative
+from benign_ref.checks.exactly import truly_differs
 from benign_ref.checks.gradient import TOLERANCE, _direction
 
 C = np.array([3.0, -2.0, 0.5, 8.0])
@@ -96,12 +97,23 @@ def test_the_exact_check_shows_the_first_wrong_entry_as_it_was_claimed_and_found
     assert row.found == pytest.approx(4, rel=1e-9) and row.claimed == pytest.approx(5, rel=1e-9)
 
 
-@pytest.mark.parametrize("digits, verdict", [(39, "rejected"), (41, "not decided")])
-def test_what_agrees_to_40_digits_of_true_values_is_not_decided(digits, verdict):
+@pytest.mark.parametrize("rule, digits, verdict", [
+    (False, 39, "rejected"), (False, 200, "rejected"), (True, 85, "rejected"), (True, 95, "not decided")
+])  # fmt: skip
+def test_a_true_difference_stays_down_to_90_digits_and_where_nothing_cancels_at_any(rule, digits, verdict):
     f = lambda p: np.exp(p["a"]).sum()  # noqa: E731
-    claim = lambda p: {"a": np.exp(p["a"]) * (1 + Fraction(1, 10**digits))}  # noqa: E731
+    slope = lambda a: np.exp(a / 2) ** 2 if rule else np.exp(a)  # noqa: E731
+    claim = lambda p: {"a": slope(p["a"]) * (1 + Fraction(1, 10**digits))}  # noqa: E731
     (row,) = check_exactly(f, claim, POINT).rows
     assert row.verdict == verdict
+
+
+@pytest.mark.parametrize("small, differs", [(0, False), (99, False), (100, False), (101, True), (-101, True)])
+def test_a_difference_is_true_if_30_digits_of_60_do_not_shrink_it(small, differs):
+    """The gap at 120 digits over that at 60, in units of 1e-32."""
+    gaps = {60: Fraction(-5), 120: Fraction(5 * small, 10**32)}
+    assert truly_differs(gaps.__getitem__) == differs
+    assert not truly_differs(lambda digits: Fraction(7, 10**digits))
 
 
 def test_circles_move_the_fastest_entry_by_powers_of_four_of_the_block_s_largest():

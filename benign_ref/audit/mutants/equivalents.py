@@ -18,20 +18,10 @@ def reason(file: str, old: str, new: str) -> str:
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (
-        "checks/exact.py",
-        "_DIGITS = Context(prec=60, Emin=-(10**6), Emax=10**6)",
-        "_DIGITS = Context(prec=60, Emin=-(10**6), Emax=(9)**6)",
-    ): "arguments of e^a are at most 1000 by the choice of the unit, so no exponent comes near 9^6",
-    (
         "engines/proof_space.py",
         "self.U += np.outer(self.G @ move_b, self.w_O)",
         "self.U += np.outer(((move_b) @ (self.G)), self.w_O)",
     ): "G is a Gram matrix, so symmetric: both products are the same, up to the order of a sum",
-    (
-        "checks/exact.py",
-        "return Field(seed, 1 / max(Fraction(1), max(seen, default=Fraction(0)) / 1000))",
-        "return Field(seed, 1 / max(Fraction(2), max(seen, default=Fraction(0)) / 1000))",
-    ): "the unit is free, as long as arguments stay below 1000: E(a) = e^(a/2) is as true as e^a",
     (
         "experiments/more_draws.py",
         "return N in CROSSINGS and len(rows[N]) < MOST and not crossing_of_rows(rows[N]).error <= ENOUGH",
@@ -43,20 +33,10 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "f = ((values) @ (mean_attention(S)))",
     ): "the inner product of two vectors",
     (
-        "checks/lines.py",
-        "error[best] = max(error[best], kink if kink > 0 else 0)",
-        "error[best] = max(error[best], kink if kink > 0 else (-1))",
-    ): "an error is never negative",
-    (
         "engines/proof_space.py",
         "h, C_V = self.theta.W_Q.shape[1], self.C_V if self.train_w_O else self.C[:, -1:]",
         "h, C_V = self.theta.W_Q.shape[1], self.C_V if self.train_w_O else self.C[:, (1):]",
     ): "K and V are among the columns then, but only the first 2 d_h and the last are used",
-    (
-        "checks/exact.py",
-        "_DIGITS = Context(prec=60, Emin=-(10**6), Emax=10**6)",
-        "_DIGITS = Context(prec=60, Emin=-(10**7), Emax=10**6)",
-    ): "arguments of e^a are at most 1000 by the choice of the unit, so no exponent comes near either bound",
     (
         "experiments/authors.py",
         'return published_setting("figure1", N=2, mu=mu).snr',
