@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import validate
 from .blocks import chosen_blocks, claims, copies, unpack
-from .lines import ROUNDING, Line, value_of
+from .lines import MARGIN, ROUNDING, Line, sees, value_of
 from .report import Report
 
 METHODS = ("complex_step", "central")
@@ -182,8 +182,8 @@ def _check_block(
     elif max(error.max(), rough.max()) <= allowed:
         verdict = "agrees"
     else:
-        differs = error > np.maximum(max(allowed, ROUNDING * size / one.scale), 10 * rough)
-        differs &= np.abs(wanted - nearest) > 10 * jumps
+        differs = error > np.maximum(max(allowed, ROUNDING * size / one.scale), MARGIN * rough)
+        differs &= np.abs(wanted - nearest) > MARGIN * jumps
         verdict = "differs" if differs.any() else "unresolved"
     small = np.maximum(np.abs(wanted), np.abs(found))
     unchecked = int(((small > 0) & (small <= allowed)).sum()) if entry else 0
@@ -197,11 +197,11 @@ def _refuse_unless_holomorphic(line: Line, tolerance: float, found: np.ndarray) 
     hidden, relative to the largest derivative found.
     """
     largest = float(np.abs(found).max())
-    seen, hidden = line.violation(tolerance * largest)
+    circle = seen, hidden = line.violation(tolerance * largest)
     kink = f"f has a kink at the point, in block {line.name!r}: no derivative; try another point"
     validate.require(line.jump() <= largest / 10, kink)
     validate.require(
-        seen <= max(tolerance * largest, hidden / 2),
+        not sees(circle, tolerance * largest),
         f"f is not complex-safe: in block {line.name!r} it violates the Cauchy-Riemann equations by "
         f"{seen:.2g}, its largest derivative being {largest:.2g}. Something in f drops or conjugates "
         "imaginary parts (.real, abs, np.vdot, a cast to float), or it has a kink at the point; mend f "

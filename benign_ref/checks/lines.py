@@ -10,13 +10,13 @@ which is 0 for every power (z-x)^j, j = 0, ..., 6; as is the mean with e^{-i the
 What hides a violation is rounding over r: of f, of the point, and f's own noise, which shows in the
 coefficients of e^{-2i theta} and e^{-3i theta}, that a violation has not on small circles, and in what f
 gives at x +- r as real and as complex numbers. Where rounding leaves the real part of f fewer than four
-values (a saturated f hardly moves), it would look like a violation, so nothing is seen there. So r is as
-large as the error that is asked for needs, and at first no larger than the block's scale; if that is not
-enough, circles widen as long as nothing is seen on them, since small weights leave f nearly linear. A circle
-around a pole, a kink or the edge of a domain shows a violation that is none, which a smaller one does not:
-circles shrink while something is seen, and one on which nothing is seen beyond what may hide counts before
-the others. A kink at the point itself shows in the complex steps a few units in the last place to either
-side of it.
+values (a saturated f hardly moves), it would look like a violation, so nothing is seen there. Circles are
+4^k times the block's scale. The first is the smallest on which rounding hides no more than is asked for, and
+no larger than the scale. A circle around a pole, a kink or the edge of a domain shows a violation that is
+none, which a smaller one does not: circles shrink until nothing is left to be found, seen or hidden, or
+rounding would hide that much on the next. The one with the least counts. If that hides too much, circles
+widen, since small weights leave f nearly linear, until one is no better. A kink at the point itself shows in
+the complex steps 32 units in the last place to either side of it.
 
 **Central differences.** d(h) = (f(x+h) - f(x-h))/2h = f' + h^2 f'''/6 + ..., so that e(h) = (16 d(h) -
 d(4h))/15 = f' + O(h^4). Steps run by factors of 4 from 256 times the block's scale (far ones too, since small
@@ -46,10 +46,12 @@ import numpy as np
 from ..validate import require
 from .blocks import refuse_rough
 
-EPS = float(np.finfo(float).eps)
+EPS, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 COMPLEX_STEP = 1e-30  # its square is far below rounding of anything, itself far above underflow
 ROUNDING = 64 * EPS  # of f, relative: a sum of n terms loses about sqrt(n) eps, here n = 4096
-NEAREST, FARTHEST, SMALLEST = 4.0**-12, 4.0**5, 4.0**-24  # steps and circles, in units of a scale
+NEAREST, FARTHEST = 4.0**-12, 4.0**5  # steps, in units of a scale
+ROUNDED = 4 * EPS  # of f, relative, at the least: the sum of a few
+MARGIN = 8  # between what a few samples of noise show of it and what it may be
 FROZEN = (0.0, np.inf)  # on a circle on which rounding holds f still nothing is seen, everything hidden
 CIRCLE = np.exp(2j * np.pi * np.arange(8) / 8)
 
@@ -80,7 +82,7 @@ class Line:
         speed = np.abs(self.way) if isinstance(self.way, np.ndarray) else 1.0
         here = here if isinstance(self.way, np.ndarray) else here[self.way]
         own = np.divide(here, speed, where=speed > 0, out=np.zeros_like(here))
-        return min(self.scale, float(np.min(own, where=own > 0, initial=np.inf)))
+        return float(np.min(own, where=own > 0, initial=self.scale))
 
     def at(self, t: complex) -> Any:
         """f at x + t v; if t is complex, every block is complex, so that f meets one type."""
@@ -94,7 +96,7 @@ class Line:
     def complex_step(self, t: float = 0.0) -> float:
         """Im f(x + (t + ih) v)/h. ValueError if that is not finite."""
         # a power of 2 changes no digit of the derivative; no entry moves by more than 1e-30 of its size
-        h = COMPLEX_STEP * 2.0 ** max(np.floor(np.log2(min(self.reach, 1.0))), -920)
+        h = max(COMPLEX_STEP * (np.spacing(min(self.reach, 1.0)) / EPS), TINY)
         found = float(self.at(t + 1j * h).imag / h)
         says = f"f has no finite complex step in block {self.name!r} at this point, got {found}"
         require(np.isfinite(found), says)
@@ -105,19 +107,23 @@ class Line:
         the complex step, and below what nothing would be seen. No more is asked for than `enough`.
         """
         step = self.complex_step()
-        floor = 4 * EPS * (abs(self.at(0.0)) + self.reach * abs(step))  # f and the point are rounded
-        something = lambda circle: circle[0] > max(enough, circle[1] / 2)  # noqa: E731
-        r = first = min(self.scale, 8 * floor / enough or self.scale) if enough > 0 else self.scale
-        least = circle = self._circle(r, step, floor)
-        while max(circle) > max(enough, 8 * floor / r) and circle != FROZEN and r > SMALLEST * self.reach:
+        floor = ROUNDED * (abs(self.at(0.0)) + self.reach * abs(step))  # f and the point are rounded
+        r = self.scale
+        while MARGIN * floor < enough * r / 4:
+            r /= 4
+        least, first = self._circle(r, step, floor), r
+        circle = least
+        while max(circle) > enough and max(circle) * r / 4 > MARGIN * floor and circle != FROZEN:
             r /= 4
             circle = self._circle(r, step, floor)
-            least = min(least, circle, key=lambda one: (something(one), sum(one)))
+            least = min(least, circle, key=lambda one: (sees(one, enough), sum(one)))
         r = first
-        while not something(least) and least[1] > enough and r < FARTHEST * self.scale:
+        while least[1] > enough and not sees(least, enough):
             r *= 4
             wider = self._circle(r, step, floor)
-            least = least if something(wider) else min(least, wider, key=sum)
+            if sees(wider, enough) or sum(wider) >= sum(least):
+                break
+            least = wider
         return least
 
     def jump(self) -> float:
@@ -132,7 +138,8 @@ class Line:
             wanted = {1: 0.0, -1: r * step, 2: 0.0, 3: 0.0}
             back, first, *noise = (float(abs((CIRCLE**k * f).mean() - c)) / r for k, c in wanted.items())
             as_real = max(abs(self.at(r) - f[0]), abs(self.at(-r) - f[4]))
-            hidden = max(floor, 16 * as_real, 4 * EPS * float(np.abs(f).max())) / r + 8 * max(noise)
+            rounding = max(floor, MARGIN * as_real, ROUNDED * float(np.abs(f).max()))
+            hidden = rounding / r + MARGIN * max(noise)
         if not np.isfinite(hidden + back):
             return np.inf, np.inf
         return (max(2 * back, first), hidden) if len(np.unique(f.real)) > 3 else FROZEN
@@ -143,7 +150,7 @@ class Line:
         no two neighbouring steps.
         """
         ratio = FARTHEST * self.scale / (NEAREST * self.reach)
-        h = FARTHEST * self.scale * 4.0 ** -np.arange(min(np.ceil(np.log(ratio) / np.log(4)), 60) + 1)
+        h = FARTHEST * self.scale * 4.0 ** -np.arange(np.ceil(np.log(ratio) / np.log(4)) + 1)
         with np.errstate(all="ignore"):
             ahead, behind = np.array([(self.at(step), self.at(-step)) for step in h]).T
             d, moved, bend = (ahead - behind) / (2 * h), np.abs(ahead - behind), ahead + behind
@@ -156,14 +163,14 @@ class Line:
             noise = max([rounding, *seen]) / h
             error = np.maximum(np.append(change, np.inf), noise)
             for j in range(len(h)):
-                error[j] = max(error[j], (np.abs(e[j] - e[j:]) - 10 * error[j:]).max())
+                error[j] = max(error[j], (np.abs(e[j] - e[j:]) - MARGIN * error[j:]).max())
             error[~np.isfinite(error)] = np.inf
             best = int(error.argmin())
             if still:  # by rounding, or by a kink?
                 apart = np.abs(e[best] - e[best:])
                 error[best] = max(error[best], apart[apart > rounding / h[best:]].max(initial=0))
-            kink = abs(4 * bend[-1] - bend[-2]) / 3 - 10 * noise[-1]
-            error[best] = max(error[best], kink if kink > 0 else 0)
+            kink = abs(4 * bend[-1] - bend[-2]) / 3 - MARGIN * noise[-1]
+            error[best] = max(error[best], kink)
         says = f"f is not finite near the point in block {self.name!r}: no central difference exists"
         require(np.isfinite(error[best]), says)
         return (
@@ -172,6 +179,12 @@ class Line:
             float(e[-1]),
             float(noise[-1]) * bool(not still and max(seen) > rounding),
         )
+
+
+def sees(circle: tuple[float, float], enough: float) -> bool:
+    """Whether more is seen on a circle than is allowed, and than rounding explains."""
+    seen, hidden = circle
+    return seen > max(enough, hidden)
 
 
 def value_of(f: Callable[[Any], Any], blocks: Any, complex_point: bool = False) -> Any:
