@@ -114,6 +114,8 @@ class Line:
         least, first = self._circle(r, step, floor), r
         circle = least
         while max(circle) > enough and max(circle) * r / 4 > MARGIN * floor and circle != FROZEN:
+            if r <= EPS * self.reach:  # no entry but a 0 moves
+                break
             r /= 4
             circle = self._circle(r, step, floor)
             least = min(least, circle, key=lambda one: (sees(one, enough), sum(one)))

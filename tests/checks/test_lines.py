@@ -121,3 +121,138 @@ def test_where_f_is_rounded_the_error_says_so():
     assert abs(coarse[0] - np.cos(0.7)) <= coarse[1] and coarse[1] > 1e-7
     with pytest.raises(ValueError, match="no central difference exists"):
         line(lambda a: 0.0 if a[0] == 1 else np.nan, [1.0]).differences()
+
+
+class Scripted(Line):
+    """f = a[0] at 1, so that rounding is 2 x 4 EPS, 64 EPS = 2^-46 with the margin; what is on a circle of
+    radius r is said by `script`, and the radii are kept.
+    """
+
+    def on(self, script, enough):
+        self.radii = []
+        self._circle = lambda r, step, floor: self.radii.append(r) or script(r)
+        return self.violation(enough), self.radii
+
+
+@pytest.fixture
+def scripted():
+    return Scripted(lambda blocks: blocks["a"][0], dict, {"a": np.array([1.0])}, "a", (0,))
+
+
+def powers(*exponents):
+    return [4.0**k for k in exponents]
+
+
+@pytest.mark.parametrize("enough, first", [(0, 0), (2.0**-44, 0), (1.01 * 2.0**-44, -1), (2.0**-40, -2)])
+def test_the_first_circle_is_the_smallest_on_which_rounding_hides_no_more_than_is_asked_for(
+    scripted, enough, first
+):
+    assert scripted.on(lambda r: (0, 0), enough) == ((0, 0), powers(first))
+    steeper = Line(lambda blocks: 3 * blocks["a"][1] - 9, dict, {"a": np.array([8.0, 2.0])}, "a", (1,))
+    seen = []
+    steeper._circle = lambda r, step, floor: seen.append((r, step, floor)) or (0, 0)
+    steeper.violation(0.0)
+    assert seen == [(8, 3, 4 * lines.EPS * (3 + 2 * 3))]
+
+
+@pytest.mark.parametrize(
+    "seen, smallest", [(2.0**-44, 0), (1.01 * 2.0**-44, -1), (2.0**-40, -2), (1.01 * 2.0**-40, -3)]
+)
+def test_circles_shrink_while_something_is_seen_that_rounding_would_not_hide_on_the_next(
+    scripted, seen, smallest
+):
+    found, radii = scripted.on(lambda r: (seen, 0), 0.0)
+    assert radii == powers(*range(0, smallest - 1, -1)) and found == (seen, 0)
+    hidden = scripted.on(lambda r: (0, seen) if r <= 1 else (0, 2 * seen), 0.0)
+    assert hidden == ((0, seen), powers(*range(0, smallest - 1, -1), 1))
+    assert scripted.on(lambda r: (seen, 0), seen) == ((seen, 0), scripted.radii) and len(scripted.radii) == 1
+
+
+def test_a_circle_on_which_nothing_is_seen_counts_before_the_others_and_then_that_with_the_least(scripted):
+    script = {
+        1: (np.inf, np.inf),
+        1 / 4: (1e-3, 1e-6),
+        1 / 16: (1e-8, 1e-2),
+        1 / 64: (0, 1e-2),
+        1 / 256: (0, 0),
+    }
+    assert scripted.on(script.__getitem__, 1e-15)[0] == (0, 0)
+    script |= {1 / 256: (1e-12, 1e-12)}  # as much as is hidden is not seen
+    assert scripted.on(lambda r: script.get(r, lines.FROZEN), 2e-15)[0] == (1e-12, 1e-12)
+    script |= {1 / 256: (1e-12, 0.9e-12)}  # more is: the least of the others counts
+    assert scripted.on(lambda r: script.get(r, lines.FROZEN), 1e-15)[0] == (0, 1e-2)
+    script |= {1 / 256: (1e-12, 0.9e-12)}  # but not more than is allowed
+    assert scripted.on(lambda r: script.get(r, lines.FROZEN), 1e-12)[0] == (1e-12, 0.9e-12)
+
+
+def test_circles_widen_while_that_hides_less(scripted):
+    hides = {1: 1e-3, 4: 1e-4, 16: 1e-5, 64: 1e-6}
+    script = lambda r: (0, hides.get(r, 1e-6)) if r >= 1 else lines.FROZEN  # noqa: E731
+    assert scripted.on(script, 1e-15) == ((0, 1e-6), powers(0, -1, 1, 2, 3, 4))  # 256 is no better
+    enough = lambda r: (0, 2.0**-44 if r > 1 else 1e-3) if r >= 1 else lines.FROZEN  # noqa: E731
+    assert scripted.on(enough, 2.0**-44) == ((0, 2.0**-44), powers(0, -1, 1))
+    wider = lambda seen: lambda r: (0, hides[1]) if r == 1 else (seen, 1e-9) if r > 1 else lines.FROZEN  # noqa: E731
+    assert scripted.on(wider(1e-6), 1e-15)[0] == (0, 1e-3)  # a pole
+    assert scripted.on(wider(1e-10), 1e-15)[0] == (1e-10, 1e-9)  # nothing, beyond what is hidden
+    said = scripted.on(lambda r: (1e-3, 1e-4) if 1 / 4 <= r <= 1 else lines.FROZEN, 1e-15)
+    assert said == (lines.FROZEN, powers(0, -1, -2, 1))
+
+
+def test_where_rounding_holds_f_still_circles_shrink_no_more_and_none_is_smaller_than_the_point_s_rounding(
+    scripted,
+):
+    assert scripted.on(lambda r: lines.FROZEN if r <= 1 else (0, 0), 1e-15) == ((0, 0), powers(0, 1))
+    found, radii = scripted.on(lambda r: (np.inf, np.inf), 1e-15)
+    assert found == (np.inf, np.inf) and min(radii) == lines.EPS and max(radii) == 4
+    edge = line(lambda a: a[0] if a[0].real >= 0 else np.nan * a[0], [0.0])
+    assert edge.violation(1e-10) == (np.inf, np.inf)
+
+
+def test_what_is_seen_must_be_more_than_is_allowed_and_than_is_hidden():
+    for circle, enough, said in [
+        ((2, 1), 1, True), ((2, 2), 1, False), ((2, 1), 2, False), ((2, 3), 1, False), ((2, 1), 3, False)
+    ]:  # fmt: skip
+        assert lines.sees(circle, enough) == said
+
+
+@pytest.mark.parametrize(
+    "x, h", [(8.0, 1e-30), (1.0, 1e-30), (0.3, 1e-30 / 4), (0.25, 1e-30 / 4), (1e-300, lines.TINY)]
+)
+def test_the_imaginary_step_is_a_power_of_two_below_the_entry(x, h):
+    steps = []
+    at = line(lambda a: steps.append(a[0].imag) or 3 * a[0], [x])
+    assert at.complex_step() == pytest.approx(3, rel=1e-15) and steps == [h]
+
+
+def test_the_slopes_of_a_jump_are_taken_32_units_to_either_side():
+    at, asked = line(np.sum, [0.5, -3.0]), []
+    at.complex_step = lambda t: asked.append(t) or (7.0 if t > 0 else 9.5)
+    assert at.jump() == 2.5 and sorted(asked) == [-16 * lines.EPS, 16 * lines.EPS]
+
+
+def test_rounding_of_f_and_of_its_real_path_are_hidden_with_their_margins():
+    big = line(lambda a: 2.0**40 + a[0], [0.0])
+    f = 2.0**40 + 4 * lines.CIRCLE
+    noise = max(abs((lines.CIRCLE**k * f).mean()) for k in (2, 3))
+    hidden = 4 * big._circle(4.0, 1.0, 0.0)[1] - 8 * noise
+    assert hidden == pytest.approx(4 * lines.EPS * 2**40, rel=1e-6)
+    for side in (1, -1):
+        off = lambda a, side=side: (
+            a[0] + 1e-3 * bool(not a[0].imag and a.dtype != complex and side * a[0] > 0)
+        )  # noqa: E731
+        assert line(off, [0.0])._circle(0.5, 1.0, 0.0)[1] == pytest.approx(8 * 1e-3 / 0.5)
+
+
+def test_with_four_values_a_circle_is_not_frozen_and_with_three_it_is():
+    for scale, shift, values in ((1.5, 0.9, 4), (1.0, 0.5, 3)):
+        coarse = lambda t, c=scale, shift=shift: complex(np.floor(c * np.real(t) + shift), np.imag(t))  # noqa: E731
+        assert len({coarse(turn).real for turn in lines.CIRCLE}) == values
+        at = line(np.sum, [0.0])
+        at.at = coarse
+        assert (at._circle(1.0, 1.0, 0.0) == lines.FROZEN) == (values == 3)
+
+
+def test_the_error_is_at_least_64_units_of_f_over_the_longest_step():
+    found, error, nearest, jumps = line(lambda a: 2.0**20 + a[0], [1.0]).differences()
+    assert found == 1 == nearest and jumps == 0
+    assert error == pytest.approx(64 * lines.EPS * (2**20 + 1) / 256, rel=1e-9)

@@ -8,6 +8,7 @@ import pytest
 from benign_ref.checks import METHODS, check_exactly, check_gradient, derivative
 from benign_ref.checks.exactly import truly_differs
 from benign_ref.checks.gradient import TOLERANCE, _direction
+from benign_ref.checks.lines import Line
 
 C = np.array([3.0, -2.0, 0.5, 8.0])
 POINT = {"a": np.array([0.4, -1.3, 2.0, 0.7])}
@@ -127,3 +128,66 @@ def test_circles_move_the_fastest_entry_by_powers_of_four_of_the_block_s_largest
     check(C, f, tolerance=1e-16)
     powers = np.log([one / 2 for one in moved if one > 1e-3]) / np.log(4)
     assert 0 in np.round(powers, 6) and powers == pytest.approx(np.round(powers), abs=1e-6)
+
+
+def one(f, claim, **options):
+    """The verdict on the claimed derivative of f at 1, and all that is said with it."""
+    (row,) = check_gradient(lambda p: f(p["x"][0]), lambda p: {"x": np.array([claim])}, ONE, **options).rows
+    return row
+
+
+ONE = {"x": np.array([1.0])}
+
+
+def test_an_error_of_exactly_the_tolerance_agrees_and_an_entry_of_exactly_that_is_unchecked():
+    assert one(lambda x: x, 2.0, tolerance=0.5).verdict == "agrees"  # 1 of 2
+    assert one(lambda x: x, np.nextafter(2.0, 3), tolerance=0.5).verdict == "differs"
+    eighth = np.array([8.0, 1.0, np.nextafter(1, 2)])
+    (row,) = check_gradient(
+        lambda p: (eighth * p["a"]).sum(), lambda p: {"a": eighth}, {"a": np.ones(3)}, tolerance=0.125
+    ).rows
+    assert row.verdict == "agrees" and row.unchecked == 1
+
+
+def test_what_rounding_of_f_explains_is_not_called_wrong():
+    """f = 2^20 + x: 64 units in its last place over the block's scale, 1."""
+    most = 64 * 2.0**-52 * (2**20 + 1)
+    high = lambda x: 2.0**20 + x  # noqa: E731
+    for factor, verdict in ((0.99, "unresolved"), (1.01, "differs")):
+        assert one(high, 1 + factor * most, tolerance=1e-16).verdict == verdict
+    point, claim = {"x": np.array([4.0])}, {"x": np.array([1 + 0.5 * most])}
+    high_at_4 = lambda p: 2.0**20 + p["x"][0]  # noqa: E731
+    (row,) = check_gradient(high_at_4, lambda p: claim, point, tolerance=1e-16).rows
+    assert row.verdict == "differs"  # over 4
+
+
+@pytest.mark.parametrize("factor, verdict", [(7.9, "unresolved"), (8.1, "differs")])
+def test_a_difference_is_called_wrong_beyond_eight_times_its_error(factor, verdict):
+    f = lambda x: np.round(np.sin(x) * 2**20) / 2**20  # noqa: E731
+    found, error, _, jumps = Line(lambda p: f(p["x"][0]), dict, ONE, "x", (0,)).differences()
+    assert jumps == 0 and error > 1e-9
+    for claim in (found + factor * error, found - factor * error):
+        assert one(f, claim, method="central", tolerance=1e-12).verdict == verdict
+
+
+@pytest.mark.parametrize("factor, verdict", [(7.9, "unresolved"), (8.1, "differs")])
+def test_where_the_shortest_step_jumps_what_is_called_wrong_is_beyond_eight_times_that(factor, verdict):
+    f = lambda x: np.sin(x) + 1e-6 * np.sin(1e12 * x)  # noqa: E731
+    _, error, nearest, jumps = Line(lambda p: f(p["x"][0]), dict, ONE, "x", (0,)).differences()
+    assert jumps > 1 > error
+    for claim in (nearest + factor * jumps, nearest - factor * jumps):
+        assert one(f, claim, method="central").verdict == verdict
+
+
+def test_a_jump_of_a_tenth_of_the_largest_slope_is_a_kink_and_of_a_smaller_one_is_said_what_hides():
+    f = lambda jump: lambda x: 10 * x + (jump * (x - 1) if np.real(x) > 1 else 0)  # noqa: E731
+    with pytest.raises(ValueError, match="kink at the point"):
+        one(f(1.01), 10.0)
+    with pytest.raises(ValueError, match="kink at the point"):
+        one(f(-1.01), 10.0)
+    assert one(f(0.99), 10.0).hidden > 0.01
+
+
+def test_of_a_block_without_effect_nothing_is_hidden_and_its_error_is_absolute():
+    row = one(lambda x: 3 + 0 * x, 0.0)
+    assert (row.verdict, row.hidden, row.error, row.largest) == ("vacuous", 0, 0, 0)
