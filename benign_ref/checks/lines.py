@@ -170,7 +170,7 @@ class Line:
             best = int(error.argmin())
             if still:  # by rounding, or by a kink?
                 apart = np.abs(e[best] - e[best:])
-                error[best] = max(error[best], apart[apart > rounding / h[best:]].max(initial=0))
+                error[best] = max(error[best], (apart - rounding / h[best:]).max())
             kink = abs(4 * bend[-1] - bend[-2]) / 3 - MARGIN * noise[-1]
             error[best] = max(error[best], kink)
         says = f"f is not finite near the point in block {self.name!r}: no central difference exists"

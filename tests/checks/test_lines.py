@@ -231,15 +231,16 @@ def test_the_slopes_of_a_jump_are_taken_32_units_to_either_side():
 
 
 def test_rounding_of_f_and_of_its_real_path_are_hidden_with_their_margins():
-    big = line(lambda a: 2.0**40 + a[0], [0.0])
-    f = 2.0**40 + 4 * lines.CIRCLE
+    big = line(lambda a: 2.0**40 + 2.0**37 * a[0], [0.0])
+    f = 2.0**40 + 2.0**39 * lines.CIRCLE
     noise = max(abs((lines.CIRCLE**k * f).mean()) for k in (2, 3))
-    hidden = 4 * big._circle(4.0, 1.0, 0.0)[1] - 8 * noise
-    assert hidden == pytest.approx(4 * lines.EPS * 2**40, rel=1e-6)
+    hidden = 4 * big._circle(4.0, 2.0**37, 0.0)[1] - 8 * noise
+    assert hidden == pytest.approx(4 * lines.EPS * 1.5 * 2**40, rel=1e-6)
     for side in (1, -1):
-        off = lambda a, side=side: (
-            a[0] + 1e-3 * bool(not a[0].imag and a.dtype != complex and side * a[0] > 0)
-        )  # noqa: E731
+
+        def off(a, side=side):
+            return a[0] + 1e-3 * (a.dtype == float and side * a[0] > 0)
+
         assert line(off, [0.0])._circle(0.5, 1.0, 0.0)[1] == pytest.approx(8 * 1e-3 / 0.5)
 
 
@@ -256,3 +257,27 @@ def test_the_error_is_at_least_64_units_of_f_over_the_longest_step():
     found, error, nearest, jumps = line(lambda a: 2.0**20 + a[0], [1.0]).differences()
     assert found == 1 == nearest and jumps == 0
     assert error == pytest.approx(64 * lines.EPS * (2**20 + 1) / 256, rel=1e-9)
+
+
+def test_where_the_shortest_step_moves_nothing_the_least_movement_is_the_noise():
+    """In steps of 2^-22, 64 units in the last place of f: +-4^-11 moves by two of them, +-4^-12 by none."""
+    found, error, nearest, jumps = line(
+        lambda a: 2.0**24 + np.round(a[0] * 2**22) / 2**22, [1.0]
+    ).differences()
+    assert found == 1 and error == pytest.approx(2 * 2.0**-22 / 256, rel=1e-9)
+    assert nearest == pytest.approx(-1 / 15) and jumps == 0
+
+
+def test_a_standstill_that_rounding_does_not_explain_is_as_wrong_as_far_and_near_are_apart():
+    dead = line(lambda a: np.maximum(a[0], 0) + 2.0**20, [-1e-3]).differences()
+    far = dead[0] - 64 * lines.EPS * 2**20 / 1e-9
+    assert dead[1] > 0.4 and far < dead[1] <= 0.6
+
+
+def test_noise_is_what_the_last_two_changes_show_and_no_earlier_one():
+    """A jump of f by 2c between -4^-k and 4^-k alone changes d there by c 4^k."""
+    c = 1e-3
+    for k, noise in ((9, c / 15 / 4**2), (10, c * 17 / 15 / 4), (12, c * 16 / 15)):
+        at = line(np.sum, [1.0])
+        at.at = lambda t, k=k: t + c * np.sign(t) * (abs(t) == 4.0**-k)
+        assert at.differences()[3] == pytest.approx(noise * 4**12, rel=1e-6)
