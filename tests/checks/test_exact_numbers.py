@@ -5,6 +5,7 @@ degrees that bound the chance of a false zero.
 import math
 from decimal import Context, Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def test_the_numbers_obey_the_rules_of_arithmetic_and_of_derivatives():
     assert product.slope == 2 * y.value - 3 * x.value
     assert quotient.slope == (2 * y.value + 3 * x.value) / y.value**2
     assert (x**-3).slope == -3 * 2 / x.value**4 and (x**0).value == 1
-    assert x**-0.5 * x**0.5 == 1 and x**-0.5 != x**0.5
+    assert x**-0.5 * x**0.5 == 1 and x**-0.5 != x**0.5 == x.sqrt() and (1 / x**2) == x**-2
     assert (
         (1 - x).slope == -2
         and (2 / x).slope == -4 / x.value**2
@@ -163,3 +164,10 @@ def test_comparisons_are_those_of_values():
     assert one < two and one <= two and not one > two and not one >= two and one != two and not one == two
     assert one <= 1 and one >= 1 and one == 1 and not one < 1 and not one > 1 and 1 < two and -one < one
     assert bool(one) and not bool(one - 1) and +one is one and one.conjugate() is one
+
+
+def test_a_drawn_fraction_is_one_of_the_2_to_the_64th_parts_of_1_and_never_0():
+    field = Field(0)
+    for drawn, fraction in ((0, Fraction(1, 2**64)), (2**64 - 1, Fraction(1))):
+        field._rng = SimpleNamespace(integers=lambda high, dtype, drawn=drawn: drawn)
+        assert field.fraction() == fraction
