@@ -165,8 +165,11 @@ def _check_block(
         one, entry = line(way), isinstance(way, tuple)
         places.append(str(list(way)) if entry else f"direction {len(places) + 1}")
         wanted = float(claimed[way] if entry else (claimed * way).sum())
-        step = one.complex_step() if method == "complex_step" else 0.0
-        table.append((wanted, *((step, 0.0, step, 0.0) if method == "complex_step" else one.differences())))
+        if method == "complex_step":
+            step = one.complex_step()
+            table.append((wanted, step, 0.0, step, 0.0))
+        else:
+            table.append((wanted, *one.differences()))
     wanted, found, rough, nearest, jumps = np.array(table).T
     finite = bool(np.isfinite(claimed).all())
     largest = float(max(np.abs(claimed).max(), np.abs(found).max())) if finite else np.nan

@@ -269,9 +269,8 @@ def test_where_the_shortest_step_moves_nothing_the_least_movement_is_the_noise()
 
 
 def test_a_standstill_that_rounding_does_not_explain_is_as_wrong_as_far_and_near_are_apart():
-    dead = line(lambda a: np.maximum(a[0], 0) + 2.0**20, [-1e-3]).differences()
-    far = dead[0] - 64 * lines.EPS * 2**20 / 1e-9
-    assert dead[1] > 0.4 and far < dead[1] <= 0.6
+    found, error, nearest, jumps = line(lambda a: np.maximum(a[0], 0), [-1e-3]).differences()
+    assert nearest == 0 == jumps and 0.4 < found < 0.6 and error == pytest.approx(found, rel=1e-9)
 
 
 def test_noise_is_what_the_last_two_changes_show_and_no_earlier_one():
