@@ -270,7 +270,9 @@ def test_where_the_shortest_step_moves_nothing_the_least_movement_is_the_noise()
 
 def test_a_standstill_that_rounding_does_not_explain_is_as_wrong_as_far_and_near_are_apart():
     found, error, nearest, jumps = line(lambda a: np.maximum(a[0], 0), [-1e-3]).differences()
-    assert nearest == 0 == jumps and 0.4 < found < 0.6 and error == pytest.approx(found, rel=1e-9)
+    assert (
+        nearest == 0 == jumps and 0.4 < found <= error < 16 / 15 * found
+    )  # a step across overshoots by 1/15
 
 
 def test_noise_is_what_the_last_two_changes_show_and_no_earlier_one():
