@@ -211,7 +211,8 @@ def test_a_wrong_law_is_rejected(direct, monkeypatch, name):
         for module in (law, fresh):
             if hasattr(module, attribute):
                 monkeypatch.setattr(module, attribute, value)
-    assert told_apart(direct(where), law_runs(SETTINGS[where]))
+    # most are seen by the first few of the runs already
+    assert any(told_apart(direct(where), law_runs(SETTINGS[where], runs=runs)) for runs in (25, 60, RUNS))
 
 
 SHAPES = {  # (M, d_h): x' of a fresh token has d_h coordinates; itself is drawn, or M-1 numbers for it

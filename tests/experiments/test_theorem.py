@@ -1,6 +1,7 @@
 """The Condition's own regime, the exponents measured there, and the rule that judges them."""
 
 import numpy as np
+import once
 import pytest
 
 from benign_ref.audit.rows import theory
@@ -21,7 +22,7 @@ CHANGED = [  # one exponent at a time
 @pytest.fixture(scope="module")
 def found():
     """{regime: [Exponent, ...]}, measured once."""
-    return {regime: list(theorem.exponents(regime)) for regime in theorem.X}
+    return {regime: list(once.exponents(regime)) for regime in theorem.X}
 
 
 def failures(regime, exponents):

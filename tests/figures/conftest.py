@@ -1,18 +1,15 @@
-"""What every run of run_all.py writes whatever its figures: walk-throughs and the cells of the diagram to be
-played with. They are functions of their arguments alone, so the tests of this folder compute each once.
+"""What every run of run_all.py writes whatever its figures: walk-throughs, computed once a session, and the
+cells of the diagram to be played with, of which a few are enough here.
 """
 
-from functools import cache
-
+import once
 import pytest
 
 from benign_ref.teach import derive
 from figures import explore
 
-WALK, CELL = cache(derive.walk), cache(explore.cell)
-
 
 @pytest.fixture(autouse=True)
-def computed_once(monkeypatch):
-    monkeypatch.setattr(derive, "walk", WALK)
-    monkeypatch.setattr(explore, "cell", CELL)
+def a_small_page(monkeypatch):
+    monkeypatch.setattr(derive, "walk", once.walk)
+    monkeypatch.setattr(explore, "MUS", (1, 30, 60, 100))  # the first: a run that does not end
