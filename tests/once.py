@@ -1,4 +1,4 @@
-"""What takes long and depends on its arguments alone: computed once a session, for all tests that ask for it."""
+"""What takes long and depends on its arguments alone: computed once a session, for all tests that ask."""
 
 from functools import cache
 

@@ -65,7 +65,8 @@ def test_the_model_is_equal_as_fractions_and_every_wrong_gradient_is_rejected(sc
     X, y, theta = X[:2, :M, :2], y[:2], Parameters(*(W[:2, :2] for W in theta[:3]), theta.w_O)
     right = check_exactly(lambda p: loss(p, X, y), lambda p: gradients(p, X, y), theta, seed=seed)
     assert right.passed and max(row.chance for row in right.rows) < 1e-11, str(right)
-    for mutant in MUTANTS:
+    # each at scale 1, and at two of the others: the fractions are of another size there, the rules the same
+    for mutant in MUTANTS if seed == 0 else [*MUTANTS[seed % 4 :: 4], *MUTANTS[seed - 1 :: 4]]:
         claim = lambda p, m=mutant: m.gradients(p, X, y)  # noqa: E731
         blocks = list(Parameters._fields) if mutant.block == "all" else [mutant.block]
         found = verdicts(check_exactly(lambda p: loss(p, X, y), claim, theta, seed=seed, blocks=blocks))

@@ -176,7 +176,9 @@ def test_saturated_a_right_gradient_is_never_refused_and_a_wrong_one_never_right
         f, right = (lambda p: loss(p, X, y)), gradients(theta, X, y)  # noqa: B023
         result = check_gradient(f, lambda p: right, theta)  # noqa: B023
         assert all(row.verdict in ("agrees", "unresolved") for row in result.rows), (seed, str(result))
-        mutant = MUTANTS[seed % len(MUTANTS)]
+        if seed % 2:
+            continue  # for wrong gradients, which are further from right, every other point is enough
+        mutant = MUTANTS[seed // 2 % len(MUTANTS)]
         wrong = mutant.gradients(theta, X, y)
         for block in theta._fields if mutant.block == "all" else [mutant.block]:
             off, size = (

@@ -54,11 +54,10 @@ def dense_run(s):
             return np.array(losses), S, V[tokens]
         g = -y / (1 + np.exp(y * f)) / N
         B, b = np.zeros((T, T)), np.zeros(T)
-        for n in range(N):
-            for l in range(M):
-                J = np.diag(S[n, l]) - np.outer(S[n, l], S[n, l])
-                B[tokens[n, l], tokens[n]] += g[n] / M * (J @ V[tokens[n]])
-                b[tokens[n]] += g[n] / M * S[n, l]
+        for n in range(N):  # no token twice in a sample
+            J = S[n, :, :, None] * np.eye(M) - S[n, :, :, None] * S[n, :, None, :]
+            B[np.ix_(tokens[n], tokens[n])] += g[n] / M * (J @ V[tokens[n]])
+            b[tokens[n]] += g[n] / M * S[n].sum(axis=0)
         Q, K, V = Q - s.eta * G * (B @ K), K - s.eta * G * (B.T @ Q), V - s.eta * s.w_O_norm**2 * G[:, 0] * b
 
 

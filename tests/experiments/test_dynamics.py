@@ -32,6 +32,12 @@ def runs():
     }
 
 
+@pytest.fixture(scope="module")
+def limits(runs):
+    """The limit at the steps of the first run."""
+    return {regime: dynamics.limit_trajectory(small(regime), runs[regime][0].steps) for regime in SNRS}
+
+
 def at_the_end(runs, name):
     return np.array([run.quantities[name][-1] for run in runs])
 
@@ -71,9 +77,8 @@ def test_in_phase_I_values_grow_while_attention_stays_and_in_phase_III_the_loss_
 
 
 @pytest.mark.parametrize("regime", SNRS)
-def test_runs_follow_the_limit(runs, regime):
-    one = runs[regime][0]
-    limit = dynamics.limit_trajectory(small(regime), one.steps)
+def test_runs_follow_the_limit(runs, limits, regime):
+    one, limit = runs[regime][0], limits[regime]
     assert limit.phases.winner == one.phases.winner and limit.converged
     assert limit.steps[-1] == pytest.approx(one.steps[-1], rel=0.15)
     assert limit.phases.leaves == pytest.approx(one.phases.leaves, rel=0.3)
@@ -213,9 +218,9 @@ def test_settings_of_the_figures_are_as_stated_and_others_are_refused():
 
 
 @pytest.mark.parametrize("regime", SNRS)
-def test_the_picture_says_what_the_runs_did_and_clips_nothing(runs, regime):
-    few = runs[regime][:3]
-    average, limit = dynamics.average(few), dynamics.limit_trajectory(small(regime), few[0].steps)
+def test_the_picture_says_what_the_runs_did_and_clips_nothing(runs, limits, regime):
+    few, limit = runs[regime][:3], limits[regime]
+    average = dynamics.average(few)
     lines = picture.lines_of(few, limit, small(regime), regime)
     leaves = np.mean([one.phases.leaves for one in few])
     assert "three phases found in 3 of 3" in lines[0] and f"phase II begins at step {leaves:.0f} " in lines[1]

@@ -9,6 +9,12 @@ from benign_ref.teach import derive
 from figures import explore
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A folder for runs whose cells are the same: what one of them computed, the others find in its store."""
+    return tmp_path_factory.mktemp("shared")
+
+
 @pytest.fixture(autouse=True)
 def a_small_page(monkeypatch):
     monkeypatch.setattr(derive, "walk", once.walk)

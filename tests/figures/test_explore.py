@@ -54,8 +54,6 @@ def ask(page, tmp_path_factory):
         ("#N=10&snr=9.4", 10, 60),  # the nearest cell
         ("#N=2&snr=0", 2, 10),  # the corners, and beyond them
         ("#N=1e9&snr=99", 20, 100),
-        ("#N=20&snr=6.2", 20, 40),  # both sides of the boundary
-        ("#N=20&snr=9.4", 20, 60),
     ],
 )
 def test_an_address_chooses_the_nearest_cell_and_its_run_is_the_limit_s(ask, address, N, mu):
@@ -67,6 +65,14 @@ def test_an_address_chooses_the_nearest_cell_and_its_run_is_the_limit_s(ask, add
     assert abs(float(dom["S0"]) - run.attention["ss"]) <= 5e-4 and float(dom["V0"]) == float(f"{run.V_s:.3g}")
     assert dom["ours"] == (OURS["10"] if N == 10 else "not computed in this run")
     assert dom["authors"] == ("916 ± 13" if N == 10 else "none in nine rows of ten" if N == 2 else "995 ± 8")
+
+
+@pytest.mark.parametrize("mu, side", [(40, "harmful"), (60, "benign")])
+def test_the_words_of_a_cell_say_on_which_side_of_the_boundary_it_lies(page, mu, side):
+    """The page shows them as they are."""
+    words = explore.cell(20, mu)["words"]
+    assert words.startswith("N = 20, SNR = ") and f"= {mu}: {side} overfitting" in words
+    assert words in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("address", ["", "#N=ten&snr=9"])

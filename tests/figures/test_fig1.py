@@ -67,9 +67,9 @@ def test_a_wrong_matrix_is_refused_before_any_work(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("given", [False, True])
-def test_the_figure_is_made_with_and_without_the_authors_matrix(tmp_path, monkeypatch, capsys, given):
+def test_the_figure_is_made_with_and_without_the_authors_matrix(shared, tmp_path, monkeypatch, capsys, given):
     monkeypatch.setattr(fig1, "axes_of", lambda quick: ([60.0, 66.0], [10, 12], 2))
-    arguments = ["--only", "fig1", "--quick", "--jobs", "1", "--out", str(tmp_path / "out")]
+    arguments = ["--only", "fig1", "--quick", "--jobs", "1", "--out", str(shared)]
     if given:
         theirs = fig1.computed_plane().mean[:, :, None] + 0.01 * np.random.default_rng(0).random(
             (100, 10, 10)
@@ -77,10 +77,10 @@ def test_the_figure_is_made_with_and_without_the_authors_matrix(tmp_path, monkey
         np.save(tmp_path / "matrix.npy", theirs.transpose(1, 2, 0).reshape(100, 100))
         arguments += ["--authors-matrix", str(tmp_path / "matrix.npy")]
     assert run_all.main(arguments) == 0
-    printed, caption = capsys.readouterr().out, (tmp_path / "out" / "fig1.txt").read_text(encoding="utf-8")
+    printed, caption = capsys.readouterr().out, (shared / "fig1.txt").read_text(encoding="utf-8")
     assert "N = 10:" in printed and "916 +- 13" in printed
     assert ("z against the authors' matrix, 4 pairs" in printed) == given == ("z of every pair" in caption)
-    table = (tmp_path / "out" / "fig1.csv").read_text(encoding="utf-8").splitlines()
+    table = (shared / "fig1.csv").read_text(encoding="utf-8").splitlines()
     assert (
         sum(line.startswith("draw,") for line in table) == 8
         and sum(line.startswith("limit,") for line in table) == 1000

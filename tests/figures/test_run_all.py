@@ -229,24 +229,19 @@ def test_numbers_are_compared_with_the_reference(tiny, tmp_path, capsys):
     )
 
 
-def test_a_full_disk_is_told_on_a_real_full_disk(tmp_path):
+def test_a_full_disk_is_told_on_a_real_full_disk(tiny, tmp_path, capsys):
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("only the superuser of a Linux system can make a small disk")
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=60k", "none", small], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=8k", "none", small], capture_output=True
     ).returncode:
         pytest.skip("this system does not allow a small disk")
     try:
-        code = "import run_all, sys; sys.exit(run_all.main(sys.argv[1:]))"
-        command = [sys.executable, "-c", code, "--only", "checkers", "--out", str(small)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 1 and "checkers could not be made: [Errno 28]" in done.stderr
-        assert (
-            "Traceback" not in done.stderr
-            and not list(small.glob("checkers.*"))
-            and not list(small.glob("*.tmp"))
-        )
+        assert tiny("--out", str(small)) == 1
+        said = capsys.readouterr().err
+        assert "tiny could not be made: [Errno 28]" in said and "Traceback" not in said
+        assert not list(small.glob("tiny.*")) and not list(small.glob("*.tmp"))
     finally:
         subprocess.run(["umount", small], check=True)

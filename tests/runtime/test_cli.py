@@ -22,10 +22,12 @@ COMMANDS = {
     "run": ["benign_ref", "run", "--epsilon", "1e-9", "--d", "64"],
     "figures": ["run_all.py", "--only", "small_steps"],
 }
-# runs a command, and says "up" once it is prepared for Ctrl-C, right after the interpreter has started
+# runs a command, and says "up" once it is prepared for Ctrl-C, right after the interpreter has started; children
+# of a background job would be born deaf to Ctrl-C
 BEGIN = """
 import runpy, signal, sys
 sys.argv, real = sys.argv[1:], signal.signal
+real(signal.SIGINT, signal.default_int_handler)
 def told(*arguments):
     real(*arguments)
     signal.signal = real
@@ -52,7 +54,10 @@ def interrupted(name, seconds, folder):
         time.sleep(seconds)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     return process.returncode, said
 
 
@@ -71,8 +76,8 @@ def in_ascii(argv):
     return process.returncode, printed, said
 
 
-MOMENTS = [("audit", 0.0), ("audit", 1.0), ("mutants", 2.0), ("derive", 1.0), ("run", 1.5)]
-MOMENTS += [("figures", seconds) for seconds in (0.0, 0.6, 3.0)]
+MOMENTS = [("audit", 0.0), ("audit", 1.0), ("mutants", 1.2), ("derive", 1.0), ("run", 1.0)]
+MOMENTS += [("figures", seconds) for seconds in (0.0, 0.6, 2.0)]
 UNREAD = {
     name: name.split() for name in ("audit --only M1", "derive W_Q", "--help", "run --d 64 --epsilon 0.5")
 }
