@@ -65,7 +65,10 @@ def started(code, *arguments):
     with all it started.
     """
     where = dict(os.environ, PYTHONPATH=os.pathsep.join([str(HERE), str(HERE.parent)]))
-    command = [sys.executable, "-c", f"import sys, grids\n{code}", *map(str, arguments)]
+    hearing = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # in a background job too
+    )
+    command = [sys.executable, "-c", f"{hearing}\nimport sys, grids\n{code}", *map(str, arguments)]
     with subprocess.Popen(
         command, env=where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:

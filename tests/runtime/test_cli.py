@@ -22,8 +22,8 @@ COMMANDS = {
     "run": ["benign_ref", "run", "--epsilon", "1e-9", "--d", "64"],
     "figures": ["run_all.py", "--only", "small_steps"],
 }
-# runs a command, and says "up" once it is prepared for Ctrl-C, right after the interpreter has started; children
-# of a background job would be born deaf to Ctrl-C
+# runs a command, and says "up" once it is prepared for Ctrl-C, right after the interpreter has started; to which
+# a child of a background job would be deaf
 BEGIN = """
 import runpy, signal, sys
 sys.argv, real = sys.argv[1:], signal.signal

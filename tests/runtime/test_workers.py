@@ -80,7 +80,15 @@ def deaf():
     return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def test_a_task_that_kills_every_worker_is_lost_alone_and_workers_are_as_promised(monkeypatch):
+@pytest.fixture
+def hearing():
+    """This process hears Ctrl-C, also as a background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_task_that_kills_every_worker_is_lost_alone_and_workers_are_as_promised(monkeypatch, hearing):
     monkeypatch.setenv(threads.THREAD_VARIABLES[0], "7")
     monkeypatch.delenv(threads.THREAD_VARIABLES[1], raising=False)
     told, before = [], dict(os.environ)
