@@ -22,8 +22,8 @@ COMMANDS = {
     "run": ["benign_ref", "run", "--epsilon", "1e-9", "--d", "64"],
     "figures": ["run_all.py", "--only", "small_steps"],
 }
-# runs a command that hears Ctrl-C, also as a child of a background job; "up": it is prepared for Ctrl-C, right
-# after the interpreter has started
+# runs a command that hears Ctrl-C, also as a child of a background job, and says "up" once it is prepared for
+# it, right after the interpreter has started
 BEGIN = """
 import runpy, signal, sys
 sys.argv, real = sys.argv[1:], signal.signal
