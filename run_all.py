@@ -220,8 +220,11 @@ def make(asked, modules, argv):
         with processes.shared():
             for name, module in modules.items():
                 entries = one(name, module, options, where)
-        name, titles = "index.html", {name: entry.get("title", name) for name, entry in entries.items()}
-        page = index.make(asked.out, entries, titles, asked.seed)
+            titles = {name: entry.get("title", name) for name, entry in entries.items()}
+            name = "index.html"
+            options.progress.start(name)
+            page = index.make(options, entries, titles)
+            options.progress.clear()
         reference = (asked.compare or REFERENCE) / ("quick" if asked.quick else "full")
         if asked.update_reference:
             compare.update(reference, asked.out, modules)

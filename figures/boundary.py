@@ -2,7 +2,6 @@
 d and d_h.
 """
 
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +10,7 @@ import benign_ref as br
 from benign_ref.derived.boundary import setting_at
 from benign_ref.experiments import sharpness
 
-from .common import LOOKS, PAPER_RED, WHITE, WIDTH, compute, curve, finish, plt
+from .common import LOOKS, PAPER_RED, WHITE, WIDTH, compute, curve, finish, limit_plane, plt
 from .panels import bars, line, panel
 from .small_steps import BASE, LEVEL
 from .small_steps import measure as measured_cells
@@ -47,15 +46,9 @@ def computed_map(options, cells, points):
     cells, from N = 2 on, as a grid.
     """
     snrs = np.linspace(cells.snrs.min() / 2, cells.snrs.max() + 1, points)
-    Ns, tasks = np.linspace(2, cells.Ns.max() + 1, points), [(snr,) for snr in snrs.tolist()]
-    column = partial(sharpness.limit_column, Ns=tuple(Ns.tolist()), base=BASE)
-    decides = {**BASE.values(), "Ns": Ns.tolist()}
-    found = (
-        {task: column(*task) for task in tasks}  # shorter than the start of other processes
-        if options.quick
-        else compute("boundary-map", column, tasks, options, "columns", **decides)
-    )
-    return SimpleNamespace(snrs=snrs, Ns=Ns, test_loss=np.array([found[task] for task in tasks])[..., None])
+    Ns = np.linspace(2, cells.Ns.max() + 1, points)
+    losses = limit_plane(options, "boundary-map", snrs, Ns, BASE)
+    return SimpleNamespace(snrs=snrs, Ns=Ns, test_loss=losses[..., None])
 
 
 def draws_of(d, d_h, seeds):

@@ -27,7 +27,7 @@ def collect(options):
     matrix = options.authors_matrix and authors.read_matrix(options.authors_matrix)
     result = fig1.measure(options)
     (found, added), computed = fig1.measure_crossings(options, result), fig1.computed_crossings(result.Ns)
-    Ns, away = result.Ns.tolist(), fig1.difference(fig1.computed_plane(), result)
+    Ns, away = result.Ns.tolist(), fig1.difference(fig1.computed_plane(options), result)
     runs = {
         regime: published_dynamics.measure(options, f"fig{name[-1]}", regime)[1]
         for regime, name in PUBLISHED.items()

@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
 from matplotlib import colors, lines, patheffects  # noqa: E402
 
 from benign_ref import plots, validate  # noqa: E402
+from benign_ref.experiments.sharpness import limit_column  # noqa: E402
 from benign_ref.runtime import processes, workers  # noqa: E402
 from benign_ref.runtime.progress import Line, say  # noqa: E402
 from benign_ref.runtime.resume import compute  # noqa: E402, F401 - how every figure computes
@@ -77,6 +78,14 @@ class Options:
             "seeds": self.seeds(count), "store": self.store and self.store / name, "jobs": self.jobs,
             "executor": self.executor, "progress": self.progress,
         }  # fmt: skip
+
+
+def limit_plane(options, name, snrs, Ns, base):
+    """br.limit_diagram, its columns computed and kept as those of `compute` are."""
+    Ns, tasks = tuple(np.asarray(Ns, dtype=float).tolist()), [(float(snr),) for snr in snrs]
+    column = partial(limit_column, Ns=Ns, base=base)
+    found = compute(name, column, tasks, options, "columns", **{**base.values(), "Ns": list(Ns)})
+    return np.array([found[task] for task in tasks])
 
 
 class Result(NamedTuple):

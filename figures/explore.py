@@ -1,6 +1,7 @@
 """explore.html: the phase diagram of the limit at the published scales, to be played with in a browser."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.colors import to_hex
@@ -12,7 +13,7 @@ from benign_ref.runtime.store import write_whole
 from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page
 
-from .common import plt
+from .common import compute, plt
 from .explore_page import BODY, SCRIPT, STYLE
 
 LEVEL = 0.2  # the test loss of the paper's cut
@@ -78,10 +79,11 @@ def edge(row):
     return above[-1] + 1 if above and above[-1] + 1 < len(row) else None
 
 
-def data(ours):
+def data(options, ours):
     """Everything the page draws, as JSON holds it. ours: {str(N): text} of the crossings measured by fig1."""
-    noise = br.published_setting("figure1", N=2, mu=1.0).noise_norm
-    cells = [[cell(N, mu) for mu in MUS] for N in NS]
+    noise, unkept = br.published_setting("figure1", N=2, mu=1.0).noise_norm, replace(options, store=None)
+    found = compute("explore", cell, [(N, mu) for N in NS for mu in MUS], unkept, "cells of the page")
+    cells = [[found[N, mu] for mu in MUS] for N in NS]
     return {
         "Ns": NS,
         "mus": MUS,
@@ -92,9 +94,9 @@ def data(ours):
     }
 
 
-def write(path, ours):
+def write(path, options, ours):
     """The page at `path`, one file without a request to anywhere. Raises OSError."""
-    text = json.dumps(data(ours), separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(data(options, ours), separators=(",", ":"), ensure_ascii=False)
     body = (
         BODY.replace("N_SNR2", mathml("N SNR^2")).replace("XI_2", mathml("xi_2")).replace("MU_", mathml("mu"))
         + f'<script type="application/json" id="data">{text}</script>\n<script>{SCRIPT}</script>'

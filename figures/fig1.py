@@ -10,6 +10,7 @@ from benign_ref.experiments import authors, fits, more_draws, published
 from benign_ref.experiments.authors import LEVEL, RED
 from benign_ref.experiments.more_draws import BASE, N_TEST
 
+from . import common
 from .common import ON_MAPS, PAPER_RED, WHITE, WIDTH, compute, curve, cut_map, finish, heat_map, plt
 from .panels import bars, line, panel
 
@@ -54,10 +55,10 @@ def measure(options):
                             **options.of_grid("fig1", draws))  # fmt: skip
 
 
-def computed_plane():
+def computed_plane(options):
     """The limit's test loss at all published pairs: snrs, Ns, mean."""
     snrs = np.array([authors.snr_of(float(mu)) for mu in authors.MUS])
-    losses = br.limit_diagram(snrs, authors.NS, base=BASE)
+    losses = common.limit_plane(options, "fig1_limit", snrs, authors.NS, BASE)
     return SimpleNamespace(snrs=snrs, Ns=np.array(authors.NS), mean=losses)
 
 
@@ -180,7 +181,7 @@ def report(result, found, computed, away, comparison):
 
 def make(options):
     matrix = authors.read_matrix(options.authors_matrix) if options.authors_matrix else None
-    result, plane = measure(options), computed_plane()
+    result, plane = measure(options), computed_plane(options)
     (found, added), computed = measure_crossings(options, result), computed_crossings(result.Ns)
     comparison, away = matrix and authors.compare(matrix, result), difference(plane, result)
     mus, Ns, draws = axes_of(options.quick)

@@ -63,12 +63,14 @@ def walks(out, seed):
     return f"<ul>{''.join(links)}</ul>"
 
 
-def make(out, entries, titles, seed=0):
-    """Write index.html, explore.html and the walk-throughs into `out`; returns the path of index.html.
+def make(options, entries, titles):
+    """Write index.html, explore.html and the walk-throughs into options.out; returns the path of index.html.
 
     entries: {figure: what run_all.py noted of it}, titles: {figure: its line}. Raises OSError.
     """
-    explore.write(out / "explore.html", entries.get("fig1", {}).get("settings", {}).get("crossings", {}))
+    out = options.out
+    crossings = entries.get("fig1", {}).get("settings", {}).get("crossings", {})
+    explore.write(out / "explore.html", options, crossings)
     known = [name for name in dict.fromkeys((FIRST, *NAMES)) if name in entries]
     contents = "".join(f'<li><a href="#{name}">{name}</a>: {mathml(titles[name])}</li>' for name in known)
     body = [
@@ -76,7 +78,7 @@ def make(out, entries, titles, seed=0):
         f"<p>{PREFACE}</p>",
         f"<p>{LEDGER * (out / 'ledger.html').exists()}"
         '<a href="explore.html">The phase diagram to be played with</a>.</p>',
-        f"<nav><h2>Figures</h2><ul>{contents}</ul><h2>Walk-throughs</h2>{walks(out, seed)}</nav>",
+        f"<nav><h2>Figures</h2><ul>{contents}</ul><h2>Walk-throughs</h2>{walks(out, options.seed)}</nav>",
         *(section(out, name, titles[name], entries[name]) for name in known),
     ]
     whole = page("benign_ref: what this run found", "\n".join(body), wide=True, head=STYLE)

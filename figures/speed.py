@@ -69,44 +69,46 @@ def one_core():
     return max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
-def ask(what, core, **order):
-    """The answer of speed_worker.what(**order) in a process of its own: the threads of BLAS and XLA are
-    settled by the environment, the core by its affinity, before NumPy, JAX and PyTorch are imported. Raises
-    RuntimeError with the last words of a process that fails.
+def ask(orders, core):
+    """What speed_worker answers to orders [[function, arguments by name], ...], in a process of its own: the
+    threads of BLAS and XLA are settled by the environment, the core by its affinity, before NumPy, JAX and
+    PyTorch are imported. Raises RuntimeError with the last words of a process that fails.
     """
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
     environment["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
     pin = f"os.sched_setaffinity(0, {{{core}}})\n" if core is not None else ""
     script = f"import json, os, sys\n{pin}from figures import speed_worker\n"
-    script += f"print(json.dumps(speed_worker.{what}(**json.loads(sys.argv[1]))))"
-    command = [sys.executable, "-c", script, json.dumps(order)]
+    script += "print(json.dumps([getattr(speed_worker, f)(**how) for f, how in json.loads(sys.argv[1])]))"
+    command = [sys.executable, "-c", script, json.dumps(orders)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"speed: measuring {what} of {order} failed: {done.stderr.strip()[-800:]}")
+        raise RuntimeError(f"speed: measuring {orders} failed: {done.stderr.strip()[-800:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure(options, size):
     """Every measurement: {(N, M, d): answer} of steps, times of law runs, parts of runs, published cells."""
-    core, N, M, first = one_core(), SHAPE["N"], SHAPE["M"], size["d"][0]
-    places = {(N, M, d): STYLES for d in size["d"]}
-    places |= {(n, M, first): GROWING for n in size["N"] if n != N}
-    places |= {(N, m, first): GROWING for m in size["M"] if m != M}
-    answers, long = {}, {**SHAPE, "epsilon": 1e-12}
-    for (n, m, d), names in places.items():
-        shape, seconds = {**SHAPE, "N": n, "M": m, "d": d}, size["seconds"] / (1 if names is STYLES else 3)
-        order = {"shape": shape, "names": list(names), "seed": options.seed, "seconds": seconds}
-        answers[n, m, d] = ask("steps", core, **order)
-        options.progress(len(answers), len(places) + 3, "measurements")
-    shape, timing = {**long, "max_steps": size["steps"]}, {"seed": options.seed, "seconds": size["seconds"]}
-    law = ask("law_runs", core, shape=shape, ds=size["run_d"], **timing)
-    options.progress(len(places) + 1, len(places) + 3, "measurements")
+    N, M, first = SHAPE["N"], SHAPE["M"], size["d"][0]
+    by_d, long = [(N, M, d) for d in size["d"]], {**SHAPE, "epsilon": 1e-12}
+    wider = [(n, M, first) for n in size["N"] if n != N] + [(N, m, first) for m in size["M"] if m != M]
+    timing = {"seed": options.seed, "seconds": size["seconds"]}
+
+    def steps(places, names, seconds):
+        shapes = [{**SHAPE, "N": n, "M": m, "d": d} for n, m, d in places]
+        how = {"names": list(names), "seed": options.seed, "seconds": seconds}
+        return [["steps", {"shape": shape, **how}] for shape in shapes]
+
+    law = {"shape": {**long, "max_steps": size["steps"]}, "ds": size["run_d"], **timing}
     shapes = [{**long, "max_steps": size["part_steps"], "d": d} for d in size["part_d"]]
-    parts = ask("parts", core, shapes=shapes, repeats=size["repeats"])
-    options.progress(len(places) + 2, len(places) + 3, "measurements")
-    cells = ask("cells", core, repeats=size["repeats"])
-    options.progress(len(places) + 3, len(places) + 3, "measurements")
-    return answers, law, parts, cells
+    runs = [["law_runs", law], ["parts", {"shapes": shapes, "repeats": size["repeats"]}],
+            ["cells", {"repeats": size["repeats"]}]]  # fmt: skip
+    orders = [steps([place], STYLES, size["seconds"]) for place in by_d]  # a process each
+    orders += [steps(wider, GROWING, size["seconds"] / 3), runs]
+    answers, core = [], one_core()
+    for k, order in enumerate(orders, 1):
+        answers += ask(order, core)
+        options.progress(k, len(orders), "processes that measure")
+    return dict(zip(by_d + wider, answers)), *answers[-3:]
 
 
 def times(found, processor=False):

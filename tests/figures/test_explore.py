@@ -9,6 +9,7 @@ import pytest
 from benign_ref.derived.limit_run import train_in_limit
 from benign_ref.experiments.published import published_setting
 from figures import explore
+from figures.common import Options
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
@@ -20,7 +21,8 @@ def page(tmp_path_factory):
     """The page on every tenth ||mu|| of the published plane."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explore, "MUS", tuple(range(10, 101, 10)))
-        return explore.write(tmp_path_factory.mktemp("page") / "explore.html", OURS)
+        folder = tmp_path_factory.mktemp("page")
+        return explore.write(folder / "explore.html", Options(folder, jobs=1), OURS)
 
 
 @pytest.fixture(scope="module")

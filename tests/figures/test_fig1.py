@@ -21,8 +21,8 @@ def test_the_complete_figure_is_the_published_plane_and_the_quick_one_a_part_of_
     assert set(quick_mus) <= set(mus) and set(quick_Ns) <= set(Ns) and quick_draws < draws
 
 
-def test_the_limit_is_computed_at_every_published_pair_with_the_extra_step():
-    plane = fig1.computed_plane()
+def test_the_limit_is_computed_at_every_published_pair_with_the_extra_step(tmp_path):
+    plane = fig1.computed_plane(Options(tmp_path, jobs=1))
     assert plane.mean.shape == (100, 10)
     for i, j in ((96, 1), (44, 9), (3, 0)):
         s = br.published_setting("figure1", N=int(plane.Ns[j]), mu=float(i + 1))
@@ -71,9 +71,8 @@ def test_the_figure_is_made_with_and_without_the_authors_matrix(shared, tmp_path
     monkeypatch.setattr(fig1, "axes_of", lambda quick: ([60.0, 66.0], [10, 12], 2))
     arguments = ["--only", "fig1", "--quick", "--jobs", "1", "--out", str(shared)]
     if given:
-        theirs = fig1.computed_plane().mean[:, :, None] + 0.01 * np.random.default_rng(0).random(
-            (100, 10, 10)
-        )
+        plane = fig1.computed_plane(Options(tmp_path, jobs=1))
+        theirs = plane.mean[:, :, None] + 0.01 * np.random.default_rng(0).random((100, 10, 10))
         np.save(tmp_path / "matrix.npy", theirs.transpose(1, 2, 0).reshape(100, 100))
         arguments += ["--authors-matrix", str(tmp_path / "matrix.npy")]
     assert run_all.main(arguments) == 0
