@@ -44,7 +44,7 @@ SCALE = {"vmin": 0, "vmax": 0.8}  # of test losses
 
 def axes_of(quick):
     """||mu||, N, and the number of draws of each pair."""
-    return ([20.0, 40.0, 44.0, 48.0, 60.0, 66.0, 90.0, 100.0], [4, 10, 20], 3) if quick else (
+    return ([20.0, 40.0, 44.0, 48.0, 60.0, 66.0, 90.0, 100.0], [4, 10, 20], 2) if quick else (
         [float(mu) for mu in authors.MUS], list(authors.NS), authors.DRAWS)  # fmt: skip
 
 

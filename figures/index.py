@@ -2,6 +2,7 @@
 
 import base64
 import html
+from dataclasses import replace
 
 from benign_ref.runtime.store import write_whole
 from benign_ref.teach import derive
@@ -9,6 +10,7 @@ from benign_ref.teach.notation import mathml
 from benign_ref.teach.page import page, table
 
 from . import NAMES, explore
+from .common import compute
 from .compare import read
 
 FIRST = "claims"
@@ -53,13 +55,20 @@ def section(out, name, title, entry):
     )
 
 
-def walks(out, seed):
-    """The walk-throughs as pages in `out`; returns their links as HTML."""
-    links = []
-    for name, walk in derive.TARGETS.items():
-        path = out / f"derive-{name}.html"
-        write_whole(path, derive.walk_as_html(name, seed, derive.walk(name, seed)).encode())
-        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {mathml(walk.heading)}</li>')
+def walk_of(name, seed):
+    """A walk-through as a page, and its heading."""
+    walk = derive.walk(name, seed)
+    return derive.walk_as_html(name, seed, walk), walk.heading
+
+
+def walks(options):
+    """The walk-throughs as pages in options.out; returns their links as HTML."""
+    links, tasks = [], [(name, options.seed) for name in derive.TARGETS]
+    found = compute("walks", walk_of, tasks, replace(options, store=None), "walk-throughs")
+    for (name, _), (text, heading) in found.items():
+        path = options.out / f"derive-{name}.html"
+        write_whole(path, text.encode())
+        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {mathml(heading)}</li>')
     return f"<ul>{''.join(links)}</ul>"
 
 
@@ -78,7 +87,7 @@ def make(options, entries, titles):
         f"<p>{PREFACE}</p>",
         f"<p>{LEDGER * (out / 'ledger.html').exists()}"
         '<a href="explore.html">The phase diagram to be played with</a>.</p>',
-        f"<nav><h2>Figures</h2><ul>{contents}</ul><h2>Walk-throughs</h2>{walks(out, options.seed)}</nav>",
+        f"<nav><h2>Figures</h2><ul>{contents}</ul><h2>Walk-throughs</h2>{walks(options)}</nav>",
         *(section(out, name, titles[name], entries[name]) for name in known),
     ]
     whole = page("benign_ref: what this run found", "\n".join(body), wide=True, head=STYLE)
