@@ -218,6 +218,7 @@ def make(asked, modules, argv):
     begun, name, entries = time.monotonic(), "nothing", {}
     try:
         with processes.shared():
+            common.load_all_kernels(options)
             for name, module in modules.items():
                 entries = one(name, module, options, where)
             titles = {name: entry.get("title", name) for name, entry in entries.items()}

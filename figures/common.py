@@ -3,7 +3,7 @@
 import csv
 import io
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,9 @@ matplotlib.use("Agg")  # headless, always
 import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
 from matplotlib import colors, lines, patheffects  # noqa: E402
 
+import benign_ref as br  # noqa: E402
 from benign_ref import plots, validate  # noqa: E402
+from benign_ref.experiments.cell import run_cell  # noqa: E402
 from benign_ref.experiments.sharpness import limit_column  # noqa: E402
 from benign_ref.runtime import processes, workers  # noqa: E402
 from benign_ref.runtime.progress import Line, say  # noqa: E402
@@ -78,6 +80,22 @@ class Options:
             "seeds": self.seeds(count), "store": self.store and self.store / name, "jobs": self.jobs,
             "executor": self.executor, "progress": self.progress,
         }  # fmt: skip
+
+
+def load_kernels(of):
+    """Load the compiled kernels of "engines" or of the "limit" from numba's cache, compile them if need be."""
+    if of == "limit":
+        br.train_in_limit(br.Setting(N=2, M=4, max_steps=1))
+    else:
+        for N in (2, 20):  # of few and of many tokens
+            s = br.published_setting("figure1", N=N, mu=20.0)
+            run_cell(s.snr, N, 0, base=s.replace(max_steps=1, extra_steps=0), engine="proof", n_test=1)
+
+
+def load_all_kernels(options):
+    """Load them at the beginning, each in one worker, so that no two compile the same at the same time."""
+    tasks = [("limit",), ("engines",)]
+    compute("kernels", load_kernels, tasks, replace(options, store=None), "sets of kernels")
 
 
 def limit_plane(options, name, snrs, Ns, base):
