@@ -83,7 +83,7 @@ class Options:
 
 
 def load_kernels(of):
-    """Load the compiled kernels of "engines" or of the "limit" from numba's cache, compile them if need be."""
+    """Load the compiled kernels of the "engines" or the "limit" from numba's cache, or compile them."""
     if of == "limit":
         br.train_in_limit(br.Setting(N=2, M=4, max_steps=1))
     else:

@@ -50,7 +50,8 @@ def picture(entries):
     for y, entry, statement in zip(places, entries, statements):
         words = entry.exact.partition(",")[0]
         told = [entry.row.label, statement, fill(entry.row.mark, 24), *render.numbers(entry), words]
-        style = {"va": "center", "color": "black" if entry.passed else PAPER_RED, "linespacing": 1.15}
+        style = {"va": "center", "color": "black" if entry.passed else PAPER_RED, "linespacing": 1.15,
+                 "in_layout": False}  # within the axes anyway  # fmt: skip
         for (name, x), text in zip(COLUMNS.items(), told):
             size = {"fontsize": 6, "weight": "bold"} if name == "label" else {"fontsize": 5.5}
             left.text(x, y, text, ha="right" if x > 0.8 else "left", **size, **style)

@@ -48,10 +48,9 @@ def logits(QK, n, m, P):
             if n > 1 and j > SIGNAL and l > SIGNAL:
                 P[j, l] += (1 - 1 / n) * QK[BETWEEN][j - 1, l - 1]
             P[j, l] = P[j, l] / (root_m if j == SMALL else 1.0) / (root_m if l == SMALL else 1.0)
-    if k > SMALL:
-        within = np.sum(QK[WITHIN])  # one number, none if m = 1
-        P[SMALL, OTHER] = P[SMALL, SMALL] - within / m
-        P[SMALL, SMALL] += within * (1 - 1 / m)
+    if m > 1:
+        P[SMALL, OTHER] = P[SMALL, SMALL] - QK[WITHIN][0, 0] / m
+        P[SMALL, SMALL] += QK[WITHIN][0, 0] * (1 - 1 / m)
 
 
 @cached
@@ -110,9 +109,10 @@ def coupling_blocks(D, g, n, m, mean, between, within):
             elif j == SMALL or l == SMALL:
                 mean[j, l] *= root_m
             mean[j, l] = mean[j, l] * (root_n if j == SIGNAL else 1.0) * (root_n if l == SIGNAL else 1.0)
-    between[:, :] = mean[TWO:, TWO:]
-    if k > SMALL:
-        within[:, :] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])
+            if j > SIGNAL and l > SIGNAL:
+                between[j - 1, l - 1] = mean[j, l]
+    if m > 1:
+        within[0, 0] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])
 
 
 @cached
@@ -179,9 +179,8 @@ def advance(state, c, epsilon, losses):
     M, m, n, G, eta, _ = c
     k = len(V)
     weight = row_weights(k, m)
-    P = np.zeros((k, COLUMNS))
-    S, D = np.empty_like(P), np.empty_like(P)
-    mean, between, within = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty_like(QK[WITHIN])
+    P, S, D = np.zeros((k, COLUMNS)), np.empty((k, COLUMNS)), np.empty((k, COLUMNS))
+    mean, between, within = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty(QK[WITHIN].shape)
     work_mean, work_between = np.empty((ROOM,) + mean.shape), np.empty((ROOM,) + between.shape)
     work_within = np.empty((ROOM,) + within.shape)
     for t in range(len(losses)):
