@@ -215,9 +215,10 @@ def make(asked, modules, argv):
     )  # fmt: skip
     where = {"command": ["run_all.py", *argv], "quick": asked.quick, "seed": asked.seed,
              "environment": environment()}  # fmt: skip
-    begun, name, entries = time.monotonic(), "nothing", {}
+    begun, name, entries = time.monotonic(), "kernels", {}
     try:
         with processes.shared():
+            options.progress.start(name)
             common.load_all_kernels(options)
             for name, module in modules.items():
                 entries = one(name, module, options, where)

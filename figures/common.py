@@ -95,7 +95,7 @@ def load_kernels(of):
 def load_all_kernels(options):
     """Load them at the beginning, each in one worker, so that no two compile the same at the same time."""
     tasks = [("limit",), ("engines",)]
-    compute("kernels", load_kernels, tasks, replace(options, store=None), "sets of kernels")
+    compute("kernels", load_kernels, tasks, replace(options, store=None), "sets")
 
 
 def limit_plane(options, name, snrs, Ns, base):

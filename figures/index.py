@@ -56,19 +56,18 @@ def section(out, name, title, entry):
 
 
 def walk_of(name, seed):
-    """A walk-through as a page, and its heading."""
-    walk = derive.walk(name, seed)
-    return derive.walk_as_html(name, seed, walk), walk.heading
+    """A walk-through as a page."""
+    return derive.walk_as_html(name, seed, derive.walk(name, seed))
 
 
 def walks(options):
     """The walk-throughs as pages in options.out; returns their links as HTML."""
     links, tasks = [], [(name, options.seed) for name in derive.TARGETS]
     found = compute("walks", walk_of, tasks, replace(options, store=None), "walk-throughs")
-    for (name, _), (text, heading) in found.items():
+    for (name, walk), text in zip(derive.TARGETS.items(), found.values()):
         path = options.out / f"derive-{name}.html"
         write_whole(path, text.encode())
-        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {mathml(heading)}</li>')
+        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {mathml(walk.heading)}</li>')
     return f"<ul>{''.join(links)}</ul>"
 
 

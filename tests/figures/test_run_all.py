@@ -171,13 +171,14 @@ class Tiny:
 def tiny(monkeypatch, tmp_path):
     """run(*argv): run_all.py with Tiny as its only figure, and an index that is one line."""
 
-    def page(out, entries, titles, seed):
-        (out / "index.html").write_text(str(titles), encoding="utf-8")
-        return out / "index.html"
+    def page(options, entries, titles):
+        (options.out / "index.html").write_text(str(titles), encoding="utf-8")
+        return options.out / "index.html"
 
     monkeypatch.setattr(run_all, "NAMES", ["tiny"])
     monkeypatch.setitem(sys.modules, "figures.tiny", Tiny)
     monkeypatch.setattr(index, "make", page)
+    monkeypatch.setattr(common, "load_all_kernels", lambda options: None)  # it needs none
     return lambda *argv: run_all.main(["--out", str(tmp_path / "out"), *argv])
 
 

@@ -80,7 +80,7 @@ MUTANTS = [
            "(1 + 1 / n) * QK[BETWEEN]",
            "w = 1 - 1/n"),
     Mutant("kernel: -1/m forgotten", "L2", "derived/limit_kernel.py",
-           "P[SMALL, OTHER] = P[SMALL, SMALL] - within / m",
+           "P[SMALL, OTHER] = P[SMALL, SMALL] - QK[WITHIN][0, 0] / m",
            "P[SMALL, OTHER] = P[SMALL, SMALL]",
            "different small tokens have product -1/m within"),
     Mutant("n missing in the mean's coupling", "L3", "derived/limit.py",

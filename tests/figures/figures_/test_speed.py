@@ -83,18 +83,21 @@ def test_ratios_of_cells_are_the_authors_time_over_ours():
 
 
 def test_a_measurement_in_its_own_process_answers_or_says_why():
-    shape = {**SMALL, "d": 12}
-    found = speed.ask("steps", speed.one_core(), shape=shape, names=["proof"], seed=0, seconds=0.0)
-    assert list(found["engines"]) == ["proof", "product"] and len(found["engines"]["proof"]["times"]) == 3
-    with pytest.raises(RuntimeError, match="(?s)measuring steps of .* failed: .*N must be"):
-        speed.ask("steps", None, shape={"N": -1}, names=[], seed=0, seconds=0.0)
+    how = {"shape": {**SMALL, "d": 12}, "names": ["proof"], "seed": 0, "seconds": 0.0}
+    answers = speed.ask([["steps", how]] * 2, speed.one_core())
+    assert len(answers) == 2
+    for found in answers:
+        assert list(found["engines"]) == ["proof", "product"] and len(found["engines"]["proof"]["times"]) == 3
+    with pytest.raises(RuntimeError, match="(?s)measuring .*steps.* failed: .*N must be"):
+        speed.ask([["steps", {**how, "shape": {"N": -1}}]], None)
 
 
 def test_the_figure_is_made(tmp_path, monkeypatch, small_cells):
     """From real measurements of a small shape; CSV holds every number, absent peers are named."""
 
-    def in_this_process(what, core, **order):
-        return json.loads(json.dumps(getattr(speed_worker, what)(**json.loads(json.dumps(order)))))
+    def in_this_process(orders, core):
+        orders = json.loads(json.dumps(orders))
+        return json.loads(json.dumps([getattr(speed_worker, what)(**how) for what, how in orders]))
 
     monkeypatch.setattr(speed, "SHAPE", SMALL)
     size = {"d": [64, 128], "N": [2, 3], "M": [3, 4], "part_d": [64], "part_steps": 4}
