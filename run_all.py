@@ -142,9 +142,7 @@ def open_executor(text):
         except Exception as error:  # noqa: BLE001 - whatever answers there need not speak dask's language
             answers.put(error)
 
-    threading.Thread(
-        target=call, daemon=True
-    ).start()  # its own time limit is none for every part of the call
+    threading.Thread(target=call, daemon=True).start()  # its own time limit does not cover all of it
     try:
         client = answers.get(timeout=SECONDS + 2)
     except queue.Empty:
@@ -236,15 +234,10 @@ def make(asked, modules, argv):
         raise KeyboardInterrupt(f"interrupted in {name}; {done}") from None
     except BrokenPipeError:
         raise
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as error:  # other settings in the store, a full disk, workers gone
+    except (OSError, RuntimeError, ValueError) as error:  # a full disk, workers gone, other settings
         options.progress.clear()
-        print(
-            f"{name} could not be made: {error}\nwhat is done is kept in {asked.out}", end="", file=sys.stderr
-        )
+        done = f"what is done is kept in {asked.out}"
+        print(f"{name} could not be made: {error}\n{done}", end="", file=sys.stderr)
         try:
             write_whole(asked.out / "error.txt", traceback.format_exc().encode())
             print("; the traceback is in error.txt there", file=sys.stderr)

@@ -19,9 +19,8 @@ def guard():
     """Ctrl-C ends this process with one line until `run` has loaded the command: the first thing a script
     does.
     """
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # not in a background job, which ignores it
+    # Not in a background job, which ignores it
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
 
 

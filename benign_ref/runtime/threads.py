@@ -35,10 +35,8 @@ def _blas():
 
     core = getattr(numpy, "_core", None) or numpy.core
     bundled = Path(numpy.__file__).parent.parent.joinpath("numpy.libs").glob("*openblas*")
-    for path in (
-        core._multiarray_umath.__file__,
-        *bundled,
-    ):  # a symbol is also found in what a library is linked to
+    # A symbol is also found in what a library is linked to
+    for path in (core._multiarray_umath.__file__, *bundled):
         with contextlib.suppress(OSError):
             library = ctypes.CDLL(str(path))
             for get, set_ in _BLAS_FUNCTIONS:

@@ -55,9 +55,8 @@ def start(function, tasks, jobs, executor, report=lambda text: None):
     jobs = min(jobs or available_cores(), max(len(tasks), 1))
     if jobs == 1:
         return in_process(function, tasks, report), 1
-    if (
-        multiprocessing.current_process().name == processes.WORKER_NAME
-    ):  # before `serve`: still importing the script
+    # Before `serve` a worker has this name: it is still importing the script
+    if multiprocessing.current_process().name == processes.WORKER_NAME:
         os._exit(UNGUARDED)
     if sys.platform == "win32" and jobs > MOST_ON_WINDOWS:
         report(f"{MOST_ON_WINDOWS} workers instead of {jobs}: more cannot be waited for on Windows")
