@@ -10,6 +10,19 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from benign_ref.paper.model import Parameters  # noqa: E402
+from benign_ref.runtime.workers import available_cores  # noqa: E402
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Where pytest-xdist is installed, two processes share the whole suite; -n 0 or any other choice of
+    the command line stands.
+    """
+    option, whole = config.option, config.args == config.getini("testpaths")
+    chosen = option.keyword or option.markexpr or option.collectonly or option.usepdb
+    free = available_cores() > 1 and not hasattr(config, "workerinput")
+    if whole and free and not chosen and getattr(option, "numprocesses", 0) is None:
+        option.numprocesses, option.dist = 2, "loadfile"
 
 
 @pytest.fixture
