@@ -19,10 +19,10 @@ def different_tokens(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     N, M, d = X.shape
     rows, few = X.reshape(N * M, d), slice(None, None, max(1, d // 8))
     first: list[int] = []
-    alike: dict[bytes, list[int]] = {}  # tokens by a few of their entries; only those are compared whole
+    alike: dict[tuple, list[int]] = {}  # tokens by a few of their entries; only those are compared whole
     index: list[int] = []
     for r, x in enumerate(rows):
-        candidates = alike.setdefault(x[few].tobytes(), [])
+        candidates = alike.setdefault(tuple(x[few].tolist()), [])
         a = next((a for a in candidates if (rows[first[a]] == x).all()), len(first))
         if a == len(first):
             first.append(r)

@@ -191,4 +191,5 @@ def test_a_length_left_to_NumPy_is_argued_wherever_it_stands_and_no_other_change
         assert "any negative number" in equivalents.reason("f.py", old, old.replace("-1", "-2"))
         assert not equivalents.reason("f.py", old, old.replace("-1", "-(0)"))
         assert not equivalents.reason("f.py", old, old.replace(" - 1", " - 2"))
-    assert not equivalents.reason("f.py", "y = x.sum(axis=-1)", "y = x.sum(axis=-2)")
+    for old in ("y = x.sum(axis=-1)", "y = x.reshape(*x.shape[:-1], 4)", "y = x.reshape(len(x) -1)"):
+        assert not equivalents.reason("f.py", old, old.replace("-1", "-2"))

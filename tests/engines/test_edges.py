@@ -47,6 +47,8 @@ def test_tokens_that_all_differ_are_not_copied_and_others_are_held_once():
             X[1, 0, entry] = 2.0
             Z, index = proof_space.different_tokens(X)
             assert index.tolist() == [[0, 0], [1, 0]] and Z[:, entry].tolist() == [1, 2]
+            X[:, :, entry] = [[0.0, -0.0], [2.0, 0.0]]  # two signs of one number
+            assert proof_space.different_tokens(X)[1].tolist() == [[0, 0], [1, 0]]
 
 
 @plain

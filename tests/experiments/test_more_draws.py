@@ -59,6 +59,14 @@ def test_a_draw_that_never_falls_counts_as_a_draw_and_not_in_the_mean():
     assert found[1].rows == 10 + (found[1].draws - 10) // 2 and np.isfinite(found[1].mean)
 
 
+def test_an_error_of_the_bound_itself_is_small_enough():
+    values = [920.0, 960.0] + [float("nan")] * 8
+    found, added = more_draws.crossings(
+        plane([[900] * 10, [1e9] * 10, [900] * 10]), lambda tasks: dict(zip(tasks, values))
+    )
+    assert found[1].error == more_draws.ENOUGH and len(added) == more_draws.BATCH
+
+
 @pytest.mark.parametrize("N", [4])
 def test_a_row_is_one_of_the_published_plane(N):
     at = more_draws.row(N, 3)
