@@ -66,7 +66,7 @@ def test_the_diagram_is_made_of_runs():
 
 def test_the_diagram_asks_of_each_cell_only_what_its_own_run_needs():
     with pytest.warns(UserWarning, match="ends at step 0"):
-        base = Setting(N=2, eta=5e-16, epsilon=0.7)  # the default max_steps is near its largest, and follows N
+        base = Setting(N=2, eta=5e-16, epsilon=0.7)  # max_steps is near its largest, and follows N
         assert np.isclose(limit_diagram([8.0], [2.0], base=base)[0, 0], np.log(2))
 
 
