@@ -19,6 +19,7 @@ import ast
 import hashlib
 import os
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -93,7 +94,7 @@ class Trial(NamedTuple):
                 if first <= self.line <= (node.end_lineno or 0):
                     lines, decorated = range(first, node.end_lineno + 1), bool(node.decorator_list)
                     constant = self.line < node.body[0].lineno
-        return lines, decorated and any(word in source for word in ("@njit", "@cached")), constant
+        return lines, decorated and bool(re.search(r"@(njit|cached)\b", source)), constant
 
 
 def trials(count: int, seed: int) -> list[Trial]:

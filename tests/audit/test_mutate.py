@@ -133,6 +133,7 @@ def test_a_change_is_placed_in_its_innermost_function_and_jitted_code_is_known()
     assert trial_of("vision/transformer.py", "0.5 * math.erfc(", "0.6 * math.erfc(").place()[1]
     module = trial_of("checks/residual.py", "import numpy", "import numpy ")
     assert 1 in module.place()[0] and 10**6 in module.place()[0] and module.place()[2]
+    assert not trial_of("checks/lines.py", "MARGIN = 8", "MARGIN = 9").place()[1]  # @cached_property
     default = trial_of("derived/boundary.py", "tolerance=1e-3", "tolerance=2e-3").place()
     assert default[2] and len(default[0]) < 100
 

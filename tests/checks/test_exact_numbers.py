@@ -86,6 +86,7 @@ def test_the_degree_bounds_that_of_numerator_and_denominator(seed):
         assert polynomial_degree([z.value * d for z, d in zip(found, below)]) <= found[0].degree
         assert polynomial_degree([z.slope * d * d for z, d in zip(found, below)]) <= 2 * found[0].degree
     assert 0 < chance(np.array([x[0], y[0]])) == 4 / 2**64
+    assert chance(np.array([x[0], 3]), np.ones(2)) == 2 / 2**64  # numbers that were not drawn add nothing
 
 
 def test_the_degree_of_what_is_not_rational_and_of_what_moves():

@@ -90,6 +90,21 @@ def test_the_exact_check_draws_next_to_the_point_and_counts_degrees():
     assert row.chance == 2 * (2 * 4 * 4 + 4 * 2 + 4 * 1) / 2**64
 
 
+def test_it_draws_within_the_stated_distance_and_all_over_it():
+    ones, seen = np.ones(200), []
+    check_exactly(lambda p: seen.extend(p["a"]) or p["a"].sum(), lambda p: {"a": 0 * p["a"] + 1}, {"a": ones})
+    away = max(abs(one.value - 1) for one in seen)
+    assert 0.9 * 2**-40 < away <= 2**-40 < 1e-12
+
+
+def test_a_table_says_the_shape_of_each_block():
+    point = {"a": np.array(2.0), "B": np.ones((2, 3))}
+    f, grad = lambda p: 3 * p["a"] + p["B"].sum(), lambda p: {"a": 0 * p["a"] + 3, "B": 0 * p["B"] + 1}
+    for check in (check_exactly, check_gradient):
+        _, _, *rows, _ = map(str.split, str(check(f, grad, point)).splitlines())
+        assert [row[:2] for row in rows if row[0] in point] == [["a", "number"], ["B", "2x3"]]
+
+
 def test_the_exact_check_shows_the_first_wrong_entry_as_it_was_claimed_and_found():
     wrong = np.array([0.0, 0.0, 1.0, 5.0])
     square = lambda p: (p["a"] ** 2).sum()  # noqa: E731

@@ -59,3 +59,12 @@ def test_steps_evenly_spaced_on_a_logarithmic_axis():
     assert np.array_equal(br.log_spaced_steps(1000), br.log_spaced_steps(1000, 20))
     assert br.log_spaced_steps(100, 1).tolist() == [0, 1, 10, 100]
     assert br.log_spaced_steps(100, 2).tolist() == [0, 1, 3, 10, 32, 100]
+
+
+def test_the_gram_matrix_has_to_fit_into_memory_where_it_is_needed(monkeypatch):
+    s = br.Setting(N=3, M=4, d=5, d_h=2, d_v=2, balanced=False, max_steps=1)
+    data, theta = br.sample_dataset(s, br.make_rng(0)), br.init_parameters(s, br.make_rng(1))
+    monkeypatch.setattr("os.sysconf", lambda name: 30)  # a machine of 30 pages of 30 bytes
+    with pytest.raises(ValueError, match=r"N \* M=12 needs"):
+        br.train(s, data, theta, engine="proof")
+    assert br.train(s, data, theta, engine="parameters").steps == 1

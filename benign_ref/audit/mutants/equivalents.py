@@ -145,6 +145,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "G is a Gram matrix, so symmetric: both products are the same, up to the order of a sum",
     (
         "engines/proof_space.py",
+        "if T * T * w > SMALL and T <= 384 and w <= 192 and small_products_are_quick():",
+        "if T * T * w > SMALL and T <= 384 and w < 192 and small_products_are_quick():",
+    ): "w = 2 d_h + 1 is odd",
+    (
+        "engines/proof_space.py",
         "starts = range(0, max(d - width, 1), width)",
         "starts = range(0, max(d - width, 2), width)",
     ): "a width is at least 1008, so the range of 1 and of 2 is 0 alone",
