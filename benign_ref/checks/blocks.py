@@ -33,11 +33,22 @@ def split(what: str, blocks: Any) -> Unpacked:
     raise TypeError(f"{what} must be a dict or NamedTuple of arrays, got {type(blocks).__name__}")
 
 
+def callables(f: Any, grad: Any) -> None:
+    """TypeError unless both are functions."""
+    for what, given in (("f", f), ("grad", grad)):
+        require(callable(given), f"{what} must be a function of the point, got {given!r}", TypeError)
+
+
 def chosen_blocks(arrays: dict[str, np.ndarray], blocks: list[str] | None) -> list[str]:
     """The names of the blocks to check (None: all). ValueError for other names, and for what is not
     finite.
     """
-    names = list(arrays) if blocks is None else list(blocks)
+    require(len(arrays) > 0, "point must have blocks, got none")
+    listed = (
+        blocks is None or isinstance(blocks, (list, tuple)) and all(isinstance(name, str) for name in blocks)
+    )
+    require(listed, f"blocks must be a list of names, got {blocks!r}", TypeError)
+    names = list(arrays if blocks is None else blocks)
     known = names and all(name in arrays for name in names)
     require(known, f"blocks must name some of {', '.join(arrays)}, got {blocks!r}")
     for name, a in arrays.items():

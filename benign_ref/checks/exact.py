@@ -18,7 +18,9 @@ identically zero, at most k/|R| of the points have a zero there when each coordi
 and uniformly from a set R (Schwartz and Zippel: by induction over the variables, as a polynomial of degree k
 in one variable has at most k zeros). R has 2^64 members here, so a false identity passes with probability at
 most k/2^64, which is printed. A comparison (abs, max, where) cuts space into pieces; the statement then is
-about the piece in which the point lies, and the bound holds for each piece by itself.
+about the piece in which the point lies, and the bound holds for each piece by itself. A drawn E(a) may lie on
+another side than e^a. So each Number carries what it is at the point in floating point too, `near`, which
+alone decides <, <=, >, >= and the sign in abs; where two are equal to all bits, the drawn values decide.
 
 **The degree** is carried along. Write the value as n/d and the slope as s/(dt) with polynomials n, d, t of
 degree at most k and s of degree at most 2k. Then sums and products have k = k1 + k2: (s1 n2 t2 + n1 s2 t1)
@@ -61,14 +63,17 @@ class Field:
 
     def draw(self, shape: tuple[int, ...]) -> np.ndarray:
         """An array of Numbers between -1 and 1."""
-        return self.near(np.zeros(shape))
+        fractions = (2 * self.fraction() - 1 for _ in range(math.prod(shape)))
+        drawn = [Number(self, u, Fraction(0), 1, float(u)) for u in fractions]
+        return np.array(drawn, dtype=object).reshape(shape)
 
     def near(self, array: np.ndarray, spread: Fraction = Fraction(1, 2)) -> np.ndarray:
         """Numbers drawn at random around an array: each within `spread` of its entry, relative, and between
         -1 and 1 where the entry is 0.
         """
-        entries = [(Fraction(float(a)), 2 * self.fraction() - 1) for a in np.ravel(array)]
-        drawn = [Number(self, a * (1 + spread * u) if a else u, Fraction(0), 1) for a, u in entries]
+        entries = [(float(a), 2 * self.fraction() - 1) for a in np.ravel(array)]
+        values = (Fraction(a) * (1 + spread * u) if a else u for a, u in entries)
+        drawn = [Number(self, value, Fraction(0), 1, a) for value, (a, _) in zip(values, entries)]
         return np.array(drawn, dtype=object).reshape(np.shape(array))
 
     def moving(self, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,8 +88,8 @@ class Field:
             return a
         if not isinstance(a, (int, float, Fraction, np.integer, np.floating, np.bool_)):
             return NotImplemented
-        exact = a if isinstance(a, Fraction) else a.item() if isinstance(a, np.generic) else a
-        return Number(self, Fraction(exact), Fraction(0), 0)
+        exact = Fraction(a.item() if isinstance(a, np.generic) else a)
+        return Number(self, exact, Fraction(0), 0, rounded(exact))
 
     def look_up(self, function: str, a: Fraction) -> Fraction:
         """What stands for `function` ("exp", "log", "tanh", "sqrt") of a, by E(0) = 1, E(-a) = 1/E(a),
@@ -131,54 +136,77 @@ def _rule(rule: Callable, turned: bool = False) -> Callable:
     return method
 
 
-def _comparison(holds: Callable) -> Callable:
-    return _rule(lambda a, b: holds(a.value, b.value))
+def _in_floats(rule: Callable, *near: Any) -> float:
+    """rule(*near) of floats; infinity beyond them, and NaN, which decides nothing, without a value."""
+    try:
+        return rule(*near)
+    except OverflowError:
+        return math.inf
+    except (ArithmeticError, ValueError):
+        return math.nan
+
+
+def rounded(exact: Fraction) -> float:
+    """A fraction as a float, infinite beyond them."""
+    return _in_floats(float, abs(exact)) * (1 if exact >= 0 else -1)
+
+
+def _order(holds: Callable) -> Callable:
+    """A comparison: at the point, or, where that does not tell the two apart, as drawn."""
+
+    def decide(a: Any, b: Any) -> bool:
+        apart = a.near < b.near or a.near > b.near
+        return holds(a.near, b.near) if apart else holds(a.value, b.value)
+
+    return _rule(decide)
 
 
 class Number:
-    """A value and its slope, as fractions; `degree` as the page says. Made by a Field."""
+    """A value and its slope, as fractions; `degree` and `near` as the page says. Made by a Field."""
 
-    def __init__(self, field: Field, value: Fraction, slope: Fraction, degree: int) -> None:
-        self.field, self.value, self.slope, self.degree = field, value, slope, degree
+    def __init__(self, field: Field, value: Fraction, slope: Fraction, degree: int, near: float) -> None:
+        self.field, self.value, self.slope, self.degree, self.near = field, value, slope, degree, near
 
     def along(self, slope: Fraction) -> "Number":
         """The same value, moving with the given slope."""
-        return Number(self.field, self.value, slope, self.degree + 1)
+        return Number(self.field, self.value, slope, self.degree + 1, self.near)
 
     @property
     def derivative(self) -> "Number":
         """The slope, as a Number that stands still."""
-        return Number(self.field, self.slope, Fraction(0), 2 * self.degree)
+        return Number(self.field, self.slope, Fraction(0), 2 * self.degree, rounded(self.slope))
 
     def _sum(self, b: Any) -> "Number":
-        return Number(self.field, self.value + b.value, self.slope + b.slope, self.degree + b.degree)
+        near = self.near + b.near
+        return Number(self.field, self.value + b.value, self.slope + b.slope, self.degree + b.degree, near)
 
     def _product(self, b: Any) -> "Number":
         slope = self.slope  # of what stands still, 0: most of what is multiplied does
         if slope or b.slope:
             slope = slope * b.value + self.value * b.slope
-        return Number(self.field, self.value * b.value, slope, self.degree + b.degree)
+        return Number(self.field, self.value * b.value, slope, self.degree + b.degree, self.near * b.near)
 
     def _quotient(self, b: Any) -> "Number":
-        value = self.value / b.value
-        return Number(self.field, value, (self.slope - value * b.slope) / b.value, self.degree + 2 * b.degree)
+        value, near = self.value / b.value, _in_floats(operator.truediv, self.near, b.near)
+        slope = (self.slope - value * b.slope) / b.value
+        return Number(self.field, value, slope, self.degree + 2 * b.degree, near)
 
     __add__, __radd__ = _rule(_sum), _rule(_sum, True)
     __sub__, __rsub__ = _rule(lambda a, b: a._sum(-b)), _rule(lambda a, b: a._sum(-b), True)
     __mul__, __rmul__ = _rule(_product), _rule(_product, True)
     __truediv__, __rtruediv__ = _rule(_quotient), _rule(_quotient, True)
-    __lt__, __le__, __gt__ = (_comparison(holds) for holds in (operator.lt, operator.le, operator.gt))
-    __ge__, __eq__, __ne__ = (_comparison(holds) for holds in (operator.ge, operator.eq, operator.ne))
+    __lt__, __le__, __gt__, __ge__ = map(_order, (operator.lt, operator.le, operator.gt, operator.ge))
+    __eq__, __ne__ = _rule(lambda a, b: a.value == b.value), _rule(lambda a, b: a.value != b.value)
     __hash__ = None  # type: ignore[assignment]  # equal values may have different slopes
 
     def __neg__(self) -> "Number":
-        return Number(self.field, -self.value, -self.slope, self.degree)
+        return Number(self.field, -self.value, -self.slope, self.degree, -self.near)
 
     def __pos__(self) -> "Number":
         return self
 
     def __abs__(self) -> "Number":
-        return self if self.value >= 0 else -self
+        return self if self >= 0 else -self
 
     def __bool__(self) -> bool:
         return self.value != 0
@@ -194,20 +222,22 @@ class Number:
             return self.sqrt()
         return reduce(operator.mul, [self] * int(exponent)) if exponent else self.field.number(1)
 
-    def _function(self, value: Fraction, slope: Fraction) -> "Number":
+    def _function(self, name: str, value: Fraction, slope: Fraction) -> "Number":
         """A function that is not rational, by its value and its slope."""
-        return Number(self.field, value, slope, 1 + 2 * self.degree)
+        return Number(
+            self.field, value, slope, 1 + 2 * self.degree, _in_floats(getattr(math, name), self.near)
+        )
 
     def exp(self) -> "Number":
         """E(a): np.exp calls this, and so on below."""
         E = self.field.look_up("exp", self.value)
-        return self._function(E, E * self.slope)
+        return self._function("exp", E, E * self.slope)
 
     def log(self) -> "Number":
         """log a, for a > 0."""
         if self.value <= 0:
             raise ValueError(f"log of {float(self.value):g}")
-        return self._function(self.field.look_up("log", self.value), self.slope / self.value)
+        return self._function("log", self.field.look_up("log", self.value), self.slope / self.value)
 
     def log1p(self) -> "Number":
         """log(1 + a)."""
@@ -216,7 +246,7 @@ class Number:
     def tanh(self) -> "Number":
         """tanh a."""
         T = self.field.look_up("tanh", self.value)
-        return self._function(T, (1 - T * T) * self.slope)
+        return self._function("tanh", T, (1 - T * T) * self.slope)
 
     def sqrt(self) -> "Number":
         """The root of a >= 0: exact of the square of a fraction, else R(a)."""
@@ -227,7 +257,7 @@ class Number:
             root = self.field.look_up("sqrt", self.value)
         elif self.degree == 0:
             return self.field.number(root)
-        return self._function(root, self.slope / (2 * root) if root else self.slope)
+        return self._function("sqrt", root, self.slope / (2 * root) if root else self.slope)
 
     def conjugate(self) -> "Number":
         """Itself, as Numbers are real; np.vdot asks for it."""
@@ -245,10 +275,16 @@ class Number:
         return f"Number({float(self.value):g}, slope {float(self.slope):g}, degree {self.degree})"
 
 
-def values(array: Any) -> np.ndarray:
-    """The values of an array of Numbers or plain numbers, rounded to floats, to be shown."""
+def fractions(array: Any) -> np.ndarray:
+    """The values of an array of Numbers or plain numbers as fractions, which compare by what they are."""
     a = np.asarray(array, dtype=object)
-    return np.array([float(getattr(x, "value", x)) for x in a.ravel()]).reshape(a.shape)
+    return np.array([Fraction(getattr(x, "value", x)) for x in a.ravel()], dtype=object).reshape(a.shape)
+
+
+def values(array: Any) -> np.ndarray:
+    """The same, rounded to floats, to be shown."""
+    a = fractions(array)
+    return np.array([rounded(x) for x in a.ravel()]).reshape(a.shape)
 
 
 def first_difference(got: Any, expected: Any) -> tuple[int, ...] | None:

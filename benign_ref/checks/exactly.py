@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from .. import validate
-from .blocks import chosen_blocks, claims, copies, split, unpack
-from .exact import DRAWN_FROM, Field, Number, chance
+from .blocks import callables, chosen_blocks, claims, copies, split, unpack
+from .exact import DRAWN_FROM, Field, Number, chance, rounded
 from .report import Report
 
 EXPLAINED = {
@@ -104,6 +104,7 @@ def check_exactly(
     TypeError for arrays that are not float64.
     """
     seed = validate.integer("seed", seed, 0)
+    callables(f, grad)
     pack, arrays = unpack("point", point)
     names = chosen_blocks(arrays, blocks)
     field = Field(seed)
@@ -183,7 +184,7 @@ def _check_block(name: str, drawn: _Route, true: Callable[[int], _Route]) -> Exa
         verdict = "rejected" if wrong(0, size) else "not decided"
         first = _first(wrong, size) if verdict == "rejected" else first
     way = drawn.ways[name][first].value
-    claim, slope = (float(side.value / way) for side in drawn.difference(name, first, first + 1))
+    claim, slope = (rounded(side.value / way) for side in drawn.difference(name, first, first + 1))
     where = str([int(i) for i in np.unravel_index(first, shape)])
     return ExactBlock(name, shape, verdict, where, claim, slope, bound)
 
@@ -200,7 +201,8 @@ def _first(differ: Callable[[int, int], bool], size: int) -> int:
 def _follow(what: str, run: Callable[[], Any]) -> Any:
     """run(), with whatever cannot be done on Numbers told in words."""
     try:
-        return run()
+        with np.errstate(all="ignore"):  # what a Number is in floats may be infinite
+            return run()
     except _REFUSED as error:
         reason = "division by 0" if isinstance(error, ZeroDivisionError) else error
         raise ValueError(

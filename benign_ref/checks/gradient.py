@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import validate
-from .blocks import chosen_blocks, claims, copies, unpack
+from .blocks import callables, chosen_blocks, claims, copies, unpack
 from .lines import MARGIN, ROUNDING, Line, sees, value_of
 from .report import Report
 
@@ -123,6 +123,7 @@ def check_gradient(
         directions = validate.integer("directions", directions, 1)
     tolerance = TOLERANCE[method] if tolerance is None else validate.real("tolerance", tolerance)
     rng = np.random.default_rng(0) if rng is None else validate.generator("rng", rng)
+    callables(f, grad)
     pack, arrays = unpack("point", point)
     names = chosen_blocks(arrays, blocks)
     start = value_of(f, pack(copies(arrays)))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..checks import derivative
-from ..checks.exact import Field, Number, chance, first_difference
+from ..checks.exact import Field, Number, chance, fractions
 from ..paper.data import make_rng
 from ..paper.gradients import coupling, mean_attention, output_cotangent
 from ..paper.model import Parameters, attention, forward, logistic_slope
@@ -61,13 +61,13 @@ def compare(what, claimed, found, allowed=1e-12):
         np.concatenate([np.ravel(part) for part in (side if isinstance(side, list) else [side])])
         for side in (claimed, found)
     )
-    largest = max(np.abs(claimed).max(), np.abs(found).max())
-    residual = np.abs(claimed - found).max() / largest if largest > 0 else np.nan
-    if object not in (claimed.dtype, found.dtype):
-        return Check(what, float(residual), allowed)
-    if first_difference(claimed, found) is None and largest > 0:
+    exact = object in (claimed.dtype, found.dtype)
+    one, other = (fractions(side) if exact else side for side in (claimed, found))
+    largest = max(np.abs(one).max(), np.abs(other).max())
+    residual = float(np.abs(one - other).max() / largest) if largest > 0 else np.nan
+    if exact and residual == 0:
         return Check(what, 0.0, allowed, EQUAL, chance(claimed, found))
-    return Check(what, float(getattr(residual, "value", residual)), allowed, UNEQUAL)
+    return Check(what, residual, allowed, UNEQUAL) if exact else Check(what, residual, allowed)
 
 
 def slopes(f, x):

@@ -26,7 +26,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from .. import validate
-from ..checks.exact import Field, chance, first_difference
+from ..checks.exact import Field, chance, first_difference, fractions
 from ..wrong import MISTAKES, MUTANTS
 from . import solutions
 from .derivation import DIGITS, EQUAL, Step
@@ -128,7 +128,7 @@ def loaded(file, right):
 
 
 def relative(got, right):
-    """The largest difference relative to the largest right entry, a Number or a float."""
+    """The largest difference relative to the largest right entry, a fraction or a float."""
     return np.max(np.abs(got - right)) / np.max(np.abs(right))
 
 
@@ -162,7 +162,7 @@ def on_fractions(file, exercise, function, name, seed):
         wanted = np.asarray(versions(exercise.function, example)[name][1](), dtype=object)
         if first_difference(got, wanted) is None:
             return f"{EQUAL}, by chance with a probability below {chance(got, wanted):.0e}"
-    if relative(got, wanted) < DIGITS:
+    if relative(fractions(got), fractions(wanted)) < DIGITS:
         return "equal to 40 digits; as fractions not decided, as it needs e^(a+b) = e^a e^b"
     return "equal to rounding; not equal as fractions: a constant was rounded, such as 1/3 as a float"
 

@@ -75,7 +75,7 @@ def test_the_degree_bounds_that_of_numerator_and_denominator(seed):
     rng = np.random.default_rng(seed)
     points, field = range(1, 60), Field(seed)
     p, q = ([int(k) for k in rng.integers(1, 9, 2)] for _ in range(2))
-    x, y = ([Number(field, Fraction(u + v * t), Fraction(v), 1) for t in points] for u, v in (p, q))
+    x, y = ([Number(field, Fraction(u + v * t), Fraction(v), 1, math.nan) for t in points] for u, v in (p, q))
     for expression, denominator in (
         (lambda a, b: a * b + a, lambda a, b: 1),
         (lambda a, b: a / b + b / a, lambda a, b: a * b),

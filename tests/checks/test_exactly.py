@@ -251,3 +251,41 @@ def test_the_public_name_and_the_helpers():
     a = np.frompyfunc(field.number, 1, 1)([[1, 0.5], [2, 3]])
     assert first_difference(a, np.array([[1, 0.5], [2, 3]])) is None
     assert first_difference(a, np.array([[1, 0.5], [2.5, 4]])) == (1, 0) and first_difference(a, a[0]) == ()
+
+
+PIECES = {  # f and its true derivative, where a value of a function decides the piece
+    "norm": (
+        lambda x: np.maximum(np.sqrt((x * x).sum()), 1),
+        lambda x: x / np.sqrt((x * x).sum()),
+        [3.0, 4.1],
+    ),
+    "exp": (lambda x: np.maximum(np.exp(x), 10).sum(), np.exp, [5.0]),
+    "tanh": (lambda x: np.maximum(np.tanh(x) - 0.999, 0).sum(), lambda x: 1 - np.tanh(x) ** 2, [5.0]),
+    "root": (lambda x: np.abs(np.sqrt(x) - 3).sum(), lambda x: 0.5 / np.sqrt(x), [17.0]),
+    "where": (lambda x: np.where(1 / (1 + np.exp(-x)) > 0.9, x, 0 * x).sum(), lambda x: 0 * x + 1, [5.0]),
+    "log": (lambda x: np.maximum(np.log(x) + 0.5, 0).sum(), lambda x: 1 / x, [0.9]),
+    "zero": (lambda x: np.maximum(x + 0.5, 0).sum(), lambda x: 0 * x + 1, [0.0]),
+    "saturated beside it": (
+        lambda x: np.maximum(np.exp(x[0]), 10) + x[1] / (1 + np.exp(-x[1])),
+        lambda x: np.array(
+            [np.exp(x[0]), 1 / (1 + np.exp(-x[1])) + x[1] * np.exp(-x[1]) / (1 + np.exp(-x[1])) ** 2]
+        ),
+        [5.0, 1e4],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_piece_is_that_of_the_point_whatever_stands_for_the_functions(name, seed):
+    f, slope, x = PIECES[name]
+    of = lambda grad: check_exactly(lambda p: f(p["x"]), grad, {"x": np.array(x)}, seed=seed).rows[0].verdict  # noqa: E731
+    assert of(lambda p: {"x": slope(p["x"])}) == "residual 0"
+    assert of(lambda p: {"x": 0 * p["x"]}) == of(lambda p: {"x": -slope(p["x"])}) == "rejected"
+
+
+def test_what_is_beyond_floats_is_shown_as_infinite():
+    (row,) = check_exactly(
+        lambda p: (p["x"] ** 40).sum(), lambda p: {"x": 2 * p["x"] ** 39}, {"x": np.array([-1e8])}
+    ).rows
+    assert row.verdict == "rejected" and row.claimed == row.found == -np.inf
