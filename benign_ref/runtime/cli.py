@@ -2,9 +2,11 @@
 status 141, and printing works in any locale.
 """
 
+import _thread
 import os
 import signal
 import sys
+import threading
 
 INTERRUPTED, PIPE_CLOSED = 128 + 2, 128 + 13  # as shells report a process ended by SIGINT, SIGPIPE
 
@@ -13,6 +15,18 @@ def _leave(number, frame):
     """Ctrl-C while nothing but imports has happened, where an exception could be lost or wrapped."""
     os.write(2, b"interrupted\n")
     os._exit(INTERRUPTED)
+
+
+def come_again(unraisable):
+    """A hook for sys.unraisablehook: a Ctrl-C that comes where nothing can be raised, say in a callback of
+    numba's compiler, comes again a little later.
+    """
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.05, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def guard():
@@ -37,6 +51,7 @@ def run(load):
             command = load()
             if signal.getsignal(signal.SIGINT) is _leave:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
+                sys.unraisablehook = come_again
             return command()
         finally:
             if sys.stdout is not None:

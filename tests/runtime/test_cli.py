@@ -1,6 +1,7 @@
 """How commands start and end: wrong arguments, Ctrl-C, a closed pipe, a locale that knows ASCII alone."""
 
 import ast
+import ctypes
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import pytest
 from grids import HERE
 
 from benign_ref import __main__, validate
+from benign_ref.runtime import cli
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 COMMANDS = {
@@ -106,6 +108,28 @@ def test_ctrl_c_is_one_line_and_status_130(ends, moment):
     assert status == 130, said
     lines = [line for line in said.splitlines() if "cells" not in line or "interrupted" in line]
     assert len(lines) == 1 and "interrupted" in lines[0], said
+
+
+def test_ctrl_c_in_a_callback_from_c_is_not_lost(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "unraisablehook", cli.come_again)
+    monkeypatch.setattr(sys, "__unraisablehook__", lambda unraisable: print(unraisable.exc_type.__name__))
+
+    def called_from_c(error):
+        @ctypes.CFUNCTYPE(None)
+        def callback():
+            raise error
+
+        callback()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests ignore it
+    try:
+        called_from_c(ValueError)
+        with pytest.raises(KeyboardInterrupt):
+            called_from_c(KeyboardInterrupt)
+            time.sleep(10)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().out == "ValueError\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no status for a closed pipe")
