@@ -197,10 +197,11 @@ class ProofSpace(ColumnSpace):
         """
         h, C_V = self.theta.W_Q.shape[1], self.C_V if self.train_w_O else self.C[:, -1:]
         C = np.concatenate([*self.coefficients(), C_V], axis=1).T  # (2d_h + d_v or 1, T)
-        W_Q, W_K, W_V = (W.copy() for W in self.theta[:3])
+        W_Q, W_K, W_V = (np.empty(W.shape) for W in self.theta[:3])
         for part in blocks(self.Z.shape[1], C.size):
             move = C @ self.Z[:, part]
-            W_Q[part] += move[:h].T
-            W_K[part] += move[h : 2 * h].T
-            W_V[part] += move[2 * h :].T if self.train_w_O else np.outer(move[-1], self.w_O)
+            move_V = move[2 * h :].T if self.train_w_O else np.outer(move[-1], self.w_O)
+            np.add(self.theta.W_Q[part], move[:h].T, out=W_Q[part])
+            np.add(self.theta.W_K[part], move[h : 2 * h].T, out=W_K[part])
+            np.add(self.theta.W_V[part], move_V, out=W_V[part])
         return Parameters(W_Q, W_K, W_V, self.w_O.copy())
