@@ -23,8 +23,9 @@ to the longest. N = {N}, M = {M}, d_h = d_v = {d_h}. {peers} JAX: jit of value_a
 compilation not counted; "as written" takes X W_V w_O from left to right, the other the cheaper X (W_V w_O),
 as our engines do. PyTorch: eager. Grey: the one matrix product of a proof-engine step alone, the tokens'
 Gram matrix times the coefficients. The proof engine knows d only through that Gram matrix; the law engine
-draws it. (b), (c) The same against N (M = {M}) and against M (N = {N}) at d = {first_d}. (d) Processor time
-of each part of whole runs of the proof engine on real draws, with a test on {n_test} fresh samples: {steps}
+draws it. (b), (c) The same, in one process, against N (M = {M}) and against M (N = {N}) at d = {first_d}.
+(d) Processor time of each part of whole runs of the proof engine on real draws,
+with a test on {n_test} fresh samples: {steps}
 steps at d = {part_d}, and two published cells [A: vit.py], N = {cell_N}, ||mu|| = {cell_mu}; medians of
 {repeats} draws. Set-up: Gram matrix, projections, rebuilt columns; advance: what is left of a step. Black:
 the limit, the time of the counted multiplications at the speed of the grey product. (e) A whole law run of

@@ -40,8 +40,8 @@ def callables(f: Any, grad: Any) -> None:
 
 
 def chosen_blocks(arrays: dict[str, np.ndarray], blocks: list[str] | None) -> list[str]:
-    """The names of the blocks to check (None: all). ValueError for other names, and for what is not
-    finite.
+    """The names of the blocks to check (None: all). TypeError for no list of names, ValueError for other
+    names, for a point without blocks and for what is not finite.
     """
     require(len(arrays) > 0, "point must have blocks, got none")
     listed = (

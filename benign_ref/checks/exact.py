@@ -110,10 +110,10 @@ class Field:
         if function == "tanh":
             e = self._true("exp", 2 * a, drawn)
             return (e - 1) / (e + 1)
-        unit, rounded = self._unit or Fraction(1), Context(prec=self._digits)
+        unit, decimal = self._unit or Fraction(1), Context(prec=self._digits)
         a = a * unit if function == "exp" else a
-        number = rounded.divide(Decimal(a.numerator), Decimal(a.denominator))
-        value = Fraction({"exp": rounded.exp, "log": rounded.ln, "sqrt": rounded.sqrt}[function](number))
+        number = decimal.divide(Decimal(a.numerator), Decimal(a.denominator))
+        value = Fraction({"exp": decimal.exp, "log": decimal.ln, "sqrt": decimal.sqrt}[function](number))
         return (value / unit if function == "log" else value) * (1 + drawn / 10**self._digits)
 
     def with_true_values(self, seed: int, digits: int = 60) -> "Field":

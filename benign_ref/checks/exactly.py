@@ -101,7 +101,7 @@ def check_exactly(
 
     Raises ValueError, with the reason, where f or grad leaves exact arithmetic: np.logaddexp, np.linalg,
     casts to float, powers other than whole ones and roots, division by 0; and for other names or shapes.
-    TypeError for arrays that are not float64.
+    TypeError for arrays that are not float64, an f or grad that is no function, blocks that are no list.
     """
     seed = validate.integer("seed", seed, 0)
     callables(f, grad)
