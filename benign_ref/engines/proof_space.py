@@ -48,17 +48,19 @@ def small_products_are_quick():
         return False
 
 
-def shape_of_a_step(T: int, w: int) -> tuple[int, int]:
-    """How a step takes G C, with C (T,w): (so many rows of G at a time, so many columns of C, zeros too).
+def shape_of_a_step(T: int, w: int) -> tuple[int, int, int]:
+    """How a step takes G C, with C (T,w): (so many rows of G at a time, so many columns of C together, so
+    many columns are stored, zeros too).
 
     OpenBLAS first copies the factors of a product that is not SMALL into an order of its own. A stack of
     products of 8 rows each can do without, and takes a tenth less time. It has the same bits if C is filled
     up to whole vectors of 8 columns, where OpenBLAS would not split the whole: sums of at most 384 terms, at
-    most 192 columns.
+    most 192 columns. One column too many for whole vectors, as V is beside Q and K, is multiplied apart.
     """
     if T * T * w > SMALL and T <= 384 and w <= 192 and small_products_are_quick():
-        return 8, 8 * math.ceil(w / 8)
-    return T, w
+        stored = 8 * math.ceil(w / 8)
+        return 8, w - 1 if w % 8 == 1 else stored, stored
+    return T, w, w
 
 
 def blocks(d, work):
@@ -96,12 +98,14 @@ class ColumnSpace:
             self.O, R = np.linalg.qr(Q_and_K.T)  # (d_h,2T), (2T,2T)
             start = np.concatenate([R[:, :T].T, R[:, T:].T, start[:, -1:]], axis=1)
         self.T, self.w = start.shape
-        block, width = shape_of_a_step(T, self.w)
+        block, self.together, stored = shape_of_a_step(T, self.w)
         height = block * math.ceil(T / block)
-        tall_G, self.wide_C = np.zeros((height, T)), np.zeros_like(start, shape=(T, width))
-        self.wide_rows, self.wide_start = np.zeros((2, height, width))
-        self.G, self.G_by_block = tall_G[:T], tall_G.reshape(-1, block, T)
-        self.rows_by_block = self.wide_rows.reshape(-1, block, width)
+        self.wide_G, self.wide_C = np.zeros((height, height)), np.zeros_like(start, shape=(T, stored))
+        self.wide_rows, self.wide_start = np.zeros((2, height, stored))
+        self.c_and_zeros, self.Gc_and_zeros = np.zeros((2, T)), np.empty((2, height))
+        self.G = self.wide_G[:T, :T]
+        self.G_by_block = self.wide_G.reshape(-1, block, height)[:, :, :T]
+        self.rows_by_block = self.wide_rows.reshape(-1, block, stored)[:, :, : self.together]
         np.matmul(Z, Z.T, out=self.G)
         self.rows = self.wide_start[:T, : self.w] = start
         self.attention = Attention(index, self.w // 2)
@@ -137,7 +141,11 @@ class ColumnSpace:
 
     def multiply(self):
         """rows = G C."""
-        np.matmul(self.G_by_block, self.wide_C, out=self.rows_by_block)
+        np.matmul(self.G_by_block, self.wide_C[:, : self.together], out=self.rows_by_block)
+        if self.together < self.w:  # G c = (c^T G)^T; a second row, of zeros, has BLAS add as in the whole
+            self.c_and_zeros[0] = self.C[:, -1]
+            np.matmul(self.c_and_zeros, self.wide_G[: self.T], out=self.Gc_and_zeros)
+            self.rows[:, -1] = self.Gc_and_zeros[0, : self.T]
 
     def tokens(self):
         """rows (T,2d_h+1) and index (N,M), as kernels.py describes them."""

@@ -114,4 +114,4 @@ def test_a_run_is_kept_at_its_end_and_where_that_is_due():
 def test_a_product_of_exactly_the_small_size_is_left_whole(monkeypatch):
     monkeypatch.setattr(proof_space, "small_products_are_quick", lambda: True)
     assert 128 * 128 * 64 == proof_space.SMALL == 2**20
-    assert [proof_space.shape_of_a_step(128, w) for w in (64, 65)] == [(128, 64), (8, 72)]
+    assert [proof_space.shape_of_a_step(128, w) for w in (64, 65)] == [(128, 64, 64), (8, 64, 72)]

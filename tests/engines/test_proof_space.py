@@ -48,19 +48,19 @@ def test_parameters_of_several_blocks_are_those_of_the_whole(worst, d, train_w_O
 @pytest.mark.parametrize(
     "T, w, shape",
     [
-        (302, 129, (8, 136)),
-        (384, 191, (8, 192)),
-        (385, 129, (385, 129)),
-        (384, 193, (384, 193)),
-        (91, 127, (8, 128)),
-        (91, 125, (91, 125)),  # 91 * 91 * 125 < 2^20
+        (302, 129, (8, 128, 136)),
+        (384, 191, (8, 192, 192)),
+        (385, 129, (385, 129, 129)),
+        (384, 193, (384, 193, 193)),
+        (91, 127, (8, 128, 128)),
+        (91, 125, (91, 125, 125)),  # 91 * 91 * 125 < 2^20
     ],
 )
 def test_shape_of_a_step(monkeypatch, T, w, shape):
     monkeypatch.setattr(proof_space, "small_products_are_quick", lambda: True)
     assert shape_of_a_step(T, w) == shape
     monkeypatch.setattr(proof_space, "small_products_are_quick", lambda: False)
-    assert shape_of_a_step(T, w) == (T, w)
+    assert shape_of_a_step(T, w) == (T, w, w)
 
 
 def test_small_products_are_quick_with_one_thread_on_avx512_only(monkeypatch):
@@ -89,6 +89,7 @@ def test_a_step_by_blocks_is_the_step(monkeypatch, worst, train_w_O, M, d_h):
         spaces.append(ProofSpace.of(theta, data.X, data.y, train_w_O))
     by_blocks, whole, later = spaces
     assert len(by_blocks.G_by_block) == -(-s.T // 8) and len(whole.G_by_block) == 1
+    assert by_blocks.together == (192 if d_h == 95 else 2 * d_h) and whole.together == 2 * d_h + 1
 
     def go_on(space, steps=5):
         for _ in range(steps):
