@@ -20,6 +20,7 @@ from benign_ref.engines.proof_space import ColumnSpace, ProofSpace
 from benign_ref.engines.records import descend
 from benign_ref.experiments import cell
 from benign_ref.paper.descent import ReferenceSpace
+from benign_ref.runtime.threads import one_blas_thread
 
 from . import speed_peers
 
@@ -203,4 +204,5 @@ def compared(found):
 
 
 if __name__ == "__main__":
-    print("\n".join(compared(cells(5))))
+    with one_blas_thread():
+        print("\n".join(compared(cells(5))))

@@ -31,8 +31,10 @@ def test_workers_that_wait_draw_the_same_bytes():
         axes.legend()
         return figure
 
-    here = common.rendered("name", picture())
-    assert here["png"][:4] == b"\x89PNG" and here["pdf"][:4] == b"%PDF" and not common.plt.get_fignums()
+    figure = picture()
+    here = common.rendered("name", figure)
+    assert here["png"][:4] == b"\x89PNG" and here["pdf"][:4] == b"%PDF"
+    assert not common.plt.fignum_exists(figure.number)
     with processes.shared():
         list(workers.by_processes(abs, [(-1,), (-2,)], 2))
         assert processes.idle() == 2 and common.rendered("name", picture()) == here
