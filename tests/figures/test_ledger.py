@@ -11,7 +11,7 @@ from figures import common, ledger
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_rows_by_workers_are_those_of_the_audit_in_its_order(tmp_path, monkeypatch, jobs):
-    labels = ["M1", "G1", "P2", "T1"]
+    labels = ["M1", "G1", "P2", "I1"]
     few = {label: row for label, row in audit.statements().items() if label in labels}
     assert len(few) == 4
     expected = [replace(entry, seconds=0.0) for entry in audit.run(labels, seed=7)]
