@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import pickle
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -42,6 +43,7 @@ MARKS = (
     "public code or data; [D] derived here; [C] our choice."
 )
 
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # old dates of fonts are no news
 plt.rcParams.update(plots.LOOK)
 plt.rcParams["axes.prop_cycle"] = plt.cycler(color=plots.COLOURS)
 TWO = colors.ListedColormap([plt.cm.viridis(0.0), plt.cm.viridis(1.0)])  # below and above a level
