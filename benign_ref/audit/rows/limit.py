@@ -30,9 +30,11 @@ def _random_blocks(audited, problem, one, rng):
     return audited.limit.Blocks(*(SIZES[problem.scale] * rng.standard_normal((k, k)) for k in one.shapes()))
 
 
-def _room(audited, one):
-    """Zeros for the kernel's blocks, which are written to whatever the class has."""
-    return audited.limit.Blocks(*(np.zeros((k, k)) for k in (one.k, one.k - 1, 1)))
+def _attended(kernel, one, rows):
+    """The kernel's weights and attention by types of tokens, (k,4) each, of logits rows (k,4)."""
+    weight, S = kernel.row_weights(one.k, one.m), np.zeros((one.k, 4))
+    kernel.attend(rows, weight, S)
+    return weight, S
 
 
 def _setting(audited, problem, steps):
@@ -49,8 +51,9 @@ def _L1(audited, problem):
     Z, W_Q, W_K, tokens, y = orthogonal(s)
     columns = np.concatenate([W_Q, W_K, np.zeros((s.T, 1))], axis=1)
     space = audited.proof_space.ColumnSpace(Z, columns, s.w_O_norm, tokens, y)
-    options = dict(eta=s.eta, epsilon=s.epsilon, max_steps=40, record_every=40)
-    losses, *_, records = audited.records.descend(space, **options)
+    losses, *_, records = audited.records.descend(
+        space, eta=s.eta, epsilon=s.epsilon, max_steps=40, record_every=40
+    )
     lengths, root = tuple(orthogonal(short)[0].diagonal()), short.sigma_h * short.d_h**0.5
     first = on_vectors(problem.scale, lengths, root, short.w_O_norm, short.eta)
     pairs = {name: at for name, at in PAIRS.items() if max(at) < s.M}
@@ -73,14 +76,13 @@ def _L2(audited, problem):
     for number, one in enumerate(_classes(problem)):
         QK = _random_blocks(audited, problem, one, problem.rng(42, number))
         wanted = one.dense(QK)[np.ix_(one.samples[-1], one.samples[-1])]
-        room, kernel, at = _room(audited, one), np.zeros((one.k, 4)), list(one.pairs(PAIRS).values())
-        for block, values in zip(room, QK):
-            block[: len(values), : len(values)] = values
-        audited.limit_kernel.logits(room, float(one.n), one.m, kernel)
+        room = [np.pad(block, (0, size - len(block))) for block, size in zip(QK, one.room)]
+        kernel = np.zeros((one.k, 4))
+        audited.limit_kernel.logits(audited.limit.Blocks(*room), float(one.n), one.m, kernel)
         name, own = f"n = {one.n}, m = {one.m}: the dense matrix's entries", one.constants(audited)
         yield from equal({
             f"sample_logits, {name}": (audited.limit.sample_logits(QK, own), wanted),
-            f"kernel logits, {name}": ([kernel[p] for p in at], [wanted[p] for p in at]),
+            f"kernel logits, {name}": (kernel, one.rows_of(wanted)),
         }, EXACT)  # fmt: skip
 
 
@@ -95,25 +97,19 @@ def _L3(audited, problem):
         P, values = limit.sample_logits(QK, c), V[np.minimum(np.arange(one.M), 2)]
         D, mean = coupling_by_step(P, values), literal.mean_values(P, values).mean()
         f, slope, _, got = limit.evaluate(limit.State(QK, QK, QK, V), c)
-        weight, pairs = kernel.row_weights(k, one.m), list(one.pairs(PAIRS).values())
-        types, attended, own = np.zeros((3, k, 4))
-        for at in pairs:
-            types[at] = P[at]
-        kernel.attend(types, weight, attended)
+        own, (weight, attended) = np.zeros((k, 4)), _attended(kernel, one, one.rows_of(P))
         f_of_kernel = kernel.output_and_coupling(attended, V, weight, one.M, own)
-        rows = [[p for p in pairs if p[0] == j] for j in range(k)]
         yield from within({
             f"evaluate, {name}: D by complex step of f, row by row": by_rows(got, D),
             f"evaluate, {name}: f and g by scalars": relative_residual(
                 [f, slope], [mean, literal.slope(mean) / (2 * one.n)]),
             f"kernel output_and_coupling, {name}: f by scalars": relative_residual(f_of_kernel, mean),
             f"kernel output_and_coupling, {name}: D by complex step, row by row": worst(
-                *([[matrix[p] for p in row] for row in rows] for matrix in (own, D))),
+                own, one.rows_of(D)),
         }, EXACT)  # fmt: skip
-        rows, room = SIZES[problem.scale] * rng.standard_normal((3, 4)), _room(audited, one)
-        matrix = one.by_types(rows)
+        rows = SIZES[problem.scale] * rng.standard_normal((3, 4))
+        room, matrix = limit.Blocks(*(np.zeros((size, size)) for size in one.room)), one.by_types(rows)
         kernel.coupling_blocks(np.ascontiguousarray(rows[:k]), g, float(one.n), one.m, *room)
-        room = limit.Blocks(*(block[:j, :j] for block, j in zip(room, one.shapes())))
         yield from equal({
             f"{kind}coupling_blocks, {name}: the sum over samples": (
                 one.dense(blocks), one.summed(matrix, g))
@@ -140,13 +136,12 @@ def _L4(audited, problem):
         rows = SIZES[problem.scale] * problem.rng(47, one.n, one.m).standard_normal((3, 4))
         S, b, c, k = literal.softmax(one.by_types(rows)), np.zeros(one.T), one.constants(audited), one.k
         for tokens in one.samples:
-            for l, j in np.ndindex(one.M, one.M):
-                b[tokens[j]] += g / one.M * S[l, j]
+            for weights in S:
+                b[tokens] += g / one.M * weights
         wanted = -c.eta * c.w_O_squared * c.G * b[one.samples[0][:k]]
         zero = limit.Blocks(*(np.zeros((size, size)) for size in one.shapes()))
         got = limit.move(limit.State(zero, zero, zero, np.zeros(k)), g, S, np.zeros((one.M, one.M)), c).V
-        V, by_type, weight = np.zeros(k), np.zeros((k, 4)), kernel.row_weights(k, one.m)
-        kernel.attend(np.ascontiguousarray(rows[:k]), weight, by_type)
+        V, (weight, by_type) = np.zeros(k), _attended(kernel, one, np.ascontiguousarray(rows[:k]))
         kernel.move_values(by_type, weight, g, c, V)
         name = f"n = {one.n}, m = {one.m}: the sum over samples"
         yield from equal(

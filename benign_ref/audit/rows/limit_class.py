@@ -12,7 +12,8 @@ from ..problems import Problem
 
 class Class(NamedTuple):
     """One class written out: n samples of the signal, token 2 and m small ones; all its 1 + n + nm tokens.
-    k kinds of token, M tokens a sample, T in all, of sample i those of `samples[i]`.
+    k kinds of token, M tokens a sample, T in all, of sample i those of `samples[i]`; room: the sizes of the
+    kernel's blocks, which are written to whatever the class has.
     """
 
     n: int
@@ -20,27 +21,25 @@ class Class(NamedTuple):
     M = property(lambda self: self.m + 2)
     T = property(lambda self: 1 + self.n * (self.m + 1))
     k = property(lambda self: 3 if self.m else 2)
+    room = property(lambda self: (self.k, self.k - 1, 1))
 
     @property
     def samples(self):
-        """The tokens of each sample."""
-        step = self.m + 1
-        return [[0, *range(1 + i * step, 1 + (i + 1) * step)] for i in range(self.n)]
+        """The tokens of each sample, (n,M)."""
+        return np.pad(np.arange(1, self.T).reshape(self.n, -1), ((0, 0), (1, 0)))
 
     def basis(self):
         """Orthonormal columns over the tokens: mean (T,k), between (T,(k-1)(n-1)), within (T,n(m-1))."""
-        n, m = self.n, self.m
-        mean, between = np.zeros((self.T, self.k)), np.zeros((self.T, (self.k - 1) * (n - 1)))
-        within = np.zeros((self.T, n * max(m - 1, 0)))
-        mean[0, 0] = 1
-        for i, (_, two, *small) in enumerate(self.samples):
-            for kind, tokens in enumerate(([two], small)[: self.k - 1]):
-                mean[tokens, 1 + kind] = (n * len(tokens)) ** -0.5
-                columns = slice(kind * (n - 1), (kind + 1) * (n - 1))
-                between[tokens, columns] = _differences(n)[i] / len(tokens) ** 0.5
-            if m > 1:
-                within[small, i * (m - 1) : (i + 1) * (m - 1)] = _differences(m)
-        return mean, between, within
+        n, two = self.n, np.eye(self.m + 1, 1)
+        kinds = [two, 1 - two][: self.k - 1]
+        mean = [np.kron(np.full((n, 1), (n * kind.sum()) ** -0.5), kind) for kind in kinds]
+        between = [np.kron(_differences(n), kind) / kind.sum() ** 0.5 for kind in kinds]
+        within = np.kron(np.eye(n), _below(_differences(self.m)))
+        return (
+            np.hstack([np.eye(self.T, 1), _below(np.hstack(mean))]),
+            _below(np.hstack(between)),
+            _below(within),
+        )
 
     def dense(self, blocks):
         """The (T,T) matrix of an operator from its blocks."""
@@ -51,10 +50,6 @@ class Class(NamedTuple):
     def shapes(self):
         """The sizes of the blocks."""
         return self.k, self.k - 1 if self.n > 1 else 0, 1 if self.m > 1 else 0
-
-    def pairs(self, names):
-        """Of names {name: (row, column) of the kernel's matrix by types}, those that the class has."""
-        return {name: at for name, at in names.items() if max(at) < self.M and at[0] < self.k}
 
     def constants(self, audited):
         """Constants of the class, ||w_O||^2 = 1.7."""
@@ -69,17 +64,25 @@ class Class(NamedTuple):
         matrix[2:, 2:] = np.where(np.eye(self.m) > 0, rows[2, 2], rows[2, 3])
         return matrix
 
+    def rows_of(self, matrix):
+        """The kernel's rows (k,4) of a sample's matrix; 0 where they have no entry."""
+        rows = np.ascontiguousarray(np.pad(matrix, (0, 2))[: self.k, :4])
+        rows[:2, 3] = 0
+        return rows
+
     def summed(self, D, g):
         """B = sum_n g E_n^T D E_n over the class, (T,T), sample by sample; its tokens are different ones."""
-        B = np.zeros((self.T, self.T))
-        for tokens in self.samples:
-            B[np.ix_(tokens, tokens)] += g * D
-        return B
+        return sum(E.T @ (g * D) @ E for E in np.eye(self.T)[self.samples])
+
+
+def _below(columns):
+    """Columns with a row of zeros on top, for a token that they do not have."""
+    return np.pad(columns, ((1, 0), (0, 0)))
 
 
 def _differences(size):
-    """Orthonormal columns whose sums are 0, (size, size-1)."""
-    return np.linalg.qr(np.eye(size) - 1 / size)[0][:, : size - 1]
+    """Orthonormal columns whose sums are 0, (size, size-1); none where size is 0."""
+    return np.linalg.qr(np.eye(size) - 1 / max(size, 1))[0][:, : size - 1]
 
 
 def orthogonal(s):
@@ -89,8 +92,7 @@ def orthogonal(s):
     noise, root = s.sigma_p * s.d**0.5, s.sigma_h * s.d_h**0.5
     Z = np.diag([s.snr * noise] * 2 + ([s.C_p * noise] + [noise] * (s.M - 2)) * s.N)
     y = np.array([1.0, -1.0] * (s.N // 2))
-    first = [2 + k * (s.M - 1) for k in range(s.N)]
-    tokens = np.array([[0 if y[k] > 0 else 1, *range(first[k], first[k] + s.M - 1)] for k in range(s.N)])
+    tokens = np.column_stack([y < 0, np.arange(2, s.T).reshape(s.N, s.M - 1)])
     return Z, root * np.eye(s.T, 2 * s.T), root * np.eye(s.T, 2 * s.T, s.T), tokens, y
 
 
