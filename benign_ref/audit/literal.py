@@ -1,7 +1,7 @@
 """The ledger's own M1 and M2, and derivatives of them: they share nothing with the code under audit.
 
 triple_loop    scalars and loops only          outputs, loss    einsum, for complex numbers too
-complex_step, central, jacobian    derivatives
+complex_step, central    derivatives
 
 At saturated attention the value of the most attended token is taken off the others before they are weighed,
 in outputs as in triple_loop: the weights sum to 1, so that this changes no number, and a weight near 1, which
@@ -82,7 +82,7 @@ def shifted(theta, block, index, step):
     return moved
 
 
-def by_entry(slope, theta, blocks=range(4)):
+def by_entry(slope, theta, blocks):
     """slope(at) for every entry of these blocks, as a list of arrays: at(step) is theta with that entry
     moved.
     """
@@ -92,21 +92,13 @@ def by_entry(slope, theta, blocks=range(4)):
     ]
 
 
-def complex_step(function, theta, blocks=range(4)):
+def complex_step(function, theta, blocks=range(4), h=STEP):
     """The derivatives of function(theta) by every entry of these blocks: Im f(theta + ih)/h."""
-    return by_entry(lambda at: function(at(1j * STEP)).imag / STEP, theta, blocks)
+    return by_entry(lambda at: function(at(1j * h)).imag / h, theta, blocks)
 
 
 def central(function, theta, block, reach):
     """The derivatives by every entry of one block by central differences of fourth order at step `reach`."""
     weights = {-2: 1, -1: -8, 1: 8, 2: -1}
-
-    def slope(at):
-        return sum(w * function(at(k * reach)) for k, w in weights.items()) / (12 * reach)
-
+    slope = lambda at: sum(w * function(at(k * reach)) for k, w in weights.items()) / (12 * reach)  # noqa: E731
     return by_entry(slope, theta, [block])[0]
-
-
-def jacobian(function, x):
-    """The Jacobian of function at x (n,) by complex step, (outputs, n)."""
-    return np.array([function(x + 1j * STEP * e).imag / STEP for e in np.eye(len(x))]).T

@@ -4,11 +4,13 @@ quadrature), and its gradient against the complex step of that formula, from a r
 
 import numpy as np
 
+from .. import literal
 from ..core import Row, relative_residual, within
 from ..problems import MIXED
 from .data import DRAWN
 
 EXACT, STEP = 1e-10, 1e-8
+H = 1e-30  # of the complex step
 HEADS, SIDE = 4, 2  # heads; rows of a patch, of images with 4 x 6 pixels
 SIZES = {"P": 4, "M": 7, "d": 8, "3d": 24, "w": 10, "classes": 5}  # of the small network
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(60)
@@ -78,17 +80,13 @@ def _inputs(operation, rng, size):
 
 def residuals(operation, function, rng, size):
     """(route, residual, allowed) of an implementation of one operation, at random inputs of a given size."""
-    x, literal = _inputs(operation, rng, size), LITERAL[operation]
+    x, formula = _inputs(operation, rng, size), LITERAL[operation]
     y, back = function(*x)
-    yield f"{operation}: the formula written out", relative_residual(y, literal(*x)), EXACT
-    dy = rng.standard_normal(y.shape)
+    yield f"{operation}: the formula written out", relative_residual(y, formula(*x)), EXACT
+    dy, blocks = rng.standard_normal(y.shape), range(operation == "embed", len(x))
     found = back(dy)
-    for k, dx in enumerate(found if isinstance(found, tuple) else (found,), operation == "embed"):
-        slope = np.empty(x[k].shape)
-        for i in np.ndindex(slope.shape):
-            moved = [a.astype(complex) for a in x]
-            moved[k][i] += 1e-30j
-            slope[i] = (dy * literal(*moved)).sum().imag / 1e-30
+    slopes = literal.complex_step(lambda at: (dy * formula(*at)).sum(), [a + 0j for a in x], blocks, H)
+    for k, dx, slope in zip(blocks, found if isinstance(found, tuple) else (found,), slopes, strict=True):
         yield f"{operation}: argument {k}, complex step", relative_residual(dx, slope), EXACT
 
 
@@ -103,22 +101,26 @@ def _theta(shapes, sizes, problem):
     return theta
 
 
-def _along(function, theta, claimed, rng):
-    """The relative residual over the blocks of a claimed gradient, each along a random direction."""
-    found = []
-    for name, block in claimed.items():
-        v = rng.standard_normal(block.shape)
-        slope = function({**theta, name: theta[name] + 1e-30j * v}).imag / 1e-30
-        found.append(abs((block * v).sum() - slope) / (np.abs(block).max() * block.size**0.5))
+def _error(function, theta, claimed, v):
+    """|<claimed, v> - the slope of a function along v|, a direction in some of the blocks."""
+    slope = function({**theta, **{name: theta[name] + 1j * H * v[name] for name in v}}).imag / H
+    return abs(sum((claimed[name] * v[name]).sum() for name in v) - slope)
+
+
+def _by_block(function, theta, claimed, rng):
+    """The largest relative residual of the blocks of a claimed gradient, each along a random direction."""
+    found = [
+        _error(function, theta, claimed, {name: rng.standard_normal(dW.shape)})
+        / (np.abs(dW).max() * dW.size**0.5)
+        for name, dW in claimed.items()
+    ]
     return np.max(found)  # NaN, of a block of zeros too, is not allowed
 
 
 def _at_once(function, theta, claimed, rng):
     """The same along one direction in all blocks, in which each has a share."""
     v = {name: rng.standard_normal(dW.shape) / np.abs(dW).max() for name, dW in claimed.items()}
-    slope = function({name: theta[name] + 1e-30j * v[name] for name in theta}).imag / 1e-30
-    error = abs(sum((claimed[name] * v[name]).sum() for name in v) - slope)
-    return error / sum(dW.size for dW in claimed.values()) ** 0.5
+    return _error(function, theta, claimed, v) / sum(dW.size for dW in claimed.values()) ** 0.5
 
 
 def _V8(audited, problem):
@@ -127,7 +129,7 @@ def _V8(audited, problem):
     theta, images = _theta(transformer.SHAPES, SIZES, problem), rng.random((3, 4, 6))
     z, back = transformer.network(theta, images)
     dz = rng.standard_normal(z.shape)
-    slope = _along(lambda at: (dz * _network(at, images)).sum(), theta, back(dz), rng)
+    slope = _by_block(lambda at: (dz * _network(at, images)).sum(), theta, back(dz), rng)
     yield from within({
         "network: the formulas written out": relative_residual(z, _network(theta, images)),
         "network: complex step of the formulas, from a random cotangent": slope,
@@ -147,7 +149,7 @@ def _V9(audited, problem):
     """Four steps from given gradients, some of them tiny, against sums over all gradients so far."""
     rng = problem.rng(9)
     slopes = rng.standard_normal((4, 3, 2)) * 10.0 ** rng.integers(-9, 1, (3, 2))
-    theta, m, v = ({"W": a} for a in (rng.standard_normal((3, 2)), np.zeros((3, 2)), np.zeros((3, 2))))
+    theta, m, v = {"W": rng.standard_normal((3, 2))}, {"W": np.zeros((3, 2))}, {"W": np.zeros((3, 2))}
     for t in range(1, 5):
         first, second = (
             sum((1 - beta) * beta ** (t - s) * slopes[s - 1] ** power for s in range(1, t + 1))
