@@ -21,7 +21,7 @@ HOLDS, FAILS = "holds", "FAILS"
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("paper", "engines", "derived", "experiments", "runtime", "vision")
 HOMES = {path.stem: f"{folder}.{path.stem}" for folder in FOLDERS for path in (ROOT / folder).glob("*.py")}
-HOMES |= {"api": "api", "checks": "checks.gradient", "invariants": "audit.invariants"}
+HOMES |= {"api": "api", "checks": "checks.gradient"}
 
 
 def equal(pairs, allowed):

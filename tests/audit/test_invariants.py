@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from benign_ref.audit import invariants
+from benign_ref.audit.rows import invariant
 from benign_ref.checks import Vacuous
 from benign_ref.paper.gradients import coupling, gradients, output_cotangent
 from benign_ref.paper.model import Parameters, attention, forward
 
 
 def invariants_of(theta, X, y, right=True):
-    """Every residual of invariants.py, for the model's gradients or (right=False) with each identity
+    """Every residual of the identities, for the model's gradients or (right=False) with each identity
     broken.
     """
     grads, f, S, c = gradients(theta, X, y), forward(theta, X), attention(theta, X), X @ theta.W_V @ theta.w_O
@@ -29,13 +29,13 @@ def invariants_of(theta, X, y, right=True):
         model = lambda p, X: (X**2 * rank).sum(axis=(1, 2)) * p.W_Q[0, 0]  # noqa: E731
         claim = lambda p, X, y: gradients(p._replace(W_V=abs(p.W_V)), X, y)  # noqa: E731
     return {
-        "I1": invariants.rows_of_coupling(D),
-        "I2": invariants.degree_of_values(theta, grads, f, g),
-        "I3": invariants.degree_of_logits(theta, grads, g, D, P),
-        "I4": invariants.balance_of_logits(theta, after, grads, eta),
-        "I5": invariants.balance_of_values(theta, after, grads, eta),
-        **invariants.symmetries(model, theta, X, np.random.default_rng(0)),
-        "flip": invariants.flip(claim, theta, X, y),
+        "I1": invariant.rows_of_coupling(D),
+        "I2": invariant.degree((2, 3), theta, grads, g * f),
+        "I3": invariant.degree((0, 1), theta, grads, g[:, None, None] * D * P),
+        "I4": invariant.balance((0, 1), theta, after, grads, eta),
+        "I5": invariant.balance((2, 3), theta, after, grads, eta),
+        **invariant.symmetries(model, theta, X, np.random.default_rng(0)),
+        "flip": invariant.flip(claim, theta, X, y),
     }
 
 
@@ -57,8 +57,8 @@ def test_I2_and_I3_see_a_factor_in_one_gradient_and_in_all(problem):
     D = np.array([coupling(S_n, c_n) for S_n, c_n in zip(S, c)])
     for wrong in (("W_Q", "W_V"), ("W_K", "w_O"), Parameters._fields):
         grads = right._replace(**{name: 1.01 * getattr(right, name) for name in wrong})
-        assert invariants.degree_of_values(theta, grads, f, g) > 1e-4
-        assert invariants.degree_of_logits(theta, grads, g, D, P) > 1e-4
+        assert invariant.degree((2, 3), theta, grads, g * f) > 1e-4
+        assert invariant.degree((0, 1), theta, grads, g[:, None, None] * D * P) > 1e-4
 
 
 @pytest.mark.parametrize("block", ["W_Q", "W_K", "W_V"])
@@ -69,9 +69,9 @@ def test_the_flip_sees_each_block(problem, block):
         grads = gradients(p, X, y)
         return grads._replace(**{block: getattr(grads, block) * (1.1 if p.W_V[0, 0] > 0 else 1.0)})
 
-    assert invariants.flip(odd, theta, X, y) > 0.01
+    assert invariant.flip(odd, theta, X, y) > 0.01
 
 
 def test_an_invariant_of_nothing_is_vacuous():
     with pytest.raises(Vacuous):
-        invariants.rows_of_coupling(np.zeros((2, 1, 1)))  # M = 1: attention has nothing to choose
+        invariant.rows_of_coupling(np.zeros((2, 1, 1)))  # M = 1: attention has nothing to choose
