@@ -5,8 +5,11 @@ Every competitor takes the same step: loss, gradients of W_Q, W_K, W_V, and thet
 from the same start on the same data (the law engine: on its own draw of the same law).
 """
 
-import functools
+import contextlib
+import os
 import time
+from collections import namedtuple
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -19,6 +22,7 @@ from benign_ref.engines.parameter_space import ParameterSpace
 from benign_ref.engines.proof_space import ColumnSpace, ProofSpace
 from benign_ref.engines.records import descend
 from benign_ref.experiments import cell
+from benign_ref.experiments.published import published_setting
 from benign_ref.paper.descent import ReferenceSpace
 from benign_ref.runtime.threads import one_blas_thread
 
@@ -28,6 +32,28 @@ N_TEST = 100
 # (N, ||mu||): seconds that a cell takes the authors' program [A: vit.py at commit 01e6b62], drawing, training
 # and test, on a core like those that this was developed on: PyTorch on the CPU, one thread, single precision
 AUTHORS = {(20, 50.0): 2.25, (10, 20.0): 1.0}
+# One measurement, "" where it has no such number: median, shortest and longest time by the clock, the median
+# of processor time, rounds (of a part of a run: its steps), the first call, the loss that the third returned
+Row = namedtuple(
+    "Row", "what N M d name median shortest longest processor rounds first third_loss", defaults=[""] * 11
+)
+
+
+def row_of(what, s, name, times, *more):
+    """The Row of `times`, pairs as `timed` has them, at the sizes of Setting s."""
+    clock, processor = zip(*times)
+    told = median(clock), min(clock), max(clock), median(processor), len(times)
+    return Row(what, s.N, s.M, s.d, name, *told, *more)
+
+
+def answer(core, *calls):
+    """The Rows of all calls, on one core (None: on any), XLA computing with one thread: for a process that
+    has not imported JAX or PyTorch yet.
+    """
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    return [row for call in calls for row in call()]
 
 
 def space_step(space, eta):
@@ -43,95 +69,83 @@ def space_step(space, eta):
 
 def product_alone(space):
     """The one matrix product of a proof-engine step, G C, and nothing else."""
-    out = np.empty_like(space.C)
-    return lambda: np.matmul(space.G, space.C, out=out) is None
+    return partial(np.matmul, space.G, space.C, out=np.empty_like(space.C))
 
 
 def competitors(s, names, seed):
-    """{name: take} and {name: version} of the peers; an import that fails leaves its name out."""
-    data, theta = (
-        br.sample_dataset(s, br.make_rng(seed, (0,))),
-        br.init_parameters(s, br.make_rng(seed, (1,))),
-    )
-    ours = {"reference": ReferenceSpace, "parameters": ParameterSpace, "proof": ProofSpace.of}
-    peers = {
-        "jax": speed_peers.jax_step,
-        "jax as written": functools.partial(speed_peers.jax_step, as_written=True),
-        "torch": speed_peers.torch_step,
+    """{name: take}; an import that fails leaves its name out."""
+    data = br.sample_dataset(s, br.make_rng(seed, (0,)))
+    theta = br.init_parameters(s, br.make_rng(seed, (1,)))
+    proof = ProofSpace.of(theta, data.X, data.y)
+    makers = {
+        "reference": lambda: space_step(ReferenceSpace(theta, data.X, data.y), s.eta),
+        "parameters": lambda: space_step(ParameterSpace(theta, data.X, data.y), s.eta),
+        "proof": lambda: space_step(proof, s.eta),
+        "product": lambda: product_alone(proof),
+        "law": lambda: space_step(LawSpace(s, br.make_rng(seed, (2,))), s.eta),
+        "jax": lambda: speed_peers.jax_step(s, data, theta),
+        "jax as written": lambda: speed_peers.jax_step(s, data, theta, as_written=True),
+        "torch": lambda: speed_peers.torch_step(s, data, theta),
     }
-    takes, versions = {}, {}
+    takes = {}
     for name in names:
-        if name in peers:
-            try:
-                takes[name], versions[name] = peers[name](s, data, theta)
-            except ImportError:
-                continue
-        elif name == "law":
-            takes[name] = space_step(LawSpace(s, br.make_rng(seed, (2,))), s.eta)
-        else:
-            space = ours[name](theta, data.X, data.y)
-            takes[name] = space_step(space, s.eta)
-            takes |= {"product": product_alone(space)} if name == "proof" else {}
-    return takes, versions
+        with contextlib.suppress(ImportError):
+            takes[name] = makers[name]()
+    return takes
 
 
 def timed(take, count=1):
-    """Seconds a call over `count` calls, [by the clock, of processor time]; the second leaves out what other
+    """Seconds a call over `count` calls, by the clock and of processor time; the second leaves out what other
     processes took.
     """
     begun, worked = time.perf_counter(), time.process_time()
     for _ in range(count):
         take()
-    return [(time.perf_counter() - begun) / count, (time.process_time() - worked) / count]
+    return (time.perf_counter() - begun) / count, (time.process_time() - worked) / count
 
 
-def measure(takes, seconds, shortest=0.02):
-    """Interleaved times of every competitor: {name: {"first", "losses", "times"}}.
-
-    The first call, compilation included, is told apart; then rounds over all of them in turn until `seconds`
-    have passed (three rounds at least). A fast step is taken several times, after one that is not counted: in
-    a run it finds its data in the cache, not another's.
+def in_turn(takes, seconds, counts):
+    """{name: [timed, ...]} of rounds over all of `takes` in turn until `seconds` have passed, three rounds at
+    least. What is taken several times a round (counts) is so after a call that is not counted: in a run a
+    step finds its data in the cache, not another's.
     """
-    result, counts = {}, {}
-    for name, take in takes.items():
-        begun = time.perf_counter()
-        losses = [take()]
-        first = time.perf_counter() - begun
-        losses += [take(), take()]
-        result[name] = {"first": first, "losses": None if name == "product" else losses, "times": []}
-        counts[name] = max(1, round(shortest / max(timed(take)[0], 1e-7)))
-    begun = time.perf_counter()
-    while time.perf_counter() - begun < seconds or len(result[name]["times"]) < 3:
+    times, begun = {name: [] for name in takes}, time.perf_counter()
+    while time.perf_counter() - begun < seconds or min(map(len, times.values())) < 3:
         for name, take in takes.items():
             if counts[name] > 1:
                 take()
-            result[name]["times"].append(timed(take, counts[name]))
-    return result
+            times[name].append(timed(take, counts[name]))
+    return times
 
 
-def steps(shape, names, seed, seconds):
-    """`measure` of competitors at a `shape` of Setting: {"engines", "versions"}."""
-    takes, versions = competitors(br.Setting(**shape), names, seed)
-    return {"engines": measure(takes, seconds), "versions": versions}
+def steps(shape, names, seed, seconds, shortest=0.02):
+    """Rows of the competitors at a `shape` of Setting, `in_turn`, a fast step as often as takes `shortest`
+    seconds. The first call, compilation included, is told apart.
+    """
+    s, told, counts = br.Setting(**shape), {}, {}
+    takes = competitors(s, names, seed)
+    for name, take in takes.items():
+        first, _ = timed(take)
+        take()
+        third = take()
+        told[name] = first, third if isinstance(third, float) else ""  # a product has no loss
+        counts[name] = max(1, round(shortest / max(timed(take)[0], 1e-7)))
+    times = in_turn(takes, seconds, counts)
+    return [row_of("step", s, name, times[name], *told[name]) for name in takes]
 
 
 def law_runs(shape, ds, seed, seconds):
-    """Times of whole law runs of max_steps steps, drawing included, the values of d in turn: {d: [[seconds,
-    processor seconds], ...]}.
-    """
-    settings, found = {d: br.Setting(**{**shape, "d": d}) for d in ds}, {d: [] for d in ds}
-    run = lambda s: br.train_in_law(s, br.make_rng(seed), progress=False)  # noqa: E731
-    run(settings[ds[0]])  # loads the compiled kernels
-    begun = time.perf_counter()
-    while time.perf_counter() - begun < seconds or len(found[ds[0]]) < 3:
-        for d, s in settings.items():
-            found[d].append(timed(functools.partial(run, s)))
-    return found
+    """Rows of whole law runs of max_steps steps, drawing included, the values of d in turn."""
+    settings = [br.Setting(**shape, d=d) for d in ds]
+    runs = {s.d: lambda s=s: br.train_in_law(s, br.make_rng(seed), progress=False) for s in settings}
+    runs[ds[0]]()  # loads the compiled kernels
+    times = in_turn(runs, seconds, dict.fromkeys(ds, 1))
+    return [row_of(f"run of {s.max_steps} steps", s, "law", times[s.d]) for s in settings]
 
 
 def parts_once(s, seed):
-    """Processor seconds of each part of a run of the proof engine on real draws, tested on fresh samples:
-    ({part: seconds}, steps, the limit: what the products would take at the rate of `product_alone`).
+    """Processor seconds of each part of a run of the proof engine on real draws, tested on fresh samples, and
+    the limit, what the products would take at the rate of `product_alone`: {part: seconds}, steps.
     """
     clock, rngs = time.process_time, cell.streams(s.snr, s.N, seed)
     marks = [clock()]
@@ -140,8 +154,9 @@ def parts_once(s, seed):
     marks.append(clock())
     space = ColumnSpace(Z, *start, index, y)
     marks.append(clock())
-    limits = {name: getattr(s, name) for name in ("eta", "epsilon", "max_steps", "extra_steps")}
-    _, taken, *_ = descend(space, **limits)
+    _, taken, *_ = descend(
+        space, eta=s.eta, epsilon=s.epsilon, max_steps=s.max_steps, extra_steps=s.extra_steps
+    )
     marks.append(clock())
     W = space.columns()
     marks.append(clock())
@@ -154,51 +169,49 @@ def parts_once(s, seed):
     product = timed(space.multiply, many)[1] * taken
     backward = timed(lambda: space.attention.add_cotangents(drows), many)[1] * taken
     attention = timed(space.evaluate, many)[1] * (taken + 1) + backward
-    parts = {"draw": draw, "set-up": begin + rebuild, "product": product, "attention": attention}
-    parts |= {"advance": max(run - product - attention, 0.0), "test": test}
-    of_steps = s.T * space.C.size * taken
     counted = cost.products(s, s.T, taken)["proof"] + N_TEST * (s.M - 1) * s.d * (2 * s.d_h + 1)
-    return parts, taken, counted * alone / of_steps
-
-
-def published(N, mu):
-    """The Setting of a cell of the published Figure 1."""
-    return br.published_setting("figure1", N=N, mu=mu)
+    return {
+        "draw": draw, "set-up": begin + rebuild, "product": product, "attention": attention,
+        "advance": max(run - product - attention, 0.0), "test": test,
+        "limit": counted * alone / (s.T * space.C.size * taken),
+    }, taken  # fmt: skip
 
 
 def parts(shapes, repeats):
-    """Medians of `parts_once` over draws, at each of `shapes` of Setting and in the published cells: a list
-    of {"parts", "steps", "limit"}.
-    """
-    answers = []
-    for s in [*(br.Setting(**shape) for shape in shapes), *(published(*place) for place in AUTHORS)]:
+    """Rows of `parts_once`, medians over draws, at each of `shapes` of Setting and in the published cells."""
+    places = {f"d = {shape['d']}, {shape['max_steps']} steps": br.Setting(**shape) for shape in shapes} | {
+        f"N = {N}, ||mu|| = {mu:g}, published": published_setting("figure1", N=N, mu=mu) for N, mu in AUTHORS
+    }
+    rows = []
+    for what, s in places.items():
         parts_once(s, 0)  # loads the compiled kernels
-        found, taken, limits = zip(*(parts_once(s, seed) for seed in range(repeats)))
-        middle = {name: median(one[name] for one in found) for name in found[0]}
-        answers.append({"parts": middle, "steps": median(taken), "limit": median(limits)})
-    return answers
+        found, taken = zip(*(parts_once(s, seed) for seed in range(repeats)))
+        seconds = {part: median(one[part] for one in found) for part in found[0]}
+        rows += [Row(what, name=part, processor=seconds[part], rounds=median(taken)) for part in seconds]
+    return rows
 
 
 def cells(repeats):
-    """Times of published cells, drawing, training and test: [[N, ||mu||, [processor seconds, ...]], ...]."""
-    answers = []
-    for N, mu in AUTHORS:
-        s = published(N, mu)
-        run = functools.partial(cell.run_cell, s.snr, N, base=s, engine="proof", n_test=N_TEST)
+    """Two Rows of each published cell: ours, drawing, training and test, and the authors' program."""
+    rows = []
+    for (N, mu), theirs in AUTHORS.items():
+        s, what = published_setting("figure1", N=N, mu=mu), f"published cell, ||mu|| = {mu:g}"
+        run = partial(cell.run_cell, s.snr, N, base=s, engine="proof", n_test=N_TEST)
         run(0)  # loads the compiled kernels
-        answers.append([N, mu, [timed(functools.partial(run, seed))[1] for seed in range(repeats)]])
-    return answers
+        times = [timed(partial(run, seed)) for seed in range(repeats)]
+        rows += [row_of(what, s, "proof", times), Row(what, N, s.M, s.d, "the authors' program [A]", theirs)]
+    return rows
 
 
-def compared(found):
-    """Lines on the cells that `cells` timed, and how many times as long the authors' program takes."""
+def compared(rows):
+    """Lines on the Rows of `cells`, and how many times as long the authors' program takes."""
     lines, ratios = [], []
-    for N, mu, seconds in found:
-        theirs, ours = AUTHORS[N, mu], median(seconds)
-        ratios.append(theirs / ours)
+    for (N, mu), ours, theirs in zip(AUTHORS, rows[::2], rows[1::2]):
+        ratios.append(theirs.median / ours.processor)
         lines.append(
-            f"published cell N = {N}, ||mu|| = {mu:g}: {ours:.3f} s (one core, median of {len(seconds)}); "
-            f"the authors' program {theirs:g} s [A, one thread, single precision], {ratios[-1]:.1f} times"
+            f"published cell N = {N}, ||mu|| = {mu:g}: {ours.processor:.3f} s (one core, median of "
+            f"{ours.rounds}); the authors' program {theirs.median:g} s [A, one thread, single precision], "
+            f"{ratios[-1]:.1f} times"
         )
     return [*lines, f"published cells, mean of the ratios: {sum(ratios) / len(ratios):.1f}"]
 

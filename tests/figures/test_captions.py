@@ -175,7 +175,7 @@ def digits(module, options, rows):
 
 
 def speed(module, options, rows):
-    size, shape = module.sizes(options.quick), module.SHAPE
+    size, shape = module.SIZES[options.size], module.SHAPE
     join = " and ".join
     return {
         "N": shape["N"], "M": shape["M"], "d_h": shape["d_h"], "first_d": size["d"][0],

@@ -5,11 +5,13 @@ left out in silence.
 import importlib.util
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 import benign_ref as br
+from benign_ref.runtime import processes
 from figures import speed, speed_worker
 from figures.common import Options
 
@@ -22,19 +24,18 @@ def test_every_engine_takes_the_step_of_the_parameters():
     expected = br.train(
         s.replace(max_steps=3, epsilon=1e-9), data, theta, engine="parameters", backend="numpy"
     ).losses[:3]
-    takes, _ = speed_worker.competitors(s, ["reference", "parameters", "proof"], 5)
-    assert list(takes) == ["reference", "parameters", "proof", "product"]
-    for name in ("reference", "parameters", "proof"):
+    names = ["reference", "parameters", "proof"]
+    takes = speed_worker.competitors(s, names, 5)
+    assert list(takes) == names
+    for name in names:
         assert np.allclose([takes[name]() for _ in range(3)], expected, rtol=1e-12)
 
 
 def test_peers_that_are_not_there_are_left_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)  # import raises ImportError
     monkeypatch.setitem(sys.modules, "torch", None)
-    takes, versions = speed_worker.competitors(
-        br.Setting(**SMALL, d=12), ["law", "jax", "jax as written", "torch"], 0
-    )
-    assert list(takes) == ["law"] and versions == {}
+    names = ["law", "jax", "jax as written", "torch"]
+    assert list(speed_worker.competitors(br.Setting(**SMALL, d=12), names, 0)) == ["law"]
 
 
 @pytest.mark.parametrize("name", ["jax", "jax as written", "torch"])
@@ -42,67 +43,87 @@ def test_peers_that_are_there_take_the_same_step(name):
     peer = name.split()[0]
     if importlib.util.find_spec(peer) is None:
         pytest.skip(f"{peer} is not installed, so there is no step of it to compare")
-    takes, versions = speed_worker.competitors(br.Setting(**SMALL, d=12), ["parameters", name], 0)
-    assert list(takes) == ["parameters", name] and list(versions) == [name]
+    takes = speed_worker.competitors(br.Setting(**SMALL, d=12), ["parameters", name], 0)
+    assert list(takes) == ["parameters", name]
     losses = [[take() for _ in range(3)] for take in takes.values()]
     assert np.allclose(losses, losses[0], rtol=1e-12, atol=0)
 
 
-def test_measuring_takes_turns_and_tells_the_first_call_apart():
+def test_measuring_takes_turns_and_tells_the_first_call_apart(monkeypatch):
     calls = []
-    takes = {name: (lambda n=name: calls.append(n) or float(len(calls))) for name in ("a", "product")}
-    found = speed_worker.measure(takes, seconds=0.0, shortest=0.0)
-    assert calls[:8] == ["a"] * 4 + ["product"] * 4 and calls[8:] == ["a", "product"] * 3
-    assert (
-        found["a"]["losses"] == [1.0, 2.0, 3.0]
-        and found["product"]["losses"] is None
-        and len(found["a"]["times"]) == 3
-    )
+    takes = {"a": lambda: calls.append("a") or float(len(calls)), "product": lambda: calls.append("product")}
+    monkeypatch.setattr(speed_worker, "competitors", lambda *asked: takes)
+    rows = speed_worker.steps({**SMALL, "d": 12}, [*takes], 0, seconds=0.0, shortest=0.0)
+    assert calls == ["a"] * 4 + ["product"] * 4 + ["a", "product"] * 3
+    assert [row[:5] for row in rows] == [("step", 2, 3, 12, "a"), ("step", 2, 3, 12, "product")]
+    assert [row.third_loss for row in rows] == [3.0, ""] and all(row.rounds == 3 for row in rows)
+    assert all(0 < row.shortest <= row.median <= row.longest and row.first > 0 for row in rows)
+
+
+def test_what_is_timed_several_times_a_round_is_so_after_a_call_that_is_not_counted():
+    calls = []
+    takes = {"a": partial(calls.append, "a"), "b": partial(calls.append, "b")}
+    times = speed_worker.in_turn(takes, 0.0, {"a": 2, "b": 1})
+    assert calls == ["a", "a", "a", "b"] * 3 and [len(of) for of in times.values()] == [3, 3]
 
 
 @pytest.fixture
 def small_cells(monkeypatch):
     """Cells of a few tokens in the place of the published ones."""
     s = br.Setting(**SMALL, d=12, epsilon=0.5)
-    monkeypatch.setattr(speed_worker, "published", lambda N, mu: s.replace(N=N))
+    monkeypatch.setattr(speed_worker, "published_setting", lambda figure, N, mu: s.replace(N=N))
 
 
 def test_the_parts_of_a_run_are_the_whole_of_it(small_cells):
-    """Every part is there and takes time; a longer run takes longer in its steps, not in its set-up."""
+    """Every part is there and takes time; a run has its steps."""
     shape = {**SMALL, "d": 12, "epsilon": 1e-12}
-    small, *published = speed_worker.parts([{**shape, "max_steps": 40}], 1)
-    assert list(small["parts"]) == list(speed.PARTS) and small["steps"] == 40
-    assert all(seconds >= 0 for seconds in small["parts"].values()) and small["limit"] > 0
-    assert len(published) == len(speed_worker.AUTHORS) and all(one["steps"] > 2 for one in published)
+    rows = speed_worker.parts([{**shape, "max_steps": 40}], 1)
+    small, *published = speed.runs_of(rows).values()
+    assert list(small) == [*speed.PARTS, "limit"] and small["draw"].what == "d = 12, 40 steps"
+    assert all(row.rounds == 40 and row.processor >= 0 for row in small.values())
+    assert small["limit"].processor > 0
+    assert len(published) == len(speed_worker.AUTHORS) and all(one["limit"].rounds > 2 for one in published)
 
 
 def test_ratios_of_cells_are_the_authors_time_over_ours():
-    lines = speed_worker.compared([[20, 50.0, [0.2, 0.225, 0.3]], [10, 20.0, [0.2]]])
-    assert "0.225 s" in lines[0] and "2.25 s [A" in lines[0] and "10.0 times" in lines[0]
-    assert lines[-1] == "published cells, mean of the ratios: 7.5"
+    rows = [
+        speed_worker.Row("a cell", processor=0.225, rounds=3), speed_worker.Row("the same", median=2.25),
+        speed_worker.Row("another", processor=0.2, rounds=1), speed_worker.Row("the same", median=1.0),
+    ]  # fmt: skip
+    lines = speed_worker.compared(rows)
+    assert "N = 20, ||mu|| = 50: 0.225 s (one core, median of 3)" in lines[0] and "10.0 times" in lines[0]
+    assert "2.25 s [A" in lines[0] and lines[-1] == "published cells, mean of the ratios: 7.5"
 
 
 def test_a_measurement_in_its_own_process_answers_or_says_why():
-    how = {"shape": {**SMALL, "d": 12}, "names": ["proof"], "seed": 0, "seconds": 0.0}
-    answers = speed.ask([["steps", how]] * 2, speed.one_core())
-    assert len(answers) == 2
-    for found in answers:
-        assert list(found["engines"]) == ["proof", "product"] and len(found["engines"]["proof"]["times"]) == 3
-    with pytest.raises(RuntimeError, match="(?s)measuring .*steps.* failed: .*N must be"):
-        speed.ask([["steps", {**how, "shape": {"N": -1}}]], None)
+    one = partial(speed_worker.steps, {**SMALL, "d": 12}, ["proof", "product"], 0, 0.0)
+    rows = speed.ask([one] * 2)
+    assert [row.name for row in rows] == ["proof", "product"] * 2 and all(row.rounds == 3 for row in rows)
+    with pytest.raises(RuntimeError, match="(?s)computation of .*steps.* failed:.*N must be"):
+        speed.ask([partial(speed_worker.steps, {"N": -1}, ["proof"], 0, 0.0)])
+    assert not processes.idle()
+
+
+def test_a_process_measures_on_the_core_and_with_the_threads_that_it_is_told(monkeypatch):
+    pinned = []
+    monkeypatch.setattr(speed_worker.os, "sched_setaffinity", lambda *asked: pinned.append(asked), False)
+    monkeypatch.setenv("XLA_FLAGS", "--one")
+    assert speed_worker.answer(3, lambda: ["row"], lambda: ["another"]) == ["row", "another"]
+    assert pinned == [(0, {3})]
+    assert speed_worker.os.environ["XLA_FLAGS"] == "--one --xla_cpu_multi_thread_eigen=false"
+    assert speed_worker.answer(None) == [] and len(pinned) == 1
 
 
 def test_the_figure_is_made(tmp_path, monkeypatch, small_cells):
     """From real measurements of a small shape; CSV holds every number, absent peers are named."""
 
-    def in_this_process(orders, core):
-        orders = json.loads(json.dumps(orders))
-        return json.loads(json.dumps([getattr(speed_worker, what)(**how) for what, how in orders]))
+    def in_this_process(calls):
+        return [row for call in calls for row in call()]
 
     monkeypatch.setattr(speed, "SHAPE", SMALL)
     size = {"d": [64, 128], "N": [2, 3], "M": [3, 4], "part_d": [64], "part_steps": 4}
     size |= {"run_d": [64, 10**6], "steps": 5, "seconds": 0.05, "repeats": 1}
-    monkeypatch.setattr(speed, "sizes", lambda quick: size)
+    monkeypatch.setitem(speed.SIZES, "quick", size)
     monkeypatch.setattr(speed, "ask", in_this_process)
     result = speed.make(Options(out=tmp_path, quick=True))
     assert [path.name for path in result.files] == ["speed.png", "speed.pdf", "speed.csv", "speed.txt"]
