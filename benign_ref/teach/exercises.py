@@ -19,7 +19,7 @@ import runpy
 import sys
 import textwrap
 import traceback
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -27,7 +27,7 @@ import numpy as np
 
 from .. import validate
 from ..checks.exact import Field, chance, first_difference, fractions
-from ..wrong import MISTAKES, MUTANTS
+from ..wrong import MISTAKES, Mistake
 from . import solutions
 from .derivation import DIGITS, EQUAL, Step
 from .derive import TARGETS, TRY_IT, WIDTH, step_as_text
@@ -65,37 +65,37 @@ def catalogue():
 
 
 def arguments_of(function, example):
-    """What a function of solutions.py takes, from the example, by the names of its arguments; _n and _h mean
-    one sample or one head. Arrays are copies, which a learner may overwrite.
+    """What a function of solutions.py or wrong/ takes, from the example, by the names of its arguments; _n
+    and _h mean the first sample or head. Arrays are copies, which a learner may overwrite.
     """
-    known = {**vars(example)}
+    known = vars(example)
     if "theta" in known:
-        one, theta = example.plus[0], example.theta
-        keys = np.array([example.X[n, 1:] @ theta.W_K for n in example.plus])
-        known |= {**theta._asdict(), "phi": example.S[one, 0], "W": theta.W_Q, "gradient": theta.W_K}
-        known |= {"alpha_signal": example.a[one, 0], "alpha_noise": example.a[example.plus, 1:]}
-        known |= {"k_plus": example.K[0], "noise_keys": keys}
+        theta, plus = example.theta, example.plus
+        known = {
+            **known,
+            **theta._asdict(),
+            "phi": example.S[0, 0],
+            "W": theta.W_Q,
+            "gradient": theta.W_K,
+            "alpha_signal": example.a[0, 0],
+            "alpha_noise": example.a[plus, 1:],
+            "k_plus": example.K[0],
+            "noise_keys": example.X[plus, 1:] @ theta.W_K,
+        }
     names = inspect.signature(function).parameters
     given = [known[name] if name in known else known[name[:-2]][0] for name in names]
     return [value.copy() if isinstance(value, np.ndarray) else value for value in given]
 
 
-def versions(function, example):
-    """{name: (hint, function of nothing)}: the right one, named "", and every named wrong derivation."""
-    arguments, (kind, _, block) = arguments_of(function, example), function.__name__.partition("_")
-    found = {"": ("", partial(function, *arguments))}
-    for m in MISTAKES:
-        if m.step == function.__name__:
-            found[m.name] = m.hint, partial(m.formula, *arguments)
-    for m in MUTANTS:
-        if kind == "gradient" and m.block in (block, "all"):
-            whole = partial(m.gradients, example.theta, example.X, example.y)
-            found[m.name] = m.hint, lambda whole=whole: getattr(whole(), block)
-        if kind == "into" and m.block == block:
-            one = example.plus[0]
-            sample = example.theta, example.X[one], example.S[one], example.c[one]
-            found[m.name] = m.hint, partial(m.part, *sample)
-    return found
+def result(function, example):
+    """What a function of solutions.py or wrong/ gives on the example, as an array."""
+    return np.asarray(function(*arguments_of(function, example)))
+
+
+def versions(right):
+    """The right function, under the name "", and every named wrong derivation of it, as Mistakes."""
+    step = right.__name__
+    return [Mistake(step, "", "", right), *(one for one in MISTAKES if one.step == step)]
 
 
 def signature(function):
@@ -138,17 +138,17 @@ def judged(file, exercise, function, seed):
     got = followed(file, lambda: np.asarray(function(*arguments_of(right, example))))
     if got.dtype.kind not in "iuf":
         raise Broken(f"{right.__name__} must return real numbers, got {got.dtype}")
-    for name, (look_at, version) in versions(right, example).items():
-        wanted = np.asarray(version())
+    for version in versions(right):
+        wanted = result(version.formula, example)
         if got.shape == wanted.shape and relative(got, wanted) < ROUNDING:
-            how = on_fractions(file, exercise, function, name, seed)
-            words = f"the wrong derivation '{name}' ({how}). Look at this: {look_at}" if name else how
-            return not name, words
-    return False, difference(got, np.asarray(right(*arguments_of(right, example))))
+            how = on_fractions(file, exercise, function, version.formula, seed)
+            named = f"the wrong derivation '{version.name}' ({how}). Look at this: {version.hint}"
+            return not version.name, named if version.name else how
+    return False, difference(got, result(right, example))
 
 
-def on_fractions(file, exercise, function, name, seed):
-    """How the learner's function and the version of this name agree on fractions, in words."""
+def on_fractions(file, exercise, function, formula, seed):
+    """How the learner's function and the right or wrong formula agree on fractions, in words."""
     field = Field(seed)
     for numbers in (lambda: field, lambda: field.with_true_values(seed)):
         try:
@@ -159,7 +159,7 @@ def on_fractions(file, exercise, function, name, seed):
             return f"equal to rounding; not tried on fractions: {error}"
         if got.dtype != object:
             return "equal to rounding; not tried on fractions: it gives floating-point numbers"
-        wanted = np.asarray(versions(exercise.function, example)[name][1](), dtype=object)
+        wanted = result(formula, example).astype(object)
         if first_difference(got, wanted) is None:
             return f"{EQUAL}, by chance with a probability below {chance(got, wanted):.0e}"
     if relative(fractions(got), fractions(wanted)) < DIGITS:
@@ -245,23 +245,19 @@ def arguments_given(argv, names):
     return asked
 
 
-def tried(file, exercise, seed):
-    """(exit status, what is printed) of a learner's file."""
-    try:
-        right, words = judged(file, exercise, loaded(file, exercise.function), seed)
-    except Broken as error:
-        return 2, textwrap.fill(f"not tried: {error}", WIDTH)
-    said = textwrap.fill(f"{'right' if right else 'wrong'}: {words}", WIDTH)
-    return int(not right), said if (right or "wrong derivation" in words) else f"{said}\n{hint(exercise)}"
-
-
 def main(argv=None):
     """Prints what was asked for, or tries the learner's function; returns the exit status."""
     asked = arguments_given(argv, catalogue())
     exercise = catalogue().get(asked.name)
     if asked.printed:
-        status, text = 0, PRINTED[asked.printed][1](exercise)
-    else:
-        status, text = tried(asked.file, exercise, asked.seed)
-    print(text, file=sys.stderr if status == 2 else None)
-    return status
+        print(PRINTED[asked.printed][1](exercise))
+        return 0
+    try:
+        right, words = judged(asked.file, exercise, loaded(asked.file, exercise.function), asked.seed)
+    except Broken as error:
+        print(textwrap.fill(f"not tried: {error}", WIDTH), file=sys.stderr)
+        return 2
+    print(textwrap.fill(f"{'right' if right else 'wrong'}: {words}", WIDTH))
+    if not (right or "wrong derivation" in words):
+        print(hint(exercise))
+    return int(not right)

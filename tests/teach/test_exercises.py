@@ -7,7 +7,7 @@ import pytest
 
 from benign_ref.paper.gradients import gradients
 from benign_ref.teach import derive, exercises
-from benign_ref.teach.exercises import judged, main, versions
+from benign_ref.teach.exercises import judged, main, result, versions
 from benign_ref.teach.proof_steps import ProofExample
 from benign_ref.teach.solutions import ASKED, SOLUTIONS
 from benign_ref.wrong import MISTAKES, MUTANTS
@@ -49,7 +49,7 @@ def tried(tmp_path, capsys, name, text, *options):
 def test_every_step_has_an_exercise_and_every_exercise_its_mistakes():
     asked = {step.exercise for name, walk in derive.TARGETS.items() for step in walk.steps(name, 0)}
     assert asked == set(SOLUTIONS) and len(CATALOGUE) == len(SOLUTIONS) == 34
-    assert all(len(versions(one.function, one.example(0))) > 1 for one in CATALOGUE.values())
+    assert all(len(versions(one.function)) > 1 for one in CATALOGUE.values())
     assert {mistake.step for mistake in MISTAKES} <= set(SOLUTIONS) and set(ASKED) <= set(SOLUTIONS)
 
 
@@ -72,27 +72,28 @@ def test_the_solution_is_right_and_each_named_mistake_is_recognised(name):
         return small[field is None]
 
     exercise = CATALOGUE[name]._replace(example=example)
-    for mistake, (hint, _) in versions(right, example(3)).items():
+    for version in versions(right):
 
-        def wrong(*arguments, mistake=mistake):
+        def learners(*arguments, formula=version.formula):
             exact = any(np.asarray(one).dtype == object for one in arguments)
-            return versions(right, small[not exact])[mistake][1]()
+            return result(formula, example(3, field=exact or None))
 
-        verdict, words = judged("mine.py", exercise, wrong, 3)
-        assert verdict == (mistake == "") and mistake in words and hint in words
+        verdict, words = judged("mine.py", exercise, learners, 3)
+        assert verdict == (version.name == "") and version.name in words and version.hint in words
         assert "equal, as fractions, by chance" in words
 
 
 def test_no_two_mistakes_of_a_step_are_the_same_and_none_is_right():
     for name, exercise in CATALOGUE.items():
-        results = [give() for _, give in versions(exercise.function, exercise.example(1)).values()]
+        example = exercise.example(1)
+        results = [result(version.formula, example) for version in versions(exercise.function)]
         for k, a in enumerate(results):
             for b in results[:k]:
                 assert np.shape(a) != np.shape(b) or np.abs(a - b).max() > 1e-6 * np.abs(b).max(), name
     for mutant in MUTANTS:
         if mutant.block != "all":
-            there = versions(SOLUTIONS[f"gradient_{mutant.block}"], CATALOGUE["W_Q"].example(1))
-            assert mutant.name in there
+            there = versions(SOLUTIONS[f"gradient_{mutant.block}"])
+            assert mutant.name in [version.name for version in there]
 
 
 def test_the_solutions_are_the_gradients_of_the_reference():
