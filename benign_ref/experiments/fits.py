@@ -24,14 +24,10 @@ class BoundaryConstant(float):
     many (N, seed) pairs had a crossing.
     """
 
-    def __new__(cls, c, level, per_seed, bracket, rows):
+    def __new__(cls, c, **attributes):
         self = super().__new__(cls, c)
-        self.level, self.per_seed, self.bracket, self.rows = level, per_seed, bracket, rows
-        self.spread = float(np.std(per_seed, ddof=1)) if len(per_seed) > 1 else float("nan")
+        vars(self).update(attributes)
         return self
-
-    def __getnewargs__(self):
-        return float(self), self.level, self.per_seed, self.bracket, self.rows
 
     def __repr__(self):
         seeds = f"seeds={len(self.per_seed)}, rows={self.rows}"
@@ -95,22 +91,6 @@ def row_crossings(result, level):
     return [crossing_of_rows(rows[:-1], rows[-1]) for rows in found[:, :, 0]]
 
 
-def crossing_from_right(N, snrs, loss_at, level):
-    """N SNR^2 where the row of one draw at N last falls through `level`, over increasing snrs; NaN if
-    nowhere.
-
-    It is that of `crossing`, bit for bit, but loss_at(snr) is asked from the right end on, and no further
-    than to the fall: what lies left of the last one does not count.
-    """
-    x, losses = np.log(N * np.asarray(snrs) ** 2), np.full(len(snrs), np.nan)
-    for i in reversed(range(len(x))):
-        losses[i] = loss_at(snrs[i])
-        fall, *_ = crossing(x, losses, level)
-        if np.isfinite(fall):
-            return float(np.exp(fall))
-    return float("nan")
-
-
 def limit_crossing(base, N, level):
     """N SNR^2 of the last fall of the limit's test loss through `level`, by the rule of `crossing`, over
     x = N SNR^2/C_p^2 from 0.3 to 6 in steps of 1% [C]; NaN where there is none. Large steps may have others.
@@ -144,9 +124,13 @@ def boundary_constant(result, level=0.2):
         f"level={level} is crossed at no N for some seed of the result; widen the grid or change the level",
     )
     per_seed = np.exp(np.nanmean(log_c, axis=0))
-    bracket = tuple(float(np.exp(np.nanmean(crossings[:, :, side]))) for side in (1, 2))
     return BoundaryConstant(
-        float(np.exp(np.log(per_seed).mean())), level, per_seed, bracket, int(np.isfinite(log_c).sum())
+        np.exp(np.log(per_seed).mean()),
+        level=level,
+        per_seed=per_seed,
+        spread=float(np.std(per_seed, ddof=1)) if len(per_seed) > 1 else float("nan"),
+        bracket=tuple(float(np.exp(np.nanmean(crossings[:, :, side]))) for side in (1, 2)),
+        rows=int(np.isfinite(log_c).sum()),
     )
 
 

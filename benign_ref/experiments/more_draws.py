@@ -14,7 +14,7 @@ import numpy as np
 from ..paper.setting import Setting
 from .authors import CROSSINGS, LEVEL, MUS, snr_of
 from .cell import run_cell
-from .fits import crossing_from_right, crossing_of_rows, log_crossings, row_crossings
+from .fits import crossing, crossing_of_rows, log_crossings, row_crossings
 from .published import published_setting
 
 BASE = published_setting("figure1", N=2, mu=1.0)
@@ -23,14 +23,18 @@ ENOUGH, BATCH, MOST = 20.0, 10, 80
 
 
 def crossing_of_draw(base: Setting, N: int, seed: int, snrs: list[float]) -> float:
-    """N SNR^2 where the cells of one draw at N, over increasing snrs, last fall through LEVEL, NaN if
-    nowhere; they are computed from the right, and no further than to the fall.
+    """N SNR^2 where the cells of one draw at N, over increasing snrs, last fall through LEVEL, or NaN.
+
+    It is that of `crossing`, bit for bit, but cells are computed from the right end on, and no further than
+    to the fall: what lies left of the last one does not count.
     """
-
-    def loss_at(snr):
-        return run_cell(snr, N, seed, base=base, engine="proof", n_test=N_TEST).test_loss
-
-    return crossing_from_right(N, snrs, loss_at, LEVEL)
+    x, losses = np.log(N * np.asarray(snrs) ** 2), np.full(len(snrs), np.nan)
+    for i in reversed(range(len(x))):
+        losses[i] = run_cell(snrs[i], N, seed, base=base, engine="proof", n_test=N_TEST).test_loss
+        fall, *_ = crossing(x, losses, LEVEL)
+        if np.isfinite(fall):
+            return float(np.exp(fall))
+    return float("nan")
 
 
 def row(N: int, seed: int) -> float:

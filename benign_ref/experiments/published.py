@@ -11,16 +11,18 @@ from .. import validate
 from ..paper.setting import Setting
 
 COMMIT = "01e6b62"
-FIGURES = {  # figure: (the authors' file, the published N, the published ||mu||, sigma_p, the other values)
-    "figure1": ("vit.py", None, None, 0.2, {
-        "M": 16, "d": 1024, "d_h": 512, "d_v": 512, "sigma_h": 1 / 512 / sqrt(3),
-        "sigma_V": 1 / 512 / sqrt(3), "eta": 0.1, "epsilon": 0.01, "max_steps": 1000, "extra_steps": 1}),
-    "figure3": ("training_dynamic_benign.py", 16, 25.0, 0.05, {"eta": 0.01}),
-    "figure4": ("training_dynamic_harmful.py", 10, 15.0, 0.05, {"eta": 0.02}),
-}  # fmt: skip
-DYNAMICS = {"M": 4, "d": 2048, "d_h": 1024, "d_v": 256, "sigma_h": 1 / sqrt(2048) / 64 / sqrt(3),
-            "sigma_V": 1 / sqrt(2048) / 64 / sqrt(3), "max_steps": 500}  # fmt: skip
 COMMON = {"C_p": 20.0, "w_O_norm": 1 / sqrt(3), "balanced": True, "noise": "full", "init": "uniform"}
+DYNAMICS = {"M": 4, "d": 2048, "d_h": 1024, "d_v": 256, "sigma_p": 0.05, "epsilon": 1e-300, "max_steps": 500,
+            "sigma_h": 1 / sqrt(2048) / 64 / sqrt(3), "sigma_V": 1 / sqrt(2048) / 64 / sqrt(3),
+            **COMMON}  # fmt: skip
+FIGURES = {  # figure: (the authors' file, the published N, the published ||mu||, the other values)
+    "figure1": ("vit.py", None, None, {
+        "M": 16, "d": 1024, "d_h": 512, "d_v": 512, "sigma_p": 0.2, "sigma_h": 1 / 512 / sqrt(3),
+        "sigma_V": 1 / 512 / sqrt(3), "eta": 0.1, "epsilon": 0.01, "max_steps": 1000, "extra_steps": 1,
+        **COMMON}),
+    "figure3": ("training_dynamic_benign.py", 16, 25.0, {"eta": 0.01, **DYNAMICS}),
+    "figure4": ("training_dynamic_harmful.py", 10, 15.0, {"eta": 0.02, **DYNAMICS}),
+}  # fmt: skip
 
 
 def published_setting(
@@ -34,26 +36,23 @@ def published_setting(
     missing; ValueError or TypeError for any other bad value.
     """
     validate.choice("figure", figure, tuple(FIGURES))
-    file, published_N, published_mu, sigma_p, values = FIGURES[figure]
+    file, published_N, published_mu, values = FIGURES[figure]
     validate.require(
         mu is None or snr is None,
         f"mu and snr exclude each other, as SNR follows ||mu||: got mu={mu!r}, snr={snr!r}",
     )
-    where = {}
+    sources = dict.fromkeys([*values, "extra_steps"], f"[A: {file}]")
+    if figure != "figure1":
+        sources["epsilon"] = "[C], no end: 500 steps whatever the loss [A]"
     if N is None:
-        N, where["N"] = published_N, f"[A: {file}]"
+        N, sources["N"] = published_N, f"[A: {file}]"
     if mu is None and snr is None:
-        mu, where["snr"] = published_mu, f"[A: {file}], from ||mu|| = {published_mu!r}"
+        mu, sources["snr"] = published_mu, f"[A: {file}], from ||mu|| = {published_mu!r}"
     for name, value in (("N", N), ("mu", mu if snr is None else snr)):
         validate.require(
             value is not None,
             f"{name} must be given for {figure}, which runs over N and ||mu||: {name} is missing",
         )
-    values = values if figure == "figure1" else {**DYNAMICS, "epsilon": 1e-300, **values}
-    values = {"sigma_p": sigma_p, **COMMON, **values}
     if snr is None:
-        snr = validate.real("mu", mu) / (sigma_p * sqrt(values["d"]))
-    sources = dict.fromkeys([*values, "extra_steps"], f"[A: {file}]") | where
-    if figure != "figure1":
-        sources["epsilon"] = "[C], no end: 500 steps whatever the loss [A]"
+        snr = validate.real("mu", mu) / (values["sigma_p"] * sqrt(values["d"]))
     return Setting(N=N, snr=snr, **values).with_sources(sources)

@@ -38,26 +38,6 @@ def test_a_grid_that_never_crosses_is_refused():
         br.boundary_constant([1, 2])
 
 
-def test_a_row_from_the_right_has_the_crossing_of_the_whole_row_and_asks_for_no_more_than_it_needs():
-    rng, snrs = np.random.default_rng(3), np.linspace(3, 20, 25)
-    for case in range(200):
-        row = 0.5 - 0.02 * np.arange(25) + 0.2 * rng.standard_normal(25)
-        row[rng.random(25) < 0.1] = np.nan  # cells that did not end well
-        row += case % 5 == 4  # never falls
-        asked = []
-
-        def loss_at(snr, row=row, asked=asked):
-            asked.append(snr)
-            return row[list(snrs).index(snr)]
-
-        at = fits.crossing_from_right(6, snrs, loss_at, 0.2)
-        whole, before, _ = fits.crossing(np.log(6 * snrs**2), row, 0.2)
-        assert at == np.exp(whole) or (np.isnan(at) and np.isnan(whole))
-        assert asked == sorted(asked, reverse=True) and len(asked) == (
-            25 if np.isnan(at) else np.count_nonzero(np.log(6 * snrs**2) >= before)
-        )
-
-
 def test_power_law_is_exact_on_a_power_law_and_its_interval_covers():
     x = np.array([1.0, 2, 4, 8, 16])
     fit = fits.fit_power_law(x, 3 * x**-1.5)

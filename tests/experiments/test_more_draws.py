@@ -67,6 +67,29 @@ def test_an_error_of_the_bound_itself_is_small_enough():
     assert found[1].error == more_draws.ENOUGH and len(added) == more_draws.BATCH
 
 
+def test_a_row_from_the_right_has_the_crossing_of_the_whole_row_and_asks_for_no_more_than_it_needs(
+    monkeypatch,
+):
+    rng, snrs = np.random.default_rng(3), np.linspace(3, 20, 25)
+
+    def cell_of(snr, *place, **how):
+        asked.append((snr, *place, how))
+        return SimpleNamespace(test_loss=row[list(snrs).index(snr)])
+
+    monkeypatch.setattr(more_draws, "run_cell", cell_of)
+    for case in range(200):
+        row = 0.5 - 0.02 * np.arange(25) + 0.2 * rng.standard_normal(25)
+        row[rng.random(25) < 0.1] = np.nan  # cells that did not end well
+        row += case % 5 == 4  # never falls
+        asked = []
+        at = more_draws.crossing_of_draw("a base", 6, case, snrs)
+        whole, before, _ = crossing(np.log(6 * snrs**2), row, 0.2)
+        assert at == np.exp(whole) or (np.isnan(at) and np.isnan(whole))
+        needed = snrs if np.isnan(at) else snrs[np.log(6 * snrs**2) >= before]
+        how = {"base": "a base", "engine": "proof", "n_test": 100}
+        assert asked == [(snr, 6, case, how) for snr in needed[::-1]]
+
+
 @pytest.mark.parametrize("N", [4])
 def test_a_row_is_one_of_the_published_plane(N):
     at = more_draws.row(N, 3)
