@@ -6,7 +6,7 @@ import numpy as np
 
 import benign_ref as br
 from benign_ref.experiments import images
-from benign_ref.experiments.grid import Cell, as_result, collect
+from benign_ref.experiments.grid import collect
 
 from . import common
 from .common import PAPER_RED, WHITE, WIDTH, plt
@@ -55,7 +55,7 @@ def measure(options):
     }  # fmt: skip
     found, results = common.compute("digits", cell, tasks, options, "cells", **settings), {}
     for pair in PAIRS:
-        values = {Cell(*task[2:]): as_result(value) for task, value in found.items() if task[:2] == pair}
+        values = {task[2:]: value for task, value in found.items() if task[:2] == pair}
         results[pair] = collect(snrs, Ns, seeds, values, settings, len(values), 0)
     return results
 

@@ -12,8 +12,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import benign_ref as br
-from benign_ref.experiments import diagram
-from benign_ref.experiments.grid import phase_diagram
+from benign_ref.experiments.grid import ARRAYS, phase_diagram
 
 HERE = Path(__file__).resolve().parent
 BASE = br.Setting(M=3, d=32, d_h=4, d_v=4, epsilon=0.002)
@@ -54,9 +53,9 @@ def endless(folder):
 
 def bits(result):
     """Everything in a PhaseDiagram that must not depend on how it was computed, as bytes."""
-    return {
-        name: (getattr(result, name).dtype.str, getattr(result, name).tobytes()) for name in diagram.ARRAYS
-    } | {"settings": result.settings}
+    return {name: (getattr(result, name).dtype.str, getattr(result, name).tobytes()) for name in ARRAYS} | {
+        "settings": result.settings
+    }
 
 
 @contextlib.contextmanager

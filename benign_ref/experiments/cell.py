@@ -7,16 +7,16 @@ matter, and the tokens that samples share are projected once. So neither data no
 whole.
 """
 
-import struct
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from ..derived.law import token_places, train_in_law
 from ..engines import attention, proof_space, records
 from ..paper import DivergenceError, Setting, data, descent, model
-from .diagram import CONVERGED, DIVERGED, NOT_CONVERGED, CellResult
 
+STATUSES = CONVERGED, NOT_CONVERGED, DIVERGED, LOST = ("converged", "not converged", "diverged", "lost")
 # A source of samples: (s, rng, n, fresh) -> parts of them, each (y (n',), tokens Z (T,d), index (n',M)), the
 # samples being X[n,l] = Z[index[n,l]]. A training set (fresh=False) comes in one part; of fresh samples, a
 # part may be overwritten by the next.
@@ -24,11 +24,34 @@ Source = Callable[[Setting, np.random.Generator, int, bool], Iterator[tuple[np.n
 CHUNK = 50  # fresh samples that are in memory at a time
 
 
+class Cell(NamedTuple):
+    """One place of a grid and a seed."""
+
+    snr: float
+    N: int
+    seed: int
+
+
+class CellResult(NamedTuple):
+    """How the run of a cell ended: status, one of STATUSES; steps taken; train_loss, the last one (diverged:
+    not finite).
+
+    test_loss, error_rate: on n_test fresh samples; NaN unless converged, so that no mean takes them in
+    unnoticed.
+    """
+
+    status: str
+    steps: int
+    train_loss: float
+    test_loss: float = float("nan")
+    error_rate: float = float("nan")
+
+
 def streams(snr: float, N: int, seed: int) -> list[np.random.Generator]:
     """Three independent Generators of a cell: data, initialisation, test. Four words of 32 bits, so that no
     two cells share a key.
     """
-    (bits,) = struct.unpack("<Q", struct.pack("<d", snr))
+    bits = int(np.float64(snr).view(np.uint64))
     words = N >> 32, N & 0xFFFFFFFF, bits >> 32, bits & 0xFFFFFFFF
     return [data.make_rng(seed, (*words, stream)) for stream in range(3)]
 

@@ -6,6 +6,10 @@ is extended, reordered, resumed, or computed by other workers gives the same bit
 the processor's kind and the number of BLAS threads are the same; another one may change the last digits.
 """
 
+import csv
+import io
+import json
+from dataclasses import dataclass, fields
 from functools import partial
 from math import nan
 
@@ -17,12 +21,119 @@ from ..paper.setting import DERIVED, Setting
 from ..runtime import workers
 from ..runtime.progress import reporting
 from ..runtime.resume import resume, versions
-from ..runtime.store import Store
-from .cell import run_cell
-from .diagram import LOST, Cell, CellResult, PhaseDiagram
+from ..runtime.store import Store, checked_path, write_whole
+from .cell import CONVERGED, LOST, STATUSES, Cell, CellResult, run_cell
 
 ENGINES = ("proof", "law")
 MOST_CELLS = 10**7
+NUMBERS = ("steps", "train_loss", "test_loss", "error_rate")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PhaseDiagram:
+    """A grid of runs. Axes of every array: SNR, N, seed.
+
+    snrs (S,), Ns (n,), seeds (k,)   the axes, in the order asked for
+    status (S,n,k)                   "converged", "not converged" (within max_steps), "diverged" or "lost"
+                                     (its worker died; run again)
+    steps, train_loss                of each run, and the last training loss (diverged: not finite); -1 and
+                                     NaN where lost
+    test_loss, error_rate            on fresh samples; NaN unless converged, so that no mean takes them in
+                                     unnoticed
+    settings                         dict of everything that decides the numbers
+    computed, reused                 how many cells this call computed, and how many it found in the store
+    """
+
+    snrs: np.ndarray
+    Ns: np.ndarray
+    seeds: np.ndarray
+    status: np.ndarray
+    steps: np.ndarray
+    train_loss: np.ndarray
+    test_loss: np.ndarray
+    error_rate: np.ndarray
+    settings: dict
+    computed: int = 0
+    reused: int = 0
+
+    @property
+    def not_ended(self):
+        """Mask (S,n,k) of the cells that did not end well, for hatching."""
+        return self.status != CONVERGED
+
+    def _ended(self, name):
+        values = getattr(self, validate.choice("name", name, NUMBERS)).astype(float)
+        return np.ma.array(values, mask=self.not_ended)
+
+    def mean(self, name="test_loss"):
+        """Mean (S,n) over the seeds whose run converged; NaN where none did. name: one of NUMBERS."""
+        return self._ended(name).mean(axis=2).filled(np.nan)
+
+    def spread(self, name="test_loss"):
+        """Standard deviation (S,n) over the seeds whose run converged (divisor count - 1); NaN where fewer
+        than two did.
+        """
+        return self._ended(name).std(axis=2, ddof=1).filled(np.nan)
+
+    def cells(self):
+        """Rows (snr, N, seed, status, steps, train_loss, test_loss, error_rate) of plain Python values."""
+        for (i, j, k), status in np.ndenumerate(self.status):
+            numbers = [getattr(self, name)[i, j, k].item() for name in NUMBERS]
+            yield self.snrs[i].item(), self.Ns[j].item(), self.seeds[k].item(), str(status), *numbers
+
+    def to_csv(self, path):
+        """One line a cell, floats with all their bits. Raises TypeError or ValueError for no path, OSError if
+        it cannot be written.
+        """
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(
+            [("snr", "N", "seed", "status", *NUMBERS), *self.cells()]
+        )
+        write_whole(checked_path("path", path), text.getvalue().encode())
+
+    def save(self, path):
+        """Everything but `computed` and `reused`, bit for bit, as an .npz archive without pickles. Raises as
+        `to_csv`.
+        """
+        archive, arrays = io.BytesIO(), {name: getattr(self, name) for name in ARRAYS}
+        np.savez(archive, settings=np.array(json.dumps(self.settings)), **arrays)
+        write_whole(checked_path("path", path), archive.getvalue())
+
+    @classmethod
+    def load(cls, path):
+        """What `save` wrote. Raises ValueError for any other file, OSError where there is none. No pickle is
+        read.
+        """
+        path = checked_path("path", path)
+        content = path.read_bytes()
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in ARRAYS}
+                settings = json.loads(str(archive["settings"]))
+        except Exception as error:  # noqa: BLE001 - NumPy and zipfile raise ten kinds for foreign bytes
+            raise ValueError(f"path={str(path)!r} holds no PhaseDiagram, or a damaged one: {error}") from None
+        shape = tuple(len(arrays[name]) if arrays[name].ndim == 1 else None for name in AXES)
+        for name, array in arrays.items():
+            validate.require(
+                array.dtype.kind == KINDS.get(name, "f") and (name in AXES or array.shape == shape),
+                f"path={str(path)!r} holds no PhaseDiagram: {name} has the wrong type or not the shape "
+                f"{shape} of the axes",
+            )
+        return cls(**arrays, settings=settings)
+
+    def __repr__(self):
+        counts = ", ".join(
+            f"{count} {status}" for status in STATUSES if (count := np.count_nonzero(self.status == status))
+        )
+        sizes = f"{len(self.snrs)} SNR x {len(self.Ns)} N x {len(self.seeds)} seeds"
+        known = self.test_loss[~self.not_ended]
+        loss = f"; test loss {known.min():.3g} to {known.max():.3g}" if known.size else ""
+        return f"PhaseDiagram({sizes}, engine={self.settings.get('engine')!r}: {counts}{loss})"
+
+
+AXES = ("snrs", "Ns", "seeds")
+ARRAYS = tuple(f.name for f in fields(PhaseDiagram) if f.type is np.ndarray)
+KINDS = {"Ns": "i", "seeds": "i", "steps": "i", "status": "U"}  # of an array's numbers; all others are floats
 
 
 def fingerprint(base, engine, n_test):
@@ -45,10 +156,12 @@ def checked_axes(snrs, Ns, seeds):
     kinds = list, tuple, range, np.ndarray
     if not isinstance(seeds, kinds):
         seeds = range(validate.integer("seeds", seeds, 1))
-    checks = {"snrs": validate.real, "Ns": partial(validate.integer, at_least=1),
-              "seeds": partial(validate.integer, at_least=0)}  # fmt: skip
-    given, cells, axes = {"snrs": snrs, "Ns": Ns, "seeds": seeds}, 1, []
-    for name, values in given.items():
+    cells, axes = 1, []
+    for name, values, check in (
+        ("snrs", snrs, validate.real),
+        ("Ns", Ns, partial(validate.integer, at_least=1)),
+        ("seeds", seeds, partial(validate.integer, at_least=0)),
+    ):
         validate.require(
             isinstance(values, kinds) and getattr(values, "ndim", 1) == 1,
             f"{name} must be a list of numbers, got {validate.shown(values)} of type {type(values).__name__}",
@@ -60,10 +173,9 @@ def checked_axes(snrs, Ns, seeds):
             f"{name} must hold at least one number, and the grid at most {MOST_CELLS} cells, "
             f"got {len(values)} numbers",
         )
-    for name, values in given.items():
-        axes.append([checks[name](f"{name}[{i}]", value) for i, value in enumerate(values)])
+        axes.append([check(f"{name}[{i}]", value) for i, value in enumerate(values)])
         validate.require(
-            len(set(axes[-1])) == len(axes[-1]),
+            len(set(axes[-1])) == len(values),
             f"{name} must not hold a number twice, got {validate.shown(axes[-1])}",
         )
     return axes
@@ -82,21 +194,21 @@ def check_sizes(base, snrs, Ns, engine, n_test):
         validate.fits_memory("n_test", n_test, n_test * s.M * s.d)
 
 
-def checked_jobs(jobs, executor):
-    """The number of worker processes; None with an executor. TypeError or ValueError for anything else."""
-    if executor is None:
-        return workers.available_cores() if jobs is None else validate.integer("jobs", jobs, 1)
-    validate.require(
-        callable(getattr(executor, "submit", None)) and not isinstance(executor, type),
-        "executor must have a method submit, as concurrent.futures.Executor has, "
-        f"got {validate.shown(executor)}",
-        TypeError,
-    )
-    validate.require(
-        jobs is None,
-        f"jobs must be None when an executor is given, which has its own workers, got {validate.shown(jobs)}",
-    )
-    return None
+def check_workers(jobs, executor):
+    """TypeError or ValueError for anything but a number of worker processes, an executor, or neither."""
+    if jobs is not None:
+        validate.integer("jobs", jobs, 1)
+    if executor is not None:
+        validate.require(
+            callable(getattr(executor, "submit", None)) and not isinstance(executor, type),
+            "executor must have a method submit, as concurrent.futures.Executor has, "
+            f"got {validate.shown(executor)}",
+            TypeError,
+        )
+        validate.require(
+            jobs is None,
+            f"jobs must be None when an executor is given, which has its own workers, got {jobs}",
+        )
 
 
 def as_result(value):
@@ -104,12 +216,12 @@ def as_result(value):
     return CellResult(LOST, -1, nan) if isinstance(value, workers.Lost) else value and CellResult(*value)
 
 
-def collect(snrs, Ns, seeds, results, settings, computed, reused):
-    """The PhaseDiagram of {Cell: CellResult}."""
-    columns = zip(*(results[Cell(snr, N, seed)] for snr in snrs for N in Ns for seed in seeds))
+def collect(snrs, Ns, seeds, values, settings, computed, reused):
+    """The PhaseDiagram of {(snr, N, seed): what `resume` has for it}."""
+    cells = (as_result(values[snr, N, seed]) for snr in snrs for N in Ns for seed in seeds)
     arrays = (
         np.array(column, dtype=kind).reshape(len(snrs), len(Ns), len(seeds))
-        for column, kind in zip(columns, ("U13", np.int64, float, float, float))
+        for column, kind in zip(zip(*cells), ("U13", np.int64, float, float, float))
     )
     return PhaseDiagram(np.array(snrs), np.array(Ns), np.array(seeds), *arrays, settings, computed, reused)
 
@@ -138,7 +250,7 @@ def phase_diagram(
     validate.instance("base", base, Setting)
     validate.choice("engine", engine, ENGINES)
     n_test = validate.integer("n_test", n_test, 1)
-    jobs = checked_jobs(jobs, executor)
+    check_workers(jobs, executor)
     check_sizes(base, snrs, Ns, engine, n_test)
     settings = fingerprint(base, engine, n_test)
     cells = [Cell(snr, N, seed) for N in sorted(Ns, reverse=True) for snr in snrs for seed in seeds]
@@ -149,5 +261,4 @@ def phase_diagram(
         values, *counts = resume(
             compute, cells, store=store, jobs=jobs, executor=executor, what="cells", progress=told
         )
-    results = {cell: as_result(value) for cell, value in values.items()}
-    return collect(snrs, Ns, seeds, results, settings, *counts)
+    return collect(snrs, Ns, seeds, values, settings, *counts)

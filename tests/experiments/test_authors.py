@@ -7,8 +7,8 @@ import pytest
 
 import benign_ref as br
 from benign_ref.experiments import authors
-from benign_ref.experiments.diagram import PhaseDiagram
 from benign_ref.experiments.fits import row_crossings
+from benign_ref.experiments.grid import PhaseDiagram
 
 SNRS = np.arange(1, 101) / 6.4
 NS = np.arange(2, 21, 2)

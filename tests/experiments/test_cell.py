@@ -5,7 +5,7 @@ import pytest
 
 import benign_ref as br
 from benign_ref.experiments import cell
-from benign_ref.experiments.diagram import CONVERGED, NOT_CONVERGED
+from benign_ref.experiments.cell import CONVERGED, NOT_CONVERGED
 
 BASE = br.Setting(M=3, d=32, d_h=4, d_v=4, epsilon=0.2)
 

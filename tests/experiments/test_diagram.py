@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from grids import NS, SEEDS, SNRS, bits, undisturbed
 
-from benign_ref.experiments.diagram import PhaseDiagram
+from benign_ref.experiments.grid import PhaseDiagram
 
 
 def test_mean_and_spread_take_in_the_runs_that_converged_only():

@@ -14,7 +14,6 @@ from benign_ref.experiments import (
     claims,
     convergence,
     departures,
-    diagram,
     dynamics,
     fits,
     grid,
@@ -73,7 +72,7 @@ def test_a_comparison_of_few_pairs_counts_the_draws_that_ended():
     status[0, 1, :3] = status[1, 2, :4] = status[2, 3] = "diverged"  # 2, 1 and 0 of five are left
     losses = rng.random((3, 4, 5))
     snrs, Ns = matrix.snrs[[70, 20, 40]], np.array([2, 8, 4, 20])
-    result = diagram.PhaseDiagram(snrs, Ns, np.arange(5), status, losses, losses, losses, losses, {})
+    result = grid.PhaseDiagram(snrs, Ns, np.arange(5), status, losses, losses, losses, losses, {})
     found = authors.compare(matrix, result)
     for i, mu in enumerate((70, 20, 40)):
         for j, N in enumerate(Ns):
@@ -290,7 +289,7 @@ def test_the_verdict_on_a_departure_at_its_bounds(mean, errors, said):
 
 def test_a_diagram_that_is_made_by_hand_has_computed_and_reused_nothing():
     numbers = np.zeros((1, 1, 1))
-    one = diagram.PhaseDiagram(*[np.ones(1)] * 3, numbers.astype(str), *[numbers] * 4, {})
+    one = grid.PhaseDiagram(*[np.ones(1)] * 3, numbers.astype(str), *[numbers] * 4, {})
     assert (one.computed, one.reused) == (0, 0)
 
 
@@ -407,7 +406,7 @@ def test_the_largest_cell_is_the_one_that_must_fit():
 
 def test_a_lost_cell_has_no_number():
     lost = grid.as_result(grid.workers.Lost(""))
-    assert (lost.status, lost.steps) == (diagram.LOST, -1) and np.isnan(lost[2:]).all()
+    assert (lost.status, lost.steps) == (cell.LOST, -1) and np.isnan(lost[2:]).all()
     assert grid.as_result(None) is None and grid.as_result(("converged", 3, 0.1, 0.2, 0.0)).steps == 3
 
 

@@ -10,9 +10,8 @@ import pytest
 from grids import BASE, SMALL, Inline, bits, grid, started, undisturbed
 
 import benign_ref as br
-from benign_ref.experiments.cell import run_cell, streams
-from benign_ref.experiments.diagram import Cell, PhaseDiagram
-from benign_ref.experiments.grid import phase_diagram
+from benign_ref.experiments.cell import Cell, run_cell, streams
+from benign_ref.experiments.grid import PhaseDiagram, phase_diagram
 from benign_ref.runtime import resume
 
 

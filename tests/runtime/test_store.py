@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from grids import SMALL, Inline, bits
 
-from benign_ref.experiments.diagram import Cell
+from benign_ref.experiments.cell import Cell
 from benign_ref.experiments.grid import phase_diagram
 from benign_ref.runtime import resume, store
 

@@ -62,7 +62,7 @@ def test_a_worker_that_dies_is_reported_with_its_cell_and_the_rest_goes_on(capsy
             multiprocessing.active_children()[0].kill()
 
     result = grid(jobs=2, progress=kill_one)
-    assert re.search(r"died \(exit code -?\d+\) while computing cell snr=", capsys.readouterr().err)
+    assert re.search(r"died \(exit code -?\d+\) while computing Cell\(snr=", capsys.readouterr().err)
     assert bits(result) == bits(undisturbed())
 
 

@@ -6,7 +6,7 @@ SETTING, THEOREMS, PUBLISHED = "paper/setting.py", "paper/theorems.py", "experim
 DESCENT, RECORDS, API, LAW = "paper/descent.py", "engines/records.py", "api.py", "derived/law.py"
 FRESH = "derived/fresh.py"
 FITS = "experiments/fits.py"
-DIAGRAM, PHASES, LIMIT_RUN = "experiments/diagram.py", "experiments/phases.py", "derived/limit_run.py"
+DIAGRAM, PHASES, LIMIT_RUN = "experiments/grid.py", "experiments/phases.py", "derived/limit_run.py"
 CELL, BOUNDARY, DATA = "experiments/cell.py", "derived/boundary.py", "paper/data.py"
 
 

@@ -121,10 +121,9 @@ def _E3(audited, problem):
         )
     loss = problem.rng(82).random((2, 2, 5))
     ended = np.array([[[1, 1, 1, 0, 1], [0, 1, 0, 0, 0]], [[1] * 5, [0] * 5]]) > 0
-    diagram = audited.diagram
-    result = diagram.PhaseDiagram(
+    result = audited.grid.PhaseDiagram(
         snrs=np.arange(1.0, 3), Ns=np.arange(1, 3), seeds=np.arange(5), steps=np.ones(loss.shape, int),
-        status=np.where(ended, diagram.CONVERGED, diagram.DIVERGED), settings={},
+        status=np.where(ended, audited.cell.CONVERGED, audited.cell.DIVERGED), settings={},
         **dict.fromkeys(("train_loss", "test_loss", "error_rate"), loss),
     )  # fmt: skip
     cells = [values[known] for values, known in zip(loss.reshape(4, 5), ended.reshape(4, 5))]
@@ -238,7 +237,7 @@ def _E6(audited, problem):
 
 
 FITS, PHASES, LIMIT = "experiments/fits.py:", "experiments/phases.py:", "derived/limit.py:"
-DIAGRAM, LAW = "experiments/diagram.py:PhaseDiagram.", "derived/fresh.py:LawModel."
+DIAGRAM, LAW = "experiments/grid.py:PhaseDiagram.", "derived/fresh.py:LawModel."
 ROWS = [
     Row("E1", "a crossing is the last fall through the level, linear in log(N SNR^2); "
         "c is the geometric mean",
