@@ -29,11 +29,10 @@ def _errors(samples, mean, variance):
 
 
 def _D1(audited, problem):
-    yield from _tokens(audited, problem, _setting(audited, problem))
-    yield from _tokens(audited, problem, _setting(audited, problem, M=2))
-    yield from _noise(audited, problem)
-    yield from _labels(audited, problem)
-    yield from _start(audited, problem)
+    for sizes in ({}, {"M": 2}):
+        yield from _tokens(audited, problem, _setting(audited, problem, **sizes))
+    for part in (_noise, _labels, _start):
+        yield from part(audited, problem)
 
 
 def _tokens(audited, problem, s):
@@ -70,13 +69,13 @@ def _noise(audited, problem):
         levels = s.sigma_p * np.where(np.arange(s.M - 1) == 0, s.C_p, 1)[:, None]
         z = (X[:, 1:] @ axes.T / levels).reshape(len(X), -1)  # each entry N(0,1), independent
         one, other = np.triu_indices(z.shape[1], 1)
-        for name, found in {
-            "means": _errors(z, 0, 1),
-            "variances": _errors(z**2, 1, 2),
-            "covariances": _errors(z[:, one] * z[:, other], 0, 1),
-            "fourth moment 3 of a Gaussian": _errors((z**4).reshape(-1, 1), 3, 96),
-        }.items():
-            yield f"noise, {noise}: {name}, in standard errors", found, ERRORS
+        name, errors = f"noise, {noise}", "in standard errors"
+        yield from within({
+            f"{name}: means, {errors}": _errors(z, 0, 1),
+            f"{name}: variances, {errors}": _errors(z**2, 1, 2),
+            f"{name}: covariances, {errors}": _errors(z[:, one] * z[:, other], 0, 1),
+            f"{name}: fourth moment 3 of a Gaussian, {errors}": _errors((z**4).reshape(-1, 1), 3, 96),
+        }, ERRORS)  # fmt: skip
 
 
 def _labels(audited, problem):

@@ -139,32 +139,27 @@ def _balance(blocks, audited, problem):
     """I4 or I5 on a step as long as the weights of `blocks`: the identities are O(eta^2)."""
     eta = problem.stride(*blocks)
     s, data, before = settings(audited, problem, 1, eta)
-    for engine, backend in TWINS:
-        after = audited.api.train(s, data, before, engine=engine, backend=backend, train_w_O=True).parameters
-        yield (
-            f"{engine}, {backend}: a step, gradients by complex step",
-            balance(blocks, before, after, problem.gradient, eta),
-            EXACT,
-        )
+    for name, twin in TWINS.items():
+        after = audited.api.train(s, data, before, **twin, train_w_O=True).parameters
+        residual = balance(blocks, before, after, problem.gradient, eta)
+        yield f"{name}: a step, gradients by complex step", residual, EXACT
 
 
 def _I6(audited, problem):
     theta, X, flipped = audited.model.Parameters(*problem.theta), problem.X, "under (y, W_V) -> (-y, -W_V)"
     forwards = {"model": audited.model.forward, "parameter_space": audited.parameter_space.forward_numba}
     for twin, forward in forwards.items():
-        for name, found in symmetries(forward, theta, X, problem.rng(20)).items():
-            yield f"{twin}.forward: {name}", found, EXACT
+        found = symmetries(forward, theta, X, problem.rng(20))
+        yield from within({f"{twin}.forward: {name}": residual for name, residual in found.items()}, EXACT)
     s, data, start = settings(audited, problem, 3, 0.1 * problem.stride(2))
     pairs = (data, start), (data._replace(y=-data.y), start._replace(W_V=-start.W_V))
-    for engine, backend in TWINS:
-        one, two = (audited.api.train(s, *pair, engine=engine, backend=backend).losses for pair in pairs)
-        yield (f"{engine}, {backend}: losses {flipped}", relative_residual(two - two[0], one - one[0]), EXACT)
-    for twin in ("gradients", "parameter_space"):
-        yield (
-            f"{twin}: gradients {flipped}",
-            flip(getattr(audited, twin).gradients, theta, X, problem.y),
-            EXACT,
-        )
+    for name, twin in TWINS.items():
+        one, two = (audited.api.train(s, *pair, **twin).losses for pair in pairs)
+        yield f"{name}: losses {flipped}", relative_residual(two - two[0], one - one[0]), EXACT
+    yield from within({
+        f"{twin}: gradients {flipped}": flip(getattr(audited, twin).gradients, theta, X, problem.y)
+        for twin in ("gradients", "parameter_space")
+    }, EXACT)  # fmt: skip
 
 
 GRADIENTS = (

@@ -39,26 +39,26 @@ def cotangents(audited, problem, keys):
 def _M1(audited, problem):
     theta, X, (f, S) = audited.model.Parameters(*problem.theta), problem.X, problem.exact
     M, model, api, engine = X.shape[1], audited.model, audited.api, attended(audited, problem)
-    outputs = {
-        "forward": (model.forward(theta, X), f),
-        "output_of": ([model.output_of(theta, X_n) for X_n in X], f),
-        "forward_numba": (audited.parameter_space.forward_numba(theta, X, chunk=2 * M), f),
-        "public names": ([*api.forward(theta, X), *api.attention(theta, X).ravel()], [*f, *S.ravel()]),
-    }
-    yield from equal({f"{name}: {BY_LOOPS}": pair for name, pair in outputs.items()}, EXACT)
-    one_token = [theta.w_O @ (theta.W_V.T @ x[0]) for x in X]
-    routes = {
-        "one token: f = x W_V w_O": (model.forward(theta, X[:, :1]), one_token),
+    yield from equal({
+        f"forward: {BY_LOOPS}": (model.forward(theta, X), f),
+        f"output_of: {BY_LOOPS}": ([model.output_of(theta, X_n) for X_n in X], f),
+        f"forward_numba: {BY_LOOPS}": (audited.parameter_space.forward_numba(theta, X, chunk=2 * M), f),
+        f"public names: {BY_LOOPS}": (
+            [*api.forward(theta, X), *api.attention(theta, X).ravel()], [*f, *S.ravel()]),
+        "one token: f = x W_V w_O": (
+            model.forward(theta, X[:, :1]), [theta.w_O @ (theta.W_V.T @ x[0]) for x in X]),
         f"Attention.forward: {BY_LOOPS}": (engine.f, f),
-    }
+    }, EXACT)  # fmt: skip
     base = 1 / M if M > 1 else 0.0  # near the start S differs from 1/M by little, and that is compared
-    for name, got in (
-        ("attention", model.attention(theta, X)),
-        ("attention_of", [model.attention_of(theta, X_n) for X_n in X]),
-        ("Attention", engine.S),
-    ):
-        routes[f"{name}: {BY_LOOPS}, deviation from 1/M"] = np.asarray(got) - base, S - base
-    yield from equal(routes, EXACT)
+    attentions = {
+        "attention": model.attention(theta, X),
+        "attention_of": [model.attention_of(theta, X_n) for X_n in X],
+        "Attention": engine.S,
+    }
+    yield from within({
+        f"{name}: {BY_LOOPS}, deviation from 1/M": relative_residual(np.asarray(got) - base, S - base)
+        for name, got in attentions.items()
+    }, EXACT)  # fmt: skip
     P = literal.logits(problem.theta, X)  # made up to 300 in size, where small weights are there too
     P = P * (300 / np.abs(P).max() if problem.saturated else 30 / np.abs(P).max())
     e = [[math.exp(p - max(row)) for p in row] for P_n in P for row in P_n]
@@ -74,32 +74,32 @@ def _M2(audited, problem):
     wanted = sum(ell(y_n * f_n) for y_n, f_n in zip(y, f)) / len(y) - base
     # samples of both labels may cancel in it, but not the values of tokens, of half of which a loss is made
     size = 0.0 if problem.saturated else np.abs(literal.values(problem.theta, X)).max() / 2
-    for name, got in {
+    losses = {
         "loss": model.loss(theta, X, y),
         "public loss": api.loss(theta, X, y),
         "public loss, numba": api.loss(theta, X, y, backend="numba"),
         "public test_loss": api.test_loss(theta, X, y),
         "Attention.loss": attended(audited, problem).L_S,
-    }.items():
-        yield f"{name}: sum over scalars", abs(got - base - wanted) / max(abs(wanted), size), EXACT
+    }
+    yield from within({
+        f"{name}: sum over scalars": abs(got - base - wanted) / max(abs(wanted), size)
+        for name, got in losses.items()
+    }, EXACT)  # fmt: skip
     labels = np.sign(f) * np.where(np.arange(len(f)) == 0, -1, 1)  # one error, and no half
     yield "error rate: one error made on purpose", abs(api.error_rate(theta, X, labels) - 1 / len(f)), 1e-15
     z = np.array([-700.0, -40, -3, -1e-3, 0, 1e-3, 0.7, 3, 40, 700])
     z += problem.rng(0).uniform(-0.5, 0.5, 10) * 1e-3
     moderate = z[np.abs(z) < 20]
     moving = moderate + 1j * literal.STEP
-    by_step = np.log(1 + np.exp(-moving)).imag / literal.STEP
-    for name, got, expected in (
-        ("ell: scalars from -700 to 700", model.logistic(z), [ell(v) for v in z]),
-        ("ell': scalars from -700 to 700", model.logistic_slope(z), [literal.slope(v) for v in z]),
-        ("ell': complex step of log(1 + e^-z)", model.logistic_slope(moderate), by_step),
-        (
-            "ell of complex z: complex step of log(1 + e^-z)",
-            model.logistic(moving).imag / literal.STEP,
-            by_step,
-        ),
-    ):
-        yield f"{name}, each relative to itself", apart(got, expected), EXACT
+    by_step, each = np.log(1 + np.exp(-moving)).imag / literal.STEP, "each relative to itself"
+    yield from within({
+        f"ell: scalars from -700 to 700, {each}": apart(model.logistic(z), [ell(v) for v in z]),
+        f"ell': scalars from -700 to 700, {each}": apart(
+            model.logistic_slope(z), [literal.slope(v) for v in z]),
+        f"ell': complex step of log(1 + e^-z), {each}": apart(model.logistic_slope(moderate), by_step),
+        f"ell of complex z: complex step of log(1 + e^-z), {each}": apart(
+            model.logistic(moving).imag / literal.STEP, by_step),
+    }, EXACT)  # fmt: skip
 
 
 def coupling_by_step(P_n, c_n):
@@ -107,11 +107,17 @@ def coupling_by_step(P_n, c_n):
     return literal.complex_step(lambda at: literal.mean_values(at[0], c_n).mean(), [P_n], [0])[0]
 
 
+def or_zero(zero, got, expected):
+    """The relative residual; of what has to be 0 on both sides (zero), its largest entries."""
+    if zero and np.shape(got) == np.shape(expected):
+        return float(np.abs(got).max() + np.abs(expected).max())
+    return relative_residual(got, expected)
+
+
 def by_rows(got, expected):
     """The largest residual of any row, each relative to its own largest entry; of one token both are 0."""
     M = expected.shape[-1]
-    pairs = zip(np.reshape(got, (-1, M)), expected.reshape(-1, M))
-    return max(float(np.abs(a - b).max()) if M == 1 else relative_residual(a, b) for a, b in pairs)
+    return max(or_zero(M == 1, *rows) for rows in zip(np.reshape(got, (-1, M)), expected.reshape(-1, M)))
 
 
 def _M3(audited, problem):
