@@ -7,7 +7,7 @@ from textwrap import fill
 
 import numpy as np
 
-from benign_ref import audit
+from benign_ref import __version__, audit
 from benign_ref.audit import page, render
 from benign_ref.audit.core import AuditedPackage, Entry, Found
 from benign_ref.teach.notation import mathtext
@@ -87,7 +87,7 @@ def make(options):
     texts = {
         "html": page.page(entries, AuditedPackage(), title),
         "md": render.markdown(entries, title),
-        "json": render.as_json(entries, AuditedPackage().version, options.seed) + "\n",
+        "json": render.as_json(entries, __version__, options.seed) + "\n",
     }
     header = ["label", "statement", "paper", "mark", *Found._fields, "verdict"]
     rows = [

@@ -4,7 +4,6 @@ what was found, what is allowed.
     from benign_ref import audit
     # list of Entry: entry.passed, entry.found, entry.sentence
     entries = audit.run(only=["G1", "P2"], seed=3)
-    caught = audit.run_mutants()                        # wrong derivations, and which rows reject each
 
 Exit status 0 if every row holds (with --mutants: if every mutant is rejected at each scale), 1 if not, 2 for
 wrong arguments.
@@ -16,13 +15,12 @@ import time
 from dataclasses import replace
 from importlib import import_module
 
-from .. import validate
+from .. import __version__, validate
 from ..teach.page import write
 from . import concordance, exact, mutants, mutate, render
 from .core import AuditedPackage, run_row
 from .mutants import patches
 from .page import page
-from .problems import SCALES
 
 MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "theory", "setting", "runs",
            "reading", "vision")  # fmt: skip
@@ -46,60 +44,47 @@ def chosen(only):
     return [row for label, row in known.items() if only is None or label in only]
 
 
-def run(only=None, seed=0, audited=None, scales=SCALES, progress=None, numbers=None):
-    """The ledger: a list of Entry. audited: which modules are audited (default: this package).
-    progress(entry) is called after each row. numbers: {label: the paper's own number} (default: those of
+def run(only=None, seed=0, numbers=None):
+    """The ledger: a list of Entry. numbers: {label: the paper's own number} (default: those of
     concordance.csv).
 
-    scales: of the problems, some of SCALES. Raises ValueError or TypeError for a bad argument; what the
-    audited code raises is a finding.
+    Raises ValueError or TypeError for a bad argument; what the audited code raises is a finding.
     """
-    seed, entries, audited = validate.integer("seed", seed, 0), [], audited or AuditedPackage()
-    scales = tuple(validate.choice("scales", scale, SCALES) for scale in scales)
+    seed, entries = validate.integer("seed", seed, 0), []
     numbers = concordance.read(concordance.HOME, statements()) if numbers is None else numbers
     for row in chosen(only):
-        entry = replace(run_row(row, audited, seed, scales), number=numbers.get(row.label, ""))
+        entry = replace(run_row(row, AuditedPackage(), seed), number=numbers.get(row.label, ""))
         if row.label in exact.CASES:
-            proof = exact.prove(row.label, seed, audited)
+            proof = exact.prove(row.label, seed)
             broken = "" if proof.verdict == exact.EQUAL else f"{row.label}: {proof.sentence}"
             sentence = "; ".join(filter(None, (entry.sentence, broken)))
             entry = replace(entry, exact=proof.sentence, sentence=sentence)
         entries.append(entry)
-        if progress:
-            progress(entry)
     return entries
 
 
-def concerned(mutant, known):
-    """The mutant's own row first, then every other row that names its file; the measured ones left out."""
-    own, file = known[mutant.label], f"{mutant.file}:"
-    others = [row for row in known.values() if row is not own and "measured" not in row.mark]
-    return [own, *(row for row in others if any(name.startswith(file) for name in row.code))]
-
-
-def run_mutants(wrong=None, seed=0, all_rows=True, progress=None):
-    """[(Mutant, entries)]: the rows concerned, run on a copy of the package that holds the mutant's patch.
-
-    wrong: the mutants (None: all). all_rows=False: each mutant's own row only.
+def concerned(mutant):
+    """The mutant's own row first, at the scales at which it must reject it, then every other row that names
+    its file; the measured ones left out.
     """
-    seed, known, results = validate.integer("seed", seed, 0), statements(), []
-    for mutant in mutants.all_mutants() if wrong is None else wrong:
-        with patches.copy_of_package(mutant) as audited:
-            asked = concerned(mutant, known) if all_rows else [known[mutant.label]]
-            results.append((mutant, [run_row(row, audited, seed, first_failure=True) for row in asked]))
-        if progress:
-            progress(results[-1])
-    return results
+    known, file = statements(), f"{mutant.file}:"
+    own = known.pop(mutant.label)
+    others = (row for row in known.values() if "measured" not in row.mark)
+    named = [row for row in others if any(name.startswith(file) for name in row.code)]
+    return [replace(own, scales=mutant.scales or own.scales), *named]
 
 
-def scales_of(mutant, row):
-    """The scales at which the mutant's own row must reject it: the row's, or those that the mutant names."""
-    return mutant.scales or row.scales
+def run_mutant(mutant, seed=0):
+    """The entries of the rows concerned, the mutant's own first, run on a copy of the package that holds its
+    patch. Raises ValueError or OSError if the patch does not fit the file.
+    """
+    with patches.copy_of_package(mutant) as audited:
+        return [run_row(row, audited, seed, first_failure=True) for row in concerned(mutant)]
 
 
-def rejected(mutant, entries):
-    """Whether the first entry, the mutant's own row, rejects it by a residual at each of its scales."""
-    return all(entries[0].rejected_at(scale) for scale in scales_of(mutant, entries[0].row))
+def rejected(entries):
+    """Whether the first entry, a mutant's own row, rejects it by a residual at each of its scales."""
+    return all(entries[0].rejected_at(scale) for scale in entries[0].row.scales)
 
 
 def mutant_line(mutant, entries):
@@ -111,24 +96,20 @@ def mutant_line(mutant, entries):
         f"{scale} {render.number(first[scale].residual)} > {render.number(first[scale].allowed)}"
         if scale in first
         else f"{scale} NOT REJECTED"
-        for scale in scales_of(mutant, entries[0].row)
+        for scale in entries[0].row.scales
     ]
     also = " ".join(entry.row.label for entry in entries[1:] if not entry.passed)
     return f"{mutant.name:<45}{mutant.label:<5}{'; '.join(own)}{f'; also {also}' if also else ''}"
 
 
-def _argument(read):
-    """For argparse: a type by read(text), whose errors are said in words."""
-
-    def parsed(text):
-        try:
-            return read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-        except OSError as error:
-            raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
-
-    return parsed
+def _numbers(path):
+    """For argparse: the paper's numbers in a file, whose errors are said in words."""
+    try:
+        return concordance.read(path, statements())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _parser():
@@ -138,8 +119,6 @@ def _parser():
         epilog="exit status: 0 all rows hold, 1 a row fails, 2 wrong arguments",
     )  # fmt: skip
     whole, file = validate.integer_argument, {"metavar": "FILE", "type": validate.file_argument}
-    numbers = _argument(lambda path: concordance.read(path, statements()))
-    label = _argument(lambda text: chosen([text])[0].label)
     flag = {"action": "store_true"}
     forms = {
         "--markdown": dict(flag, help="print a Markdown table"),
@@ -155,11 +134,12 @@ def _parser():
     }  # fmt: skip
     options = {
         "--only": dict(
-            nargs="+", metavar="LABEL", type=label, help="only these rows: " + " ".join(statements())),
+            nargs="+", metavar="LABEL", choices=statements(),
+            help="only these rows: " + " ".join(statements())),
         "--seed": dict(type=whole(0), default=0, help="of what rows are checked on (default 0)"),
         "--routes": dict(flag, help="print every route of each row, not only the tightest"),
         "--concordance": dict(
-            metavar="FILE", type=numbers, default=str(concordance.HOME),
+            metavar="FILE", type=_numbers, default=str(concordance.HOME),
             help="a file label,number: the paper's numbers, shown beside the labels"),
         **forms,
         "--minutes": dict(type=whole(1), default=60, help="of --mutate at most (default 60)"),
@@ -175,28 +155,31 @@ def _parser():
 
 def title(seed):
     """The heading of the ledger."""
-    return f"The ledger of benign_ref {AuditedPackage().version}, seed {seed}"
+    return f"The ledger of benign_ref {__version__}, seed {seed}"
 
 
 def main_mutants(asked):
     """Print which row caught which; 1 if a mutant got through or does not fit the code."""
     wrong = [mutant for mutant in mutants.all_mutants() if asked.only is None or mutant.label in asked.only]
-    misfits = list(patches.misfits(wrong))
-    for sentence in misfits:
-        print(f"error: {sentence}", file=sys.stderr)
-    wrong = [mutant for mutant in wrong if not any(patches.misfits([mutant]))]
+    through = []
     print(
         f"{'mutant':<45}{'of':<5}rejected by its own row at each scale, residual > allowed; "
         "other rows that reject it"
     )
-    results = run_mutants(wrong, asked.seed, progress=lambda result: print(mutant_line(*result), flush=True))
-    through = [mutant for mutant, entries in results if not rejected(mutant, entries)]
-    print(
-        f"\n{len(results) - len(through)} of {len(results)} mutants rejected by their own row at each scale"
-    )
+    for mutant in wrong:
+        try:
+            entries = run_mutant(mutant, asked.seed)
+        except (ValueError, OSError) as error:
+            through.append(mutant)
+            print(f"error: {error}", file=sys.stderr)
+            continue
+        if not rejected(entries):
+            through.append(mutant)
+        print(mutant_line(mutant, entries), flush=True)
+    print(f"\n{len(wrong) - len(through)} of {len(wrong)} mutants rejected by their own row at each scale")
     for mutant in through:
         print(f"NOT REJECTED: {mutant.name} ({mutant.label}, {mutant.file}): {mutant.why}")
-    return 1 if through or misfits else 0
+    return 1 if through else 0
 
 
 def main(argv=None):
@@ -213,7 +196,7 @@ def main(argv=None):
     if asked.markdown:
         print(render.markdown(entries, title(asked.seed)), end="")
     elif asked.json:
-        print(render.as_json(entries, AuditedPackage().version, asked.seed))
+        print(render.as_json(entries, __version__, asked.seed))
     elif asked.html:
         if not write(asked.html, page(entries, AuditedPackage(), title(asked.seed))):
             return 2

@@ -5,6 +5,7 @@ import inspect
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, NamedTuple
@@ -17,7 +18,6 @@ from . import problems
 __all__ = ["AuditedPackage", "Entry", "Found", "Missing", "Row", "Vacuous", "apart", "equal",
            "relative_residual", "run_row", "within", "worst"]  # fmt: skip
 PACKAGE = __name__.split(".")[0]
-HOLDS, FAILS = "holds", "FAILS"
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("paper", "engines", "derived", "experiments", "runtime", "vision")
 HOMES = {path.stem: f"{folder}.{path.stem}" for folder in FOLDERS for path in (ROOT / folder).glob("*.py")}
@@ -61,11 +61,6 @@ class AuditedPackage:
             return importlib.import_module(f"{self.package}.{HOMES[name]}")
         except KeyError:
             raise Missing(f"{name}.py is missing") from None
-
-    @property
-    def version(self):
-        """The version of the package under audit."""
-        return importlib.import_module(self.package).__version__
 
     def function(self, named):
         """The function of a name such as "paper/gradients.py:coupling" or "paper/proof.py:ProofSpace.move".
@@ -153,31 +148,23 @@ class Entry:
 
     @property
     def verdict(self):
-        """HOLDS or FAILS, as printed."""
-        return HOLDS if self.passed else FAILS
+        """The word that is printed."""
+        return "holds" if self.passed else "FAILS"
 
     @property
     def tightest(self):
         """The Found nearest to (or furthest beyond) what is allowed; None if there is none."""
         return max(self.found, key=lambda one: one.strain, default=None)
 
-    def routes(self):
-        """Each route once, as Found, with its worst scale."""
-        worst = {}
-        for one in self.found:
-            worst[one.route] = max(worst.get(one.route, one), one, key=lambda one: one.strain)
-        return list(worst.values())
 
-
-def run_row(row, audited, seed=0, scales=problems.SCALES, first_failure=False):
-    """The Entry of a row, checked on every problem that it draws at these scales. Nothing that the checked
-    code raises gets out: it makes the row fail.
+def run_row(row, audited, seed=0, first_failure=False):
+    """The Entry of a row, checked on every problem that it draws. Nothing that the checked code raises gets
+    out: it makes the row fail.
 
     first_failure: leave a scale at the first residual that is not allowed.
     """
     begun, found, broken = time.perf_counter(), [], []
-    asked = tuple(scale for scale in row.scales if scale in scales)
-    for problem in problems.drawn(seed, row.label, asked, row.shapes):
+    for problem in problems.drawn(seed, row.label, row.scales, row.shapes):
         if first_failure and any(one.scale == problem.scale and not one.passed for one in found):
             continue
         try:
@@ -221,12 +208,11 @@ def _raising_function(error):
 def _replaced(row, audited):
     """A sentence for each named function that is not the one its file defines."""
     for named in row.code:
-        try:
-            code = getattr(inspect.unwrap(audited.function(named)), "__code__", None)
-        except Exception:  # noqa: BLE001 - then the row's own sentence says so
-            continue
-        if code is not None and Path(code.co_filename).name != Path(named.split(":")[0]).name:
-            yield f"{named} is not the function of its file but {Path(code.co_filename).name}:{code.co_name}"
+        with suppress(Exception):  # of a class, or of what is missing, which the row's own sentence says
+            code = inspect.unwrap(audited.function(named)).__code__
+            file = Path(code.co_filename).name
+            if file != Path(named.split(":")[0]).name:
+                yield f"{named} is not the function of its file but {file}:{code.co_name}"
 
 
 def source(row, audited):

@@ -29,7 +29,7 @@ def route_of(entry):
     """The tightest route, its scale, and how many routes there are."""
     if not entry.found:
         return "none taken"
-    more = len(entry.routes()) - 1
+    more = len({one.route for one in entry.found}) - 1
     return f"{entry.tightest.route} ({entry.tightest.scale} scale)" + (f", and {more} more" if more else "")
 
 

@@ -21,7 +21,7 @@ from benign_ref.audit.problems import INITIAL, MIXED, ONE_CLASS, ONE_TOKEN, SCAL
 from benign_ref.checks import relative_residual
 from benign_ref.experiments import theorem
 
-KNOWN = audit.statements()
+KNOWN, ALL = audit.statements(), mutants.all_mutants()
 QUICK = [label for label, row in KNOWN.items() if "measured" not in row.mark]
 NAMED = [(label, named) for label, row in KNOWN.items() if "measured" not in row.mark for named in row.code]
 LINE = "for phi in S_n]) / len(S_n)"
@@ -302,20 +302,25 @@ def test_each_scale_is_judged_by_itself_and_each_seed_is_another_problem(at):
         ),
         AuditedPackage(),
     )
-    assert (
-        entry.rejected_at("generic")
-        and not entry.rejected_at("initial")
-        and not audit.rejected(NOTHING_WRONG, [entry])
-    )
-    assert entry.tightest.scale == "generic" and [one.residual for one in entry.routes()] == [1.0]
+    assert entry.rejected_at("generic") and not entry.rejected_at("initial") and not audit.rejected([entry])
+    assert entry.tightest.scale == "generic" and render.route_of(entry) == "a route (generic scale)"
     for one, two in zip(at, drawn(1, "G1")):
         assert not np.isin(one.theta[0], two.theta[0]).any() and not np.isin(one.X, two.X).any()
 
 
-def test_a_mutant_that_is_not_rejected_is_told_and_gives_status_1(capsys, monkeypatch):
-    monkeypatch.setattr(mutants, "all_mutants", lambda: [NOTHING_WRONG])
-    assert audit.main(["--mutants"]) == 1
-    assert "NOT REJECTED: nothing wrong (I1, paper/gradients.py): it is right" in capsys.readouterr().out
+def test_a_mutant_that_is_not_rejected_or_does_not_fit_is_told_and_gives_status_1(capsys, monkeypatch):
+    for mutant, error in (
+        (NOTHING_WRONG, ""),
+        (NOTHING_WRONG._replace(old="gone"), "error: mutant 'nothing wrong' (I1) does not fit: 'gone' must"),
+        (NOTHING_WRONG._replace(file="paper/gone.py"), "error: [Errno 2] No such file"),
+    ):
+        right = next(one for one in ALL if one.label == "I2")
+        monkeypatch.setattr(mutants, "all_mutants", lambda mutant=mutant, right=right: [mutant, right])
+        assert audit.main(["--mutants"]) == 1
+        said = capsys.readouterr()
+        assert "1 of 2 mutants rejected" in said.out and said.err.startswith(error)
+        told = f"NOT REJECTED: nothing wrong (I1, {mutant.file}): it is right"
+        assert told in said.out and bool(said.err) == bool(error)
 
 
 def test_numbers_are_short():

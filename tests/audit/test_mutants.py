@@ -32,11 +32,11 @@ def test_there_are_forty_and_more_each_named_once_of_a_statement_in_the_ledger()
     "mutant", SAMPLE, ids=lambda mutant: f"{mutant.label}-{mutant.name}".replace(" ", "_")
 )
 def test_the_ledger_rejects(mutant):
+    row, *_ = command.concerned(mutant)
+    assert row.label == mutant.label and row.scales == (mutant.scales or KNOWN[mutant.label].scales)
     with patches.copy_of_package(mutant) as audited:
-        row = KNOWN[mutant.label]
-        scales = command.scales_of(mutant, row)
-        entry = run_row(row, audited, scales=scales, first_failure=True)
-    for scale in scales:  # by a residual at each scale by itself; an exception alone would not count
+        entry = run_row(row, audited, first_failure=True)
+    for scale in row.scales:  # by a residual at each scale by itself; an exception alone would not count
         assert entry.rejected_at(scale), f"{mutant.name} passes at the {scale} scale: {entry.sentence}"
 
 
@@ -66,10 +66,11 @@ def test_a_patch_must_fit_exactly_once(old):
 
 
 def test_the_list_says_which_row_caught_which():
-    ((mutant, entries),) = audit.run_mutants([next(mutant for mutant in ALL if mutant.label == "G1")])
+    mutant = next(mutant for mutant in ALL if mutant.label == "G1")
+    entries = audit.run_mutant(mutant)
     line = command.mutant_line(mutant, entries)
     assert (
-        audit.rejected(mutant, entries)
+        audit.rejected(entries)
         and line.startswith(mutant.name)
         and "generic" in line
         and "initial" in line
@@ -77,7 +78,7 @@ def test_the_list_says_which_row_caught_which():
     )
     assert {"G1", "G2", "M3"} <= {entry.row.label for entry in entries} and entries[0].row.label == "G1"
     blank = entries[0].__class__(entries[0].row, (), "", 0.0)
-    assert not audit.rejected(mutant, [blank]) and "NOT REJECTED" in command.mutant_line(mutant, [blank])
+    assert not audit.rejected([blank]) and "NOT REJECTED" in command.mutant_line(mutant, [blank])
 
 
 @pytest.mark.parametrize(

@@ -60,16 +60,6 @@ def patched(mutant):
     return source.replace(mutant.old, mutant.new)
 
 
-def misfits(mutants):
-    """A sentence for each mutant whose patch does not fit the file."""
-    for mutant in mutants:
-        try:
-            if mutant.old:
-                patched(mutant)
-        except (ValueError, OSError) as error:
-            yield str(error)
-
-
 class Copy(MetaPathFinder):
     """Finds the modules of the package under the name `package`; `sources` maps the files that differ from
     those on disk to their text.
