@@ -129,7 +129,7 @@ def rendered(name, figure):
     """
     plt.close(figure)
     function = partial(render, pickle.dumps(figure))
-    source, _ = workers.start(function, [("png",), ("pdf",)], processes.idle() or 1, None, say)
+    source = workers.start(function, [("png",), ("pdf",)], processes.idle() or 1, None, say)
     found = {kind: content for (kind,), content, _ in source}
     for kind, content in found.items():
         validate.require(isinstance(content, bytes), f"{name}.{kind} was lost: {content}", RuntimeError)

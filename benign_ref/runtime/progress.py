@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import validate
 
-SURVIVES = 0.25  # a task that runs is expected to run on for this share of its time so far, at least
 CLEAR = "\r\x1b[2K"
 
 
@@ -20,13 +19,12 @@ def say(text):
 
 
 class Line:
-    """A line that updates on a terminal; elsewhere a plain line every 15 s. Called as line(done, total,
-    what, left): `left`: seconds, None while unknown.
+    """A line on stderr that updates on a terminal; elsewhere a plain line every 15 s. Called as line(done,
+    total, what, left): `left`: seconds, None while unknown.
     """
 
-    def __init__(self, name="", stream=None, every=15.0):
-        self.stream, self.every = stream or sys.stderr, every
-        self.terminal = self.stream.isatty()
+    def __init__(self, name=""):
+        self.stream, self.terminal = sys.stderr, sys.stderr.isatty()
         self.start(name)
 
     def start(self, name):
@@ -38,21 +36,16 @@ class Line:
         now, rest = time.monotonic(), "" if left is None else f", {_duration(left)} left"
         if done == total:
             rest = f" in {_duration(now - self.begun)}"
-        elif now - self.shown < (0.1 if self.terminal else self.every):
+        elif now - self.shown < (0.1 if self.terminal else 15.0):
             return
         self.shown = now
-        self.write(f"{self.name}: {done}/{total} {what}{rest}")
-
-    def write(self, text):
-        """Show `text` in place of what the line showed."""
-        self.stream.write(f"{CLEAR}{text}" if self.terminal else text + "\n")
-        self.stream.flush()
+        text = f"{self.name}: {done}/{total} {what}{rest}"
+        print(f"{CLEAR}{text}" if self.terminal else f"{text}\n", end="", file=self.stream, flush=True)
 
     def clear(self):
         """Take the updating line away."""
         if self.terminal:
-            self.stream.write(CLEAR)
-            self.stream.flush()
+            print(CLEAR, end="", file=self.stream, flush=True)
 
 
 def _duration(seconds):
@@ -105,41 +98,28 @@ def spread(tasks):
 
 class TimeLeft:
     """Seconds until a number of tasks are done, of which neighbours (in the order given) cost about the same.
-    They are begun in the order `spread` gives, `at_once` at a time (None: only the executor knows).
+    They are begun in the order `spread` gives.
     """
 
-    def __init__(self, tasks, at_once, clock=time.monotonic):
-        self.tasks, self.at_once, self.clock = spread(tasks), at_once, clock
-        self.number = {task: k for k, task in enumerate(self.tasks)}
-        self.places = np.argsort([self.number[task] for task in tasks])  # the k-th begun, in the order given
-        self.taken = np.full(len(tasks), np.nan)  # seconds of the k-th begun
-        self.ends, self.begun = [], np.inf
+    def __init__(self, tasks, clock=time.monotonic):
+        self.place = {task: k for k, task in enumerate(tasks)}
+        self.order = np.array([self.place[task] for task in spread(tasks)], dtype=int)
+        self.taken = np.full(len(tasks), np.nan)  # seconds of each, 0 if it was lost, in the order given
+        self.clock, self.begun = clock, np.inf
 
-    def add(self, task, seconds):
-        """`task` has ended, which took `seconds` (NaN: lost)."""
-        self.ends.append(self.clock())
-        self.taken[self.number[task]] = max(seconds, 1e-9) if seconds == seconds else 0.0
-        self.begun = min(self.begun, self.ends[-1] - self.taken[self.number[task]])
-
-    def seconds(self):
-        """Seconds left; None as long as they mean nothing."""
-        known = np.flatnonzero(self.taken > 0)
-        if len(known) < max(2, self.at_once or 2, len(self.tasks) / 20):
+    def after(self, task, seconds):
+        """Seconds left when `task` has ended, which took `seconds` (NaN: lost); None as long as they mean
+        nothing. What the others take is interpolated, and they go on as fast, at once, as those that ended.
+        """
+        now, place = self.clock(), self.place[task]
+        self.taken[place] = 0.0 if np.isnan(seconds) else max(seconds, 1e-6)
+        self.begun = min(self.begun, now - self.taken[place])
+        known = self.order[self.taken[self.order] > 0]
+        if len(known) < max(2, len(self.order) / 20):
             return None
-        now, busy = self.clock(), np.nansum(self.taken)
-        wall = now - self.begun
-        at_once = self.at_once or max(round(busy / wall), 1)
-        known = known[at_once:] if len(known) >= 2 * at_once else known  # a worker's first task compiles
-        waiting = np.flatnonzero(np.isnan(self.taken))
-        # The first of those that wait are running; the k-th began when a worker was free, at end k - at_once
-        running = waiting[:at_once]
-        spent = now - np.array([self.ends[k - at_once] if k >= at_once else self.begun for k in running])
-        ahead = self._expected(waiting, known, self.taken[known])
-        ahead[: len(running)] = np.maximum(ahead[: len(running)] - spent, SURVIVES * spent)
-        slower = max(at_once * wall / (busy + spent.sum()), 1.0)  # what is lost between tasks
-        return float(max(slower * ahead.sum() / at_once, ahead[: len(running)].max(initial=0)))
-
-    def _expected(self, asked, known, seconds):
-        """The seconds of the tasks `asked`, interpolated from those of the tasks `known`."""
-        order = np.argsort(self.places[known])
-        return np.interp(self.places[asked], self.places[known][order], seconds[order])
+        wall, busy = now - self.begun, np.nansum(self.taken)
+        at_once = max(round(busy / wall), 1)
+        # A worker's first task compiles
+        known = np.sort(known[at_once:] if len(known) >= 2 * at_once else known)
+        ahead = np.interp(np.flatnonzero(np.isnan(self.taken)), known, self.taken[known])
+        return float(wall / busy * ahead.sum())

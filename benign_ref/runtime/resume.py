@@ -43,8 +43,8 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
     missing, reused = [task for task in tasks if task not in values], len(values)
     if store and missing:
         store.probe()
-    source, at_once = workers.start(function, spread(missing), jobs, executor, say)
-    time_left = TimeLeft(missing, at_once)
+    source = workers.start(function, spread(missing), jobs, executor, say)
+    time_left = TimeLeft(missing)
     try:
         with contextlib.closing(source):  # whatever happens here ends the workers
             progress(reused, len(tasks), None, None)
@@ -55,8 +55,7 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
                     values[task] = json.loads(json.dumps(value))
                     if store:
                         store.write(file_name(task), values[task])
-                time_left.add(task, seconds)
-                progress(len(values), len(tasks), values[task], time_left.seconds())
+                progress(len(values), len(tasks), values[task], time_left.after(task, seconds))
     except KeyboardInterrupt:
         kept = (
             f"kept in {str(store.folder)!r}: run the same again to go on" if store else "lost: give a store"

@@ -47,21 +47,20 @@ def available_cores():
 
 def start(function, tasks, jobs, executor, report=lambda text: None):
     """What yields (task, value, seconds) of each of `tasks`: by `executor` if one is given, else by `jobs`
-    (None: the cores available) workers, in this process if that is one; and how many work at once (None: the
-    executor knows).
+    (None: the cores available) workers, in this process if that is one.
     """
     if executor is not None:
-        return by_executor(function, tasks, executor, report), None
+        return by_executor(function, tasks, executor, report)
     jobs = min(jobs or available_cores(), max(len(tasks), 1))
     if jobs == 1:
-        return in_process(function, tasks, report), 1
+        return in_process(function, tasks, report)
     # Before `serve` a worker has this name: it is still importing the script
     if multiprocessing.current_process().name == processes.WORKER_NAME:
         os._exit(UNGUARDED)
     if sys.platform == "win32" and jobs > MOST_ON_WINDOWS:
         report(f"{MOST_ON_WINDOWS} workers instead of {jobs}: more cannot be waited for on Windows")
         jobs = MOST_ON_WINDOWS
-    return by_processes(function, tasks, jobs, report), jobs
+    return by_processes(function, tasks, jobs, report)
 
 
 def _checked(task, value, seconds=math.nan, failed=""):
