@@ -193,6 +193,14 @@ def fits_memory(name: str, size: Any, count: float) -> None:
     )
 
 
+def path(name: str, value: Any) -> Path:
+    """`value`, a path given as str or Path, as a Path. TypeError or ValueError otherwise."""
+    _of_type(name, value, (str, Path), "a path (str or Path)")
+    sound = str(value).strip() and "\0" not in str(value)
+    require(sound, f"{name} must be a path, not empty and without zero bytes, got {str(value)!r}")
+    return Path(value)
+
+
 def integer_argument(at_least: int) -> Callable[[str], int]:
     """For argparse: a type for integers from at_least to 2**53 (a seed: 0)."""
 

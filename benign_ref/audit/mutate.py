@@ -143,7 +143,7 @@ class Judge:
 
     def _kept(self, name, work, *arguments):
         """What the store holds under a name; if nothing, work(*arguments), which it holds from now on."""
-        value, _ = self.store.read(name)
+        value = self.store.read(name)
         if value is None:
             value = work(*arguments)
             self.store.write(name, value)
@@ -161,7 +161,7 @@ class Judge:
 
     def __call__(self, trial: Trial) -> str:
         """The label of the identity or row, or the name of the test; "" if none does."""
-        kept, _ = self.store.read(trial.name)
+        kept = self.store.read(trial.name)
         if not kept or not kept["by"] and kept["now"] != self.now:
             kept = {"by": next(filter(None, self._findings(trial)), ""), "now": self.now}
             self.store.write(trial.name, kept)

@@ -21,7 +21,7 @@ from ..paper.setting import DERIVED, Setting
 from ..runtime import workers
 from ..runtime.progress import reporting
 from ..runtime.resume import resume, versions
-from ..runtime.store import Store, checked_path, write_whole
+from ..runtime.store import Store, write_whole
 from .cell import CONVERGED, LOST, STATUSES, Cell, CellResult, run_cell
 
 ENGINES = ("proof", "law")
@@ -89,7 +89,7 @@ class PhaseDiagram:
         csv.writer(text, lineterminator="\n").writerows(
             [("snr", "N", "seed", "status", *NUMBERS), *self.cells()]
         )
-        write_whole(checked_path("path", path), text.getvalue().encode())
+        write_whole(validate.path("path", path), text.getvalue().encode())
 
     def save(self, path):
         """Everything but `computed` and `reused`, bit for bit, as an .npz archive without pickles. Raises as
@@ -97,14 +97,14 @@ class PhaseDiagram:
         """
         archive, arrays = io.BytesIO(), {name: getattr(self, name) for name in ARRAYS}
         np.savez(archive, settings=np.array(json.dumps(self.settings)), **arrays)
-        write_whole(checked_path("path", path), archive.getvalue())
+        write_whole(validate.path("path", path), archive.getvalue())
 
     @classmethod
     def load(cls, path):
         """What `save` wrote. Raises ValueError for any other file, OSError where there is none. No pickle is
         read.
         """
-        path = checked_path("path", path)
+        path = validate.path("path", path)
         content = path.read_bytes()
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:

@@ -4,6 +4,7 @@ The file holds a digest of itself, what decides the computation's numbers, and a
 another name, flushed to the disk, and moved; no pickle is ever read.
 """
 
+import hashlib
 import io
 import json
 import time
@@ -12,10 +13,15 @@ import zipfile
 import numpy as np
 
 from .. import validate
-from .store import checked_path, difference, read_sealed, try_writing, write_sealed
+from .store import difference, naming, try_writing, write_whole
 
 LEAST_SECONDS, MOST_OF_THE_TIME = 1.0, 0.05  # between two writes; that writing may take
 LEFT_ALONE = "it is left as it is: give another path, or take it away"
+
+
+def sealed(content):
+    """Bytes after a digest of them on a line of its own."""
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
 
 class Checkpoint:
@@ -28,22 +34,22 @@ class Checkpoint:
     """
 
     def __init__(self, path, decides):
-        self.path = checked_path("checkpoint", path).absolute()
+        self.path = validate.path("checkpoint", path).absolute()
         self.decides = json.loads(json.dumps(decides, default=lambda array: array.tolist()))
-        self.found = self._read() if self.path.exists() else None
-        self.constant = {}  # arrays that `save` adds each time
-        if self.found is None:
-            try:
+        self.found, self.constant = None, {}  # `constant`: arrays that `save` adds each time
+        if self.path.exists():
+            self.found = self._read()
+        else:
+            with naming(f"checkpoint {str(self.path)!r} cannot be written"):
                 try_writing(self.path.parent)
-            except OSError as error:
-                raise OSError(
-                    error.errno, f"checkpoint {str(self.path)!r} cannot be written: {error.strerror or error}"
-                ) from error
         self.next = time.monotonic() + LEAST_SECONDS
 
     def _read(self):
         try:
-            with np.load(io.BytesIO(read_sealed(self.path)), allow_pickle=False) as file:
+            whole = self.path.read_bytes()
+            content = whole.partition(b"\n")[2]
+            validate.require(sealed(content) == whole, "its digest does not fit")
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 arrays = dict(file)
             stored = json.loads(str(arrays.pop("decides")))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -65,6 +71,6 @@ class Checkpoint:
         """Keep `arrays`, a dict of arrays of numbers by name. Raises OSError."""
         begun, buffer = time.monotonic(), io.BytesIO()
         np.savez(buffer, decides=json.dumps(self.decides), **self.constant, **arrays)
-        write_sealed(self.path, buffer.getvalue())
+        write_whole(self.path, sealed(buffer.getvalue()))
         ended = time.monotonic()
         self.next = ended + max(LEAST_SECONDS, (ended - begun) / MOST_OF_THE_TIME)

@@ -54,8 +54,7 @@ def run(load):
                 sys.unraisablehook = come_again
             return command()
         finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            print(end="", flush=True)  # nothing where there is no stdout
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return PIPE_CLOSED

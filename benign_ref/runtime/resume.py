@@ -22,7 +22,7 @@ def versions():
     return {"MATHEMATICS": MATHEMATICS, "numpy": ".".join(np.__version__.split(".")[:2])}
 
 
-def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks", progress=None):
+def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks", progress):
     """function(*task) for every task, a tuple of numbers and names: ({task: value} in the order asked for,
     workers.Lost where a task was lost; how many were computed; how many were found in the store).
 
@@ -37,9 +37,9 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
     Raises RuntimeError if the function raises something, or if all that was to be computed was lost; OSError
     if the store cannot be written.
     """
-    progress = progress or (lambda done, total, value, left: None)
     tasks = list(dict.fromkeys(tasks))
-    values, lost = _found(store, tasks) if store else {}, {}
+    stored = {task: store.read(file_name(task)) for task in tasks} if store else {}
+    values, lost = {task: value for task, value in stored.items() if value is not None}, {}
     missing, reused = [task for task in tasks if task not in values], len(values)
     if store and missing:
         store.probe()
@@ -95,15 +95,3 @@ def file_name(task):
     parts = [part if isinstance(part, str) else repr(part) for part in task]
     names = getattr(task, "_fields", None)
     return ",".join(map("{}={}".format, names, parts) if names else parts)
-
-
-def _found(store, tasks):
-    """{task: value} of the tasks that are in the store; what is damaged there is told."""
-    found = {}
-    for task in tasks:
-        value, complaint = store.read(file_name(task))
-        if complaint:
-            say(f"{complaint}: {task} is computed again")
-        elif value is not None:
-            found[task] = value
-    return found

@@ -16,25 +16,11 @@ import math
 import os
 import time
 import uuid
-from pathlib import Path
 
 from .. import validate
+from .progress import say
 
 REPLACE_TRIES = 20  # a twentieth of a second apart: on Windows a file that someone reads cannot be replaced
-
-
-def checked_path(name, value):
-    """`value`, a path given as str or Path, as a Path. TypeError or ValueError otherwise."""
-    validate.require(
-        isinstance(value, (str, Path)),
-        f"{name} must be a path (str or Path), got {value!r:.60} of type {type(value).__name__}",
-        TypeError,
-    )
-    validate.require(
-        str(value).strip() and "\0" not in str(value),
-        f"{name} must be a path, not empty and without zero bytes, got {str(value)!r}",
-    )
-    return Path(value)
 
 
 def write_all(contents):
@@ -67,6 +53,15 @@ def try_writing(folder):
     path.unlink()
 
 
+@contextlib.contextmanager
+def naming(what):
+    """An OSError inside says `what` it is about."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{what}: {error.strerror or error}") from error
+
+
 def replace(temporary, path):
     """os.replace, with patience where another process has `path` open. Raises OSError."""
     for _ in range(REPLACE_TRIES - 1):
@@ -74,23 +69,6 @@ def replace(temporary, path):
             return os.replace(temporary, path)
         time.sleep(0.05)
     return os.replace(temporary, path)
-
-
-def write_sealed(path, content):
-    """`write_whole` with a digest of the bytes on a line of its own in front of them. Raises OSError."""
-    write_whole(path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-
-
-def read_sealed(path):
-    """The bytes that `write_sealed` wrote. Raises ValueError if they are damaged, OSError if they cannot be
-    read.
-    """
-    seal, _, content = path.read_bytes().partition(b"\n")
-    validate.require(
-        hashlib.sha256(content).hexdigest().encode() == seal,
-        f"{str(path)!r} is damaged, or not such a file: its digest does not fit",
-    )
-    return content
 
 
 def encoded(value):
@@ -102,11 +80,6 @@ def encoded(value):
     if isinstance(value, (list, tuple)):
         return [encoded(part) for part in value]
     return {name: encoded(part) for name, part in value.items()} if isinstance(value, dict) else value
-
-
-def decoded(text):
-    """The value that `encoded` gave, from its JSON text. Raises ValueError or RecursionError."""
-    return json.loads(text, object_hook=lambda d: float(d["float"]) if d.keys() == {"float"} else d)
 
 
 def digest(value):
@@ -137,10 +110,10 @@ class Store:
     """
 
     def __init__(self, folder, settings):
-        self.folder = checked_path("store", folder).absolute()
-        self.cells = self.folder / "cells"
+        self.folder = validate.path("store", folder).absolute()
+        self.cells, self.name = self.folder / "cells", f"store {str(self.folder)!r}"
         self.key = digest(settings)
-        with self._named(NOTHING_YET):
+        with naming(f"{self.name} {NOTHING_YET}"):
             for path in (self.folder, self.cells):
                 validate.require(
                     path.is_dir() or not path.exists(),
@@ -151,18 +124,8 @@ class Store:
 
     def probe(self):
         """Try a write, before any work. Raises OSError."""
-        with self._named(NOTHING_YET):
+        with naming(f"{self.name} {NOTHING_YET}"):
             try_writing(self.cells)
-
-    @contextlib.contextmanager
-    def _named(self, what):
-        """An OSError inside names the store."""
-        try:
-            yield
-        except OSError as error:
-            raise OSError(
-                error.errno, f"store {str(self.folder)!r} {what}: {error.strerror or error}"
-            ) from error
 
     def _claim(self, settings):
         """Put the settings there if none are; then the ones that are there must be the same."""
@@ -183,32 +146,34 @@ class Store:
             stored = None
         validate.require(
             isinstance(stored, dict),
-            f"store {str(self.folder)!r}: its settings.json is damaged, or it is not a store; "
-            "use another folder",
+            f"{self.name}: its settings.json is damaged, or it is not a store; use another folder",
         )
         validate.require(
             stored == settings,
-            f"store {str(self.folder)!r} is of another computation; use another folder\n"
-            f"{difference(stored, settings)}",
+            f"{self.name} is of another computation; use another folder\n{difference(stored, settings)}",
         )
 
     def read(self, name):
-        """(record, None): what was written under `name`; (None, None): nothing there; (None, complaint):
-        damaged, or of other settings.
+        """What was written under `name`; None if nothing was, or if it is damaged or of other settings, which
+        is told.
         """
         path = self.cells / f"{name}.json"
         try:
             entry = json.loads(path.read_bytes())
-            seal = digest([name, self.key, entry["record"]])
-            if (entry["settings"], entry["digest"]) == (self.key, seal):
-                return decoded(json.dumps(entry["record"])), None
+            record = json.dumps(entry["record"])
+            if (entry["settings"], entry["digest"]) == (self.key, digest([name, self.key, entry["record"]])):
+                return json.loads(
+                    record, object_hook=lambda d: float(d["float"]) if d.keys() == {"float"} else d
+                )
+            complaint = "is damaged or from another store"
         except FileNotFoundError:
-            return None, None
+            return None
         except OSError as error:
-            return None, f"{path} cannot be read ({error.strerror})"
+            complaint = f"cannot be read ({error.strerror})"
         except (ValueError, TypeError, KeyError, RecursionError):
-            return None, f"{path} is torn or no cell"
-        return None, f"{path} is damaged or from another store"
+            complaint = "is torn or no cell"
+        say(f"{path} {complaint}: it is computed again")
+        return None
 
     def write(self, name, record):
         """Keep `record` (what JSON holds, with any float) under `name`. Raises OSError that names the
@@ -216,5 +181,5 @@ class Store:
         """
         record = encoded(record)
         entry = {"record": record, "settings": self.key, "digest": digest([name, self.key, record])}
-        with self._named(NO_MORE):
+        with naming(f"{self.name} {NO_MORE}"):
             write_whole(self.cells / f"{name}.json", (json.dumps(entry) + "\n").encode())

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 from pathlib import Path
 
 THREAD_VARIABLES = (
@@ -29,8 +30,9 @@ def set_default(environment):
         environment.setdefault(name, "1")
 
 
+@functools.cache
 def _blas():
-    """(get, set) of the BLAS that NumPy has loaded; None if it has none of the functions known here."""
+    """(get, set) of the BLAS that NumPy has loaded; of none, if it has none of the functions known here."""
     import numpy
 
     core = getattr(numpy, "_core", None) or numpy.core
@@ -42,24 +44,21 @@ def _blas():
             for get, set_ in _BLAS_FUNCTIONS:
                 if hasattr(library, get) and hasattr(library, set_):
                     return getattr(library, get), getattr(library, set_)
-    return None
+    return lambda: None, lambda count: None
 
 
 def of_blas():
     """How many threads BLAS computes with; None if it does not say."""
-    functions = _blas()
-    return functions[0]() if functions else None
+    return _blas()[0]()
 
 
 @contextlib.contextmanager
 def one_blas_thread():
     """Inside, BLAS computes with one thread, as in a worker process, so that the bits are a worker's."""
-    functions = _blas()
-    before = functions[0]() if functions else 1
-    if before != 1:
-        functions[1](1)
+    get, set_ = _blas()
+    before = get()
+    set_(1)
     try:
         yield
     finally:
-        if before != 1:
-            functions[1](before)
+        set_(before)

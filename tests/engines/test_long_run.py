@@ -134,7 +134,8 @@ def test_a_file_that_is_not_its_own_is_refused_and_left_alone(tmp_path):
         arguments = {"s": S, "data": DATA, "theta": THETA, **change}
         with pytest.raises(ValueError, match=f"(?s){told}"):
             br.train(**arguments, checkpoint=path)
-    for damaged in (good[:-100], good[:200] + b"x" + good[201:], b"", b"not a checkpoint", b"{}\n{}"):
+    other = (good[:-100], good[:-1], good[1:], good + b" ", good[:200] + b"x" + good[201:])
+    for damaged in (*other, b"", b"not a checkpoint", b"{}\n{}", b"text\n"):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match="is damaged, or no checkpoint; it is left as it is"):
             br.train(S, DATA, THETA, checkpoint=path)

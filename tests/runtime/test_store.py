@@ -146,23 +146,11 @@ def test_a_file_that_another_process_reads_is_replaced_with_patience(tmp_path, m
     ).read_bytes() == b"new"
 
 
-def test_sealed_bytes_come_back_or_are_told_to_be_damaged(tmp_path):
-    path, content = tmp_path / "run", bytes(range(256)) * 40 + b"\n"
-    store.write_sealed(path, content)
-    assert store.read_sealed(path) == content
-    whole = path.read_bytes()
-    for damaged in (whole[:-1], whole[:5000] + b"?" + whole[5001:], whole[1:], b"", b"text\n", whole + b" "):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="damaged"):
-            store.read_sealed(path)
-
-
 def test_every_float_comes_back_with_its_bits(tmp_path):
     kept = store.Store(tmp_path, {"a": 1})
     record = [0.1, -0.0, 5e-324, float("inf"), {"x": [float("-inf"), 2**60, "nan", None, True]}, float("nan")]
     kept.write("one", record)
-    got, complaint = kept.read("one")
-    assert complaint is None and repr(got) == repr(record)
+    assert repr(kept.read("one")) == repr(record) and kept.read("two") is None
 
 
 def test_a_store_that_another_computation_claims_at_the_same_instant_is_refused(tmp_path, monkeypatch):

@@ -133,7 +133,7 @@ def long_product(seed):
 
 
 @pytest.mark.skipif(
-    threads._blas() is None, reason="NumPy's BLAS here has no known function that sets its threads"
+    threads.of_blas() is None, reason="NumPy's BLAS here has no known function that sets its threads"
 )
 def test_one_job_in_this_process_has_the_bits_of_a_worker_whatever_the_threads_of_blas():
     tasks, (get, set_) = [(seed,) for seed in range(8)], threads._blas()
