@@ -1,6 +1,6 @@
 """Checks of anyone's gradient: complex step and central differences (gradient.py), exact arithmetic
-(exactly.py, on the numbers of exact.py); the one relative residual (residual.py). Nothing here knows the
-model.
+(exactly.py, on the numbers of exact.py); the one verdict on fractions (equality.py) and the one relative
+residual (residual.py). Nothing here knows the model.
 """
 
 from .exactly import ExactCheck, check_exactly

@@ -33,28 +33,28 @@ def split(what: str, blocks: Any) -> Unpacked:
     raise TypeError(f"{what} must be a dict or NamedTuple of arrays, got {type(blocks).__name__}")
 
 
-def callables(f: Any, grad: Any) -> None:
-    """TypeError unless both are functions."""
+def subject(
+    f: Any, grad: Any, point: Any, blocks: list[str] | None
+) -> tuple[Callable[[dict[str, np.ndarray]], Any], dict[str, np.ndarray], list[str]]:
+    """(pack, arrays, names): the point as named arrays, and which of them to check, from the arguments of
+    both checkers (blocks None: all).
+
+    TypeError for an f or grad that is no function, for what `unpack` refuses and for no list of names;
+    ValueError for other names, for a point without blocks and for what is not finite.
+    """
     for what, given in (("f", f), ("grad", grad)):
         require(callable(given), f"{what} must be a function of the point, got {given!r}", TypeError)
-
-
-def chosen_blocks(arrays: dict[str, np.ndarray], blocks: list[str] | None) -> list[str]:
-    """The names of the blocks to check (None: all). TypeError for no list of names, ValueError for other
-    names, for a point without blocks and for what is not finite.
-    """
+    pack, arrays = unpack("point", point)
     require(len(arrays) > 0, "point must have blocks, got none")
-    listed = (
-        blocks is None or isinstance(blocks, (list, tuple)) and all(isinstance(name, str) for name in blocks)
-    )
+    names = list(arrays) if blocks is None else blocks
+    listed = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
     require(listed, f"blocks must be a list of names, got {blocks!r}", TypeError)
-    names = list(arrays if blocks is None else blocks)
     known = names and all(name in arrays for name in names)
     require(known, f"blocks must name some of {', '.join(arrays)}, got {blocks!r}")
     for name, a in arrays.items():
         if not np.isfinite(a).all():
             raise ValueError(f"point[{name!r}] must be finite, got {a[~np.isfinite(a)][0]}")
-    return names
+    return pack, arrays, list(names)
 
 
 def claims(

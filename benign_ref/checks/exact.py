@@ -10,7 +10,7 @@ for all that is compared; E(0) = 1, E(-a) = 1/E(a), and the slope is E(a) times 
 likewise. If an identity holds for whatever numbers stand for the e^a, it holds for the e^a themselves. The
 converse is not so: an identity that needs e^(a+b) = e^a e^b fails on drawn numbers though it is true. Such a
 one is not decided here, and must not be called wrong: Fields of true values, to 60 and to 120 digits, tell
-the two apart (exactly.py).
+the two apart (equality.py).
 
 **Why zero on drawn fractions is proof, up to a stated probability.** Both sides are quotients of polynomials
 in the numbers drawn, so their difference is one, with a numerator of some degree at most k. If it is not
@@ -118,7 +118,7 @@ class Field:
 
     def with_true_values(self, seed: int, digits: int = 60) -> "Field":
         """A Field of true values, whose unit makes the arguments seen here at most 50: products of two of the
-        e^a span 10^43 up and down then, of the 90 digits in which a difference is seen (exactly.py).
+        e^a span 10^43 up and down then, of the 90 digits in which a difference is seen (equality.py).
         """
         seen = (a for function, a in self._table if function in ("exp", "tanh"))
         return Field(seed, 1 / max([Fraction(1), *(a / 50 for a in seen)]), digits)
@@ -273,35 +273,3 @@ class Number:
 
     def __repr__(self) -> str:
         return f"Number({float(self.value):g}, slope {float(self.slope):g}, degree {self.degree})"
-
-
-def fractions(array: Any) -> np.ndarray:
-    """The values of an array of Numbers or plain numbers as fractions, which compare by what they are."""
-    a = np.asarray(array, dtype=object)
-    return np.array([Fraction(getattr(x, "value", x)) for x in a.ravel()], dtype=object).reshape(a.shape)
-
-
-def values(array: Any) -> np.ndarray:
-    """The same, rounded to floats, to be shown."""
-    a = fractions(array)
-    return np.array([rounded(x) for x in a.ravel()]).reshape(a.shape)
-
-
-def first_difference(got: Any, expected: Any) -> tuple[int, ...] | None:
-    """The first index at which two arrays of Numbers differ in value; None if they are equal everywhere.
-
-    () for other shapes. Entries may be plain numbers too.
-    """
-    got, expected = np.asarray(got, dtype=object), np.asarray(expected, dtype=object)
-    if got.shape != expected.shape:
-        return ()
-    unequal = (i for i in np.ndindex(got.shape) if not got[i] == expected[i])
-    return next(unequal, None)
-
-
-def chance(*arrays: Any) -> float:
-    """The probability at which arrays of Numbers that are equal as drawn are not so identically: at most the
-    sum of all their degrees (of slopes: twice) over DRAWN_FROM.
-    """
-    total = sum(getattr(a, "degree", 0) for array in arrays for a in np.asarray(array, dtype=object).ravel())
-    return 2 * total / DRAWN_FROM

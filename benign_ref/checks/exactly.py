@@ -10,31 +10,28 @@ of the block; its slope is to equal <grad, v>. As a linear form in v that differ
 one run of f decides all entries of the block. Where they differ, halving the direction finds the first entry
 that does.
 
-**What differs as drawn** may be true by e^(a+b) = e^a e^b or the like. So the difference D is taken once more
-with true values of e^a, log a, tanh a and roots, to 60 digits and to 120, at the same point along the same v.
-If D is 0 but for what follows the digits, it is 10^60 times smaller at 120 digits (or less, where D has a
-zero of higher order); if it is not, it is the same. The bound lies in the middle, at 10^30. There is nothing
-that D must be compared with, so no scale: the sides may be rounding themselves, as those of the claim 0 for f
-= e^(a+b) - e^a e^b. A wrong entry hides below 10^-90 of the terms that cancel.
+What differs as drawn may be true by e^(a+b) = e^a e^b or the like; equality.py tells the two apart.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .. import validate
-from .blocks import callables, chosen_blocks, claims, copies, split, unpack
-from .exact import DRAWN_FROM, Field, Number, chance, rounded
+from .blocks import claims, copies, split, subject
+from .equality import EQUAL, REJECTED, UNDECIDED, chance, on_fields, values, verdict
+from .exact import DRAWN_FROM, Field, Number
 from .report import Report
 
 EXPLAINED = {
-    "rejected": "the claimed gradient is not the derivative of f (if claimed and found agree to 12 digits: "
+    REJECTED: "the claimed gradient is not the derivative of f (if claimed and found agree to 12 digits: "
     "unless a constant was rounded on the way, such as 1/3 as a float)",
-    "not decided": "unequal as drawn, equal to all digits of the true e^a, log a, tanh a, root: it needs "
+    UNDECIDED: "unequal as drawn, equal to all digits of the true e^a, log a, tanh a, root: it needs "
     "e^(a+b) = e^a e^b or the like (a softmax shifted on one side only), which this cannot prove",
 }
 NEAR = Fraction(1, 2**40)  # how far from an entry it is drawn, relative
@@ -49,7 +46,7 @@ class ExactBlock:
 
     block: str
     shape: tuple[int, ...]
-    verdict: str  # "residual 0", or a key of EXPLAINED
+    verdict: str  # EQUAL, or a key of EXPLAINED
     where: str
     claimed: float
     found: float
@@ -62,7 +59,7 @@ class ExactCheck(Report):
     every block.
     """
 
-    GOOD, EXPLAINED = "residual 0", EXPLAINED
+    GOOD, EXPLAINED = EQUAL, EXPLAINED
     rows: tuple[ExactBlock, ...]
 
     def __str__(self) -> str:
@@ -104,14 +101,9 @@ def check_exactly(
     TypeError for arrays that are not float64, an f or grad that is no function, blocks that are no list.
     """
     seed = validate.integer("seed", seed, 0)
-    callables(f, grad)
-    pack, arrays = unpack("point", point)
-    names = chosen_blocks(arrays, blocks)
-    field = Field(seed)
-    # the same point for the same seed
-    route = lambda field: _Route(f, grad, pack, arrays, names, field)  # noqa: E731
-    drawn, true = route(field), cache(lambda digits: route(field.with_true_values(seed, digits)))
-    return ExactCheck(tuple(_check_block(name, drawn, true) for name in names))
+    pack, arrays, names = subject(f, grad, point, blocks)
+    route = on_fields(lambda field: _Route(f, grad, pack, arrays, names, field), seed)
+    return ExactCheck(tuple(_check_block(name, arrays[name].shape, route) for name in names))
 
 
 class _Route:
@@ -133,60 +125,41 @@ class _Route:
     @cached_property
     def claimed(self) -> dict[str, list[Number]]:
         """The claimed blocks, each as Numbers in a row."""
+
+        def row(name: str) -> list[Number]:
+            return [_number(self.field, a) for a in blocks[name].ravel()]
+
         wanted = _follow("grad", lambda: self.grad(self.pack(copies(self.point))))
         blocks = claims(split("grad(point)", wanted)[1], self.point, self.names)
-        row = lambda block: [_as_number(self.field, a) for a in block.ravel()]  # noqa: E731
-        return _follow("grad", lambda: {name: row(blocks[name]) for name in self.names})
+        return _follow("grad", lambda: {name: row(name) for name in self.names})
 
-    def difference(self, name: str, start: int, stop: int) -> tuple[Number, Number]:
-        """(claimed, found): the slope of f along entries start to stop of the block's direction, as Numbers
-        of value <grad, v> and of df/dv.
+    def sides(self, name: str, start: int, stop: int) -> tuple[Number, Number]:
+        """(claimed, found) along entries start to stop of the block's direction v: <grad, v> and df/dv, as
+        values of Numbers.
         """
         at, v = copies(self.point), self.ways[name][start:stop]
-        block = at[name].ravel()
-        block[start:stop] = [a.along(way.value) for a, way in zip(block[start:stop], v)]
-        at[name] = block.reshape(self.point[name].shape)
-        value = _follow("f", lambda: _one_number(self.field, self.f(self.pack(at))))
+        moving = at[name].reshape(-1)
+        moving[start:stop] = [a.along(way.value) for a, way in zip(moving[start:stop], v)]
+        value = _follow("f", lambda: _number(self.field, self.f(self.pack(at))))
         wanted = sum((g * way for g, way in zip(self.claimed[name][start:stop], v)), self.field.number(0))
         return wanted, value.derivative
 
-    def gap(self, name: str, start: int, stop: int) -> Fraction:
-        """By how much the two differ."""
-        wanted, found = self.difference(name, start, stop)
-        return wanted.value - found.value
 
+def _check_block(name: str, shape: tuple[int, ...], route: Callable[[int | None], _Route]) -> ExactBlock:
+    """One ExactBlock: all entries at once; if they differ, the first of those that decide how."""
 
-def truly_differs(gap: Callable[[int], Fraction]) -> bool:
-    """Whether a difference is there, and not what is left of 0 by rounding; see the page above. gap(digits):
-    the difference with true values to so many digits.
-    """
-    return abs(gap(120)) > abs(gap(60)) / 10**30
+    def judged(start: int, stop: int) -> tuple[str, float]:
+        return verdict(lambda digits: route(digits).sides(name, start, stop))
 
-
-def _check_block(name: str, drawn: _Route, true: Callable[[int], _Route]) -> ExactBlock:
-    """One ExactBlock: all entries at once; if they differ, the first that truly does, else the first that
-    does as drawn. true(digits): the same with true values.
-    """
-
-    def unequal(start: int, stop: int) -> bool:
-        return bool(drawn.gap(name, start, stop))
-
-    def wrong(start: int, stop: int) -> bool:
-        return truly_differs(lambda digits: true(digits).gap(name, start, stop))
-
-    shape, size = drawn.point[name].shape, drawn.point[name].size
-    claimed, found = drawn.difference(name, 0, size)
-    bound = chance(claimed, found, drawn.claimed[name])
-    if claimed == found:
-        return ExactBlock(name, shape, "residual 0", "", np.nan, np.nan, bound)
-    first, verdict = _first(unequal, size), "rejected"
-    if not wrong(first, first + 1):
-        verdict = "rejected" if wrong(0, size) else "not decided"
-        first = _first(wrong, size) if verdict == "rejected" else first
-    way = drawn.ways[name][first].value
-    claim, slope = (rounded(side.value / way) for side in drawn.difference(name, first, first + 1))
+    drawn, size = route(None), math.prod(shape)
+    said, bound = judged(0, size)
+    bound += chance(drawn.claimed[name])
+    if said == EQUAL:
+        return ExactBlock(name, shape, said, "", np.nan, np.nan, bound)
+    first = _first(lambda start, stop: judged(start, stop)[0] == said, size)
+    claimed, found = values([side / drawn.ways[name][first] for side in drawn.sides(name, first, first + 1)])
     where = str([int(i) for i in np.unravel_index(first, shape)])
-    return ExactBlock(name, shape, verdict, where, claim, slope, bound)
+    return ExactBlock(name, shape, said, where, claimed, found, bound)
 
 
 def _first(differ: Callable[[int, int], bool], size: int) -> int:
@@ -212,16 +185,12 @@ def _follow(what: str, run: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _as_number(field: Field, a: Any) -> Number:
-    number = field.number(a)
-    if number is NotImplemented:
-        raise TypeError(f"{type(a).__name__} is no real number")
-    return number
-
-
-def _one_number(field: Field, value: Any) -> Number:
-    """The value of f as a Number."""
+def _number(field: Field, value: Any) -> Number:
+    """What f gives, or an entry of the gradient, as a Number. TypeError if it is none."""
     value = np.asarray(value, dtype=object)
     if value.ndim:
         raise TypeError(f"one number is wanted, got an array of shape {value.shape}")
-    return _as_number(field, value.item())
+    number = field.number(value.item())
+    if number is NotImplemented:
+        raise TypeError(f"{type(value.item()).__name__} is no real number")
+    return number

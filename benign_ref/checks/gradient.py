@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import validate
-from .blocks import callables, chosen_blocks, claims, copies, unpack
+from .blocks import claims, copies, subject, unpack
 from .lines import MARGIN, ROUNDING, Line, sees, value_of
 from .report import Report
 
@@ -123,9 +123,7 @@ def check_gradient(
         directions = validate.integer("directions", directions, 1)
     tolerance = TOLERANCE[method] if tolerance is None else validate.real("tolerance", tolerance)
     rng = np.random.default_rng(0) if rng is None else validate.generator("rng", rng)
-    callables(f, grad)
-    pack, arrays = unpack("point", point)
-    names = chosen_blocks(arrays, blocks)
+    pack, arrays, names = subject(f, grad, point, blocks)
     start = value_of(f, pack(copies(arrays)))
     validate.require(np.isfinite(start), f"f(point) must be finite, got {start}")
     claimed = claims(unpack("grad(point)", grad(pack(copies(arrays))))[1], arrays, names)

@@ -14,20 +14,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import derivative
-from ..checks.exact import Field, Number, chance, fractions
+from ..checks import derivative, equality
+from ..checks.exact import Number
 from ..paper.data import make_rng
 from ..paper.gradients import coupling, mean_attention, output_cotangent
 from ..paper.model import Parameters, attention, forward, logistic_slope
 
 EQUAL, UNDECIDED, UNEQUAL = "equal, as fractions", "not decided as fractions", "NOT equal as fractions"
-DIGITS = 1e-40  # of the 60 with which true values are taken
+_SAID = {equality.EQUAL: EQUAL, equality.UNDECIDED: UNDECIDED, equality.REJECTED: UNEQUAL}
 
 
 class Check(NamedTuple):
     """What was compared, the largest difference relative to the largest entry (NaN if all are 0, which is no
-    pass), and what is allowed; what was found on fractions ("" if nothing was tried), and the probability at
-    most that unequal sides are found equal there.
+    pass, and on Numbers), and what is allowed; what was found on fractions ("" if nothing was tried), and the
+    probability at most that unequal sides are found equal there; the two sides, if they are of Numbers.
     """
 
     what: str
@@ -35,6 +35,7 @@ class Check(NamedTuple):
     allowed: float
     exact: str = ""
     chance: float = 0.0
+    sides: tuple = ()
 
     @property
     def passed(self):
@@ -56,18 +57,16 @@ class Step(NamedTuple):
 
 
 def compare(what, claimed, found, allowed=1e-12):
-    """Check that two numbers, arrays or lists of arrays are equal. On Numbers its residual is 0 or not."""
+    """Check that two numbers, arrays or lists of arrays are equal. Of Numbers it keeps both sides."""
     claimed, found = (
         np.concatenate([np.ravel(part) for part in (side if isinstance(side, list) else [side])])
         for side in (claimed, found)
     )
-    exact = object in (claimed.dtype, found.dtype)
-    one, other = (fractions(side) if exact else side for side in (claimed, found))
-    largest = max(np.abs(one).max(), np.abs(other).max())
-    residual = float(np.abs(one - other).max() / largest) if largest > 0 else np.nan
-    if exact and residual == 0:
-        return Check(what, 0.0, allowed, EQUAL, chance(claimed, found))
-    return Check(what, residual, allowed, UNEQUAL) if exact else Check(what, residual, allowed)
+    if object in (claimed.dtype, found.dtype):
+        return Check(what, np.nan, allowed, sides=(claimed, found))
+    largest = max(np.abs(claimed).max(), np.abs(found).max())
+    residual = float(np.abs(claimed - found).max() / largest) if largest > 0 else np.nan
+    return Check(what, residual, allowed)
 
 
 def slopes(f, x):
@@ -89,14 +88,13 @@ def with_fractions(make, seed):
     """The steps that `make(field)` gives for the example's numbers (field None), each check with what the
     same code finds on fractions: equal; or not decided, if with the true e^a they are equal; or not equal.
     """
-    steps, field, true = make(None), Field(seed), None
-    for at, (step, drawn) in enumerate(zip(steps, make(field))):
-        for k, found in enumerate(drawn.checks):
-            verdict = found.exact
-            if verdict == UNEQUAL:
-                true = true or make(field.with_true_values(seed))
-                verdict = UNDECIDED if true[at].checks[k].residual < DIGITS else UNEQUAL
-            step.checks[k] = step.checks[k]._replace(exact=verdict, chance=found.chance)
+    steps, run = make(None), equality.on_fields(make, seed)
+    for at, step in enumerate(steps):
+        for k, check in enumerate(step.checks):
+            sides = lambda digits, at=at, k=k: run(digits)[at].checks[k].sides  # noqa: E731
+            if sides(None):
+                said, chance = equality.verdict(sides)
+                step.checks[k] = check._replace(exact=_SAID[said], chance=chance)
     return steps
 
 

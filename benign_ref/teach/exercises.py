@@ -26,10 +26,10 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from .. import validate
-from ..checks.exact import Field, chance, first_difference, fractions
+from ..checks import equality
 from ..wrong import MISTAKES, Mistake
 from . import solutions
-from .derivation import DIGITS, EQUAL, Step
+from .derivation import EQUAL, Step
 from .derive import TARGETS, TRY_IT, WIDTH, step_as_text
 from .solutions import ASKED, SOLUTIONS
 
@@ -128,7 +128,7 @@ def loaded(file, right):
 
 
 def relative(got, right):
-    """The largest difference relative to the largest right entry, a fraction or a float."""
+    """The largest difference relative to the largest right entry."""
     return np.max(np.abs(got - right)) / np.max(np.abs(right))
 
 
@@ -149,22 +149,25 @@ def judged(file, exercise, function, seed):
 
 def on_fractions(file, exercise, function, formula, seed):
     """How the learner's function and the right or wrong formula agree on fractions, in words."""
-    field = Field(seed)
-    for numbers in (lambda: field, lambda: field.with_true_values(seed)):
-        try:
-            example = exercise.example(seed, numbers())
-            given = arguments_of(exercise.function, example)
-            got = followed(file, lambda given=given: np.asarray(function(*given)))
-        except (TypeError, Broken) as error:  # the example, or the learner's function, leaves fractions
-            return f"equal to rounding; not tried on fractions: {error}"
+
+    def sides(field):
+        example = exercise.example(seed, field)
+        given = arguments_of(exercise.function, example)
+        got = followed(file, lambda: np.asarray(function(*given)))
         if got.dtype != object:
-            return "equal to rounding; not tried on fractions: it gives floating-point numbers"
-        wanted = result(formula, example).astype(object)
-        if first_difference(got, wanted) is None:
-            return f"{EQUAL}, by chance with a probability below {chance(got, wanted):.0e}"
-    if relative(fractions(got), fractions(wanted)) < DIGITS:
-        return "equal to 40 digits; as fractions not decided, as it needs e^(a+b) = e^a e^b"
-    return "equal to rounding; not equal as fractions: a constant was rounded, such as 1/3 as a float"
+            raise Broken("it gives floating-point numbers")
+        return got, result(formula, example)
+
+    try:
+        said, chance = equality.verdict(equality.on_fields(sides, seed))
+    except (TypeError, Broken) as error:  # the example, or the learner's function, leaves fractions
+        return f"equal to rounding; not tried on fractions: {error}"
+    return {
+        equality.EQUAL: f"{EQUAL}, by chance with a probability below {chance:.0e}",
+        equality.UNDECIDED: "equal to 90 digits; as fractions not decided, as it needs e^(a+b) = e^a e^b",
+        equality.REJECTED: "equal to rounding; not equal as fractions: a constant was rounded, such as 1/3 "
+        "as a float",
+    }[said]
 
 
 def difference(got, right):

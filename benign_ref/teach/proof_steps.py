@@ -7,7 +7,7 @@ paper/gradients.py, projected afterwards.
 
 import numpy as np
 
-from ..checks.exact import values
+from ..checks.equality import values
 from ..paper.gradients import gradients
 from ..paper.model import loss
 from . import model_steps, query_steps, solutions, weights

@@ -2,6 +2,8 @@
 code is rejected by its own case.
 """
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,32 @@ def test_a_true_copy_is_equal_and_a_shift_on_one_side_only_is_not_decided():
     with patches.copy_of_package(unshifted) as audited:
         assert exact.prove("M1", 0, audited).verdict == exact.UNDECIDED
         assert exact.prove("G1", 0, audited).verdict == exact.EQUAL  # both sides call the same softmax
+
+
+def shifted(a, b):
+    """e^(a+b) two ways: equal, but not as drawn."""
+    return np.exp(a + b), np.exp(a) * np.exp(b)
+
+
+@pytest.mark.parametrize("scale", [Fraction(1, 10**100), 1, Fraction(10**100)])
+def test_the_verdict_is_that_of_the_worst_route_at_any_scale(scale, monkeypatch):
+    """An entry is judged by its own size, and two sides that are both 0 by a rule by nothing at all."""
+
+    def case(wrong):
+        def routes(audited, field, label):
+            a, b = field.draw((2,))
+            one, other = shifted(a, b)
+            yield "right", [a], [a]
+            yield "by a rule", np.array([one, scale * a]), np.array([other, scale * a])
+            yield "0 by a rule", one - other, 0
+            yield "wrong or right", np.array([one, scale * a * wrong]), np.array([other, scale * a])
+
+        return routes
+
+    monkeypatch.setitem(exact.CASES, "M3", case(1))
+    assert exact.prove("M3") == (exact.UNDECIDED, 0, "by a rule")
+    monkeypatch.setitem(exact.CASES, "M3", case(2))
+    assert exact.prove("M3") == (exact.REJECTED, 0, "wrong or right")
 
 
 def test_what_the_code_raises_is_a_finding():

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benign_ref.checks.exact import Field, Number, chance
+from benign_ref.checks.equality import chance
+from benign_ref.checks.exact import Field, Number
 
 
 def test_the_numbers_obey_the_rules_of_arithmetic_and_of_derivatives():

@@ -11,7 +11,6 @@ import pytest
 import benign_ref as br
 from benign_ref.audit import comparison
 from benign_ref.checks import check_exactly
-from benign_ref.checks.exact import Field, first_difference
 from benign_ref.checks.exactly import EXPLAINED
 from benign_ref.paper.gradients import gradients
 from benign_ref.paper.model import Parameters, loss, softmax
@@ -245,12 +244,8 @@ def test_named_tuples_numbers_and_functions_that_scribble_are_taken():
     assert "[]" in text and text.endswith("NOT passed") and "2^64" in text and EXPLAINED["rejected"] in text
 
 
-def test_the_public_name_and_the_helpers():
+def test_the_public_name():
     assert br.checks.check_exactly is check_exactly
-    field = Field(0)
-    a = np.frompyfunc(field.number, 1, 1)([[1, 0.5], [2, 3]])
-    assert first_difference(a, np.array([[1, 0.5], [2, 3]])) is None
-    assert first_difference(a, np.array([[1, 0.5], [2.5, 4]])) == (1, 0) and first_difference(a, a[0]) == ()
 
 
 PIECES = {  # f and its true derivative, where a value of a function decides the piece

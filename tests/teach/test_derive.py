@@ -32,6 +32,25 @@ def test_every_check_says_what_fractions_say(name):
     assert max(check.chance for check in checks.values()) < 1e-6
 
 
+@pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
+def test_fractions_judge_every_entry_by_its_own_size(scale):
+    """The first entry needs e^(a+b) = e^a e^b; the second is right or wrong by a 1e-16th."""
+
+    def steps(field):
+        a, b = derivation.decimals(np.random.default_rng(0), (2,), field)
+        rule = [np.exp(a) * np.exp(b), scale * a], [np.exp(a + b), scale * a]
+        wrong = rule[0], [np.exp(a + b), scale * a * (1 + 2.0**-52)]
+        same = [a, b], [a, b]
+        checks = [derivation.compare("", *map(np.array, sides)) for sides in (same, rule, wrong)]
+        return [derivation.Step("", "", "", [], checks)]
+
+    (step,) = derivation.with_fractions(steps, 0)
+    said = [check.exact for check in step.checks]
+    assert said == [derivation.EQUAL, derivation.UNDECIDED, derivation.UNEQUAL]
+    assert all(check.residual < 1e-15 for check in step.checks)  # in floating point nothing is seen
+    assert [check.passed for check in step.checks] == [True, True, False]
+
+
 def broken(function, change):
     return lambda *arguments: change(function(*arguments))
 

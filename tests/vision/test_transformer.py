@@ -14,7 +14,8 @@ from benign_ref.audit import exact
 from benign_ref.audit.core import AuditedPackage
 from benign_ref.audit.problems import drawn
 from benign_ref.audit.rows import vision as rows
-from benign_ref.checks.exact import Field, values
+from benign_ref.checks.equality import values
+from benign_ref.checks.exact import Field
 from benign_ref.vision import public, training, transformer
 
 
