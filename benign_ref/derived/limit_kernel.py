@@ -10,7 +10,7 @@ modules, constants are arguments or stand here, and the tuples of limit.py are t
 names of their fields are no part of what numba takes for their type.
 """
 
-from math import exp, fabs, isfinite, log1p, sqrt
+from math import exp, fabs, inf, isfinite, log1p, sqrt
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ..engines.kernels import cached
 SIGNAL, TWO, SMALL, OTHER = 0, 1, 2, 3
 COLUMNS = 4  # a type of row sees so many kinds of tokens
 MEAN, BETWEEN, WITHIN = 0, 1, 2  # of limit.Blocks
-ROOM = 12  # products of matrices that a step keeps
+ROOM = 6  # matrices that a step keeps in each space
 
 
 @cached
@@ -38,7 +38,7 @@ def logits(QK, n, m, P):
     """L2, entry by entry, into P (k,4), from the blocks of QK and with w = 1 - 1/n: P_ss = mean_ss, P_s2 =
     mean_s2/sqrt n, P_si = mean_si/sqrt(nm), and so in the first column; P_22 = mean_22/n + w between_22, P_2i
     = (mean_2i/n + w between_2i)/sqrt m, P_i2 alike; P_ii = (mean_ii/n + w between_ii)/m + within (1 - 1/m),
-    P_ij = ... - within/m.
+    P_ij = ... - within/m. What nobody sees is left alone: -inf, for `attend`.
     """
     k = len(QK[MEAN])
     root_n, root_m = sqrt(n), sqrt(m)
@@ -55,20 +55,16 @@ def logits(QK, n, m, P):
 
 @cached
 def attend(P, weight, S):
-    """M1: S[j,l], the attention of a token of type j on one token of column l; the sum of weight[j,l] S[j,l]
-    over l is 1.
+    """M1: S[j,l], the attention of a token of type j on one token of column l, 0 where P is -inf; the sum of
+    weight[j,l] S[j,l] over l is 1.
     """
     for j in range(len(P)):
-        largest = P[j, SIGNAL]
-        for l in range(COLUMNS):
-            if weight[j, l] > 0:
-                largest = max(largest, P[j, l])
+        largest = P[j].max()
         total = 0.0
         for l in range(COLUMNS):
-            S[j, l] = exp(P[j, l] - largest) if weight[j, l] > 0 else 0.0
+            S[j, l] = exp(P[j, l] - largest)
             total += weight[j, l] * S[j, l]
-        for l in range(COLUMNS):
-            S[j, l] /= total
+        S[j] /= total
 
 
 @cached
@@ -80,11 +76,7 @@ def output_and_coupling(S, V, weight, M, D):
     last = len(V) - 1
     f = 0.0
     for j in range(len(S)):
-        top = SIGNAL
-        for l in range(COLUMNS):
-            if S[j, l] > S[j, top]:
-                top = l
-        V_top = V[min(top, last)]
+        V_top = V[min(S[j].argmax(), last)]
         o_j = 0.0  # less V_top, as the weights of a row's S add up to 1
         for l in range(COLUMNS):
             o_j += weight[j, l] * S[j, l] * (V[min(l, last)] - V_top)
@@ -103,27 +95,21 @@ def coupling_blocks(D, g, n, m, mean, between, within):
     root_n, root_m = sqrt(n), sqrt(m)
     for j in range(k):
         for l in range(k):
-            mean[j, l] = g * D[j, l]
-            if j == SMALL and l == SMALL:
-                mean[j, l] += g * (m - 1) * D[SMALL, OTHER]
-            elif j == SMALL or l == SMALL:
-                mean[j, l] *= root_m
+            mean[j, l] = g * D[j, l] * (root_m if (j == SMALL) != (l == SMALL) else 1.0)
             mean[j, l] = mean[j, l] * (root_n if j == SIGNAL else 1.0) * (root_n if l == SIGNAL else 1.0)
-            if j > SIGNAL and l > SIGNAL:
-                between[j - 1, l - 1] = mean[j, l]
-    if m > 1:
-        within[0, 0] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])
+    if m > 0:
+        mean[SMALL, SMALL] += g * (m - 1) * D[SMALL, OTHER]
+        within[0, 0] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])  # of no use where m = 1
+    between[:] = mean[TWO:, TWO:]
 
 
 @cached
-def multiply(left, right, out):
-    """out = left right, for square matrices of one size."""
-    for i in range(len(out)):
-        for j in range(len(out)):
-            total = 0.0
-            for h in range(len(out)):
-                total += left[i, h] * right[h, j]
-            out[i, j] = total
+def entry(left, right, i, j):
+    """(left right)_ij, for square matrices of one size."""
+    total = 0.0
+    for h in range(len(left)):
+        total += left[i, h] * right[h, j]
+    return total
 
 
 @cached
@@ -132,26 +118,23 @@ def move_block(QK, QQ, KK, B, G, eta, work):
     QK - (GH KK + QQ HG) + GH QK^T HG,   QQ - (E + E^T) + GH KK (GH)^T,   KK - (F + F^T) + (HG)^T QQ HG
     with E = GH QK^T and F = QK^T HG. work (ROOM,k,k): room for the products.
     """
-    GH, GH_T, HG, HG_T, QK_T = work[0], work[1], work[2], work[3], work[4]
-    GH_KK, QQ_HG, E, F = work[5], work[6], work[7], work[8]
-    second_QK, second_QQ, second_KK = work[9], work[10], work[11]  # the terms in eta^2
-    for i in range(len(B)):
-        for j in range(len(B)):
-            GH[i, j] = GH_T[j, i] = G[i] * (eta * B[i, j])
-            HG[i, j] = HG_T[j, i] = (eta * B[i, j]) * G[j]
-            QK_T[j, i] = QK[i, j]
-    multiply(GH, KK, GH_KK)
-    multiply(QQ, HG, QQ_HG)
-    multiply(GH, QK_T, E)
-    multiply(QK_T, HG, F)
-    multiply(E, HG, second_QK)
-    multiply(GH_KK, GH_T, second_QQ)
-    multiply(HG_T, QQ_HG, second_KK)
-    for i in range(len(B)):
-        for j in range(len(B)):
-            QK[i, j] += second_QK[i, j] - (GH_KK[i, j] + QQ_HG[i, j])
-            QQ[i, j] += second_QQ[i, j] - (E[i, j] + E[j, i])
-            KK[i, j] += second_KK[i, j] - (F[i, j] + F[j, i])
+    GH, HG, GH_KK, QQ_HG, E, F = work[0], work[1], work[2], work[3], work[4], work[5]
+    k = len(QK)
+    for i in range(k):
+        for j in range(k):
+            GH[i, j] = G[i] * (eta * B[i, j])
+            HG[i, j] = (eta * B[i, j]) * G[j]
+    for i in range(k):
+        for j in range(k):
+            GH_KK[i, j] = entry(GH, KK, i, j)
+            QQ_HG[i, j] = entry(QQ, HG, i, j)
+            E[i, j] = entry(GH, QK.T, i, j)
+            F[i, j] = entry(QK.T, HG, i, j)
+    for i in range(k):
+        for j in range(k):
+            QK[i, j] += entry(E, HG, i, j) - (GH_KK[i, j] + QQ_HG[i, j])
+            QQ[i, j] += entry(GH_KK, GH.T, i, j) - (E[i, j] + E[j, i])
+            KK[i, j] += entry(HG.T, QQ_HG, i, j) - (F[i, j] + F[j, i])
 
 
 @cached
@@ -166,8 +149,7 @@ def move_values(S, weight, g, c, V):
             column += weight[SIGNAL, j] * S[j, l]
         if l == SMALL:  # of the m rows of small tokens one is the token's own
             column += (m - 1) * (S[SMALL, OTHER] - S[SMALL, SMALL])
-        samples = n if l == SIGNAL else 1.0
-        V[l] -= eta * w_O_squared * G[l] * samples * g / M * column
+        V[l] -= eta * w_O_squared * G[l] * (n if l == SIGNAL else 1.0) * g / M * column
 
 
 @cached
@@ -178,11 +160,10 @@ def advance(state, c, epsilon, losses):
     QK, QQ, KK, V = state
     M, m, n, G, eta, _ = c
     k = len(V)
-    weight = row_weights(k, m)
-    P, S, D = np.zeros((k, COLUMNS)), np.empty((k, COLUMNS)), np.empty((k, COLUMNS))
-    mean, between, within = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty(QK[WITHIN].shape)
-    work_mean, work_between = np.empty((ROOM,) + mean.shape), np.empty((ROOM,) + between.shape)
-    work_within = np.empty((ROOM,) + within.shape)
+    weight, P = row_weights(k, m), np.full((k, COLUMNS), -inf)
+    S, D = np.empty(P.shape), np.empty(P.shape)
+    B = np.empty((k, k)), np.empty((k - 1, k - 1)), np.empty((1, 1))
+    work = np.empty((ROOM, k, k)), np.empty((ROOM, k - 1, k - 1)), np.empty((ROOM, 1, 1))
     for t in range(len(losses)):
         logits(QK, n, m, P)
         attend(P, weight, S)
@@ -192,10 +173,7 @@ def advance(state, c, epsilon, losses):
         if losses[t] <= epsilon or not isfinite(losses[t]) or t == len(losses) - 1:
             return t
         g = (-e if f >= 0 else -1.0) / (1 + e) / (2 * n)  # ell'(f)/N
-        coupling_blocks(D, g, n, m, mean, between, within)
+        coupling_blocks(D, g, n, m, B[MEAN], B[BETWEEN], B[WITHIN])
         move_values(S, weight, g, c, V)
-        move_block(QK[MEAN], QQ[MEAN], KK[MEAN], mean, G, eta, work_mean)
-        if n > 1:
-            move_block(QK[BETWEEN], QQ[BETWEEN], KK[BETWEEN], between, G[TWO:], eta, work_between)
-        if m > 1:  # or there is nothing to move
-            move_block(QK[WITHIN], QQ[WITHIN], KK[WITHIN], within, G[SMALL:], eta, work_within)
+        for space in range(3):  # nothing moves in an empty one
+            move_block(QK[space], QQ[space], KK[space], B[space], G[space:], eta, work[space])

@@ -9,6 +9,7 @@ import pytest
 import benign_ref as br
 from benign_ref.derived import boundary, fresh, law, limit, limit_kernel, limit_run
 from benign_ref.engines import kernels
+from benign_ref.paper import model
 
 plain = pytest.mark.plain
 
@@ -152,12 +153,50 @@ def test_the_limit_stops_where_the_loss_is_epsilon(advance):
 
 @plain
 def test_attention_of_logits_of_any_size_leaves_out_the_columns_of_nobody():
-    P, S = np.zeros((3, 4)), np.full((3, 4), np.nan)
-    P[:, :3] = -1000.0, -1001.0, -1000.5
-    P[:, 3] = 700.0  # seen by nobody where there is one small token
+    P, S = np.full((3, 4), -np.inf), np.full((3, 4), np.nan)  # the last seen by nobody: one small token
+    P[:, :3] = [[-1000.0, -1001.0, -1000.5], [-2001.0, -1000.0, -1001.0], [0.0, 999.5, 1000.0]]
     limit_kernel.attend(P, limit_kernel.row_weights(3, 1), S)
-    expected = np.exp([0, -1, -0.5]) / np.exp([0, -1, -0.5]).sum()
-    assert S[:, :3] == pytest.approx(np.tile(expected, (3, 1)), rel=1e-15) and not S[:, 3].any()
+    below = np.exp([[0, -1, -0.5], [-1001, 0, -1], [-1000, -0.5, 0]])
+    assert S[:, :3] == pytest.approx(below / below.sum(axis=1)[:, None], rel=1e-15) and not S[:, 3].any()
+
+
+@plain
+@pytest.mark.parametrize("m", [0, 1, 3])
+def test_where_all_logits_lie_far_below_0_a_step_is_taken_all_the_same(m):
+    k, found = 3 if m else 2, []
+    c = limit.constants_of(br.Setting(N=2, M=m + 2, d_h=8, snr=9.0), 1.0)
+    for advance in (limit_run.advance_numpy, limit_run.advance_numba):
+        state = limit.start(c, 0.02)
+        state.QK.mean[:] = -2000.0 - np.arange(k * k).reshape(k, k)
+        losses = np.empty(3)
+        assert advance(state, c, 0.0, losses)[1] == 2
+        found.append(losses)
+    assert found[0] == pytest.approx(found[1], rel=1e-12) and (np.diff(found) < 0).all()
+
+
+@plain
+def test_the_coupling_of_a_saturated_row_keeps_its_digits_whatever_token_it_attends_to():
+    V, logits = np.array([0.1, 1.3, -0.7]), 40.0 * np.eye(3)[[1, 2, 0]]
+    weight, S, D = limit_kernel.row_weights(3, 1), np.zeros((3, 4)), np.full((3, 4), np.nan)
+    S[:, :3] = model.softmax(logits)
+    f = limit_kernel.output_and_coupling(S, V, weight, 3, D)
+    small = [[j for j in range(3) if j != top] for top in (1, 2, 0)]  # to their attention the rest is 1
+    for row, top, others in zip(D, (1, 2, 0), small):
+        wanted = np.exp(-40.0) * (V[others] - V[top]) / 3
+        assert row[others] == pytest.approx(wanted, rel=1e-14, abs=0)
+        assert row[top] == pytest.approx(-wanted.sum(), rel=1e-13, abs=0)
+    assert f == pytest.approx(V.mean(), rel=1e-14)
+
+
+@plain
+@pytest.mark.parametrize("n", [1.0, 2.5])
+@pytest.mark.parametrize("m", [0, 1, 4])
+def test_logits_are_minus_infinity_where_no_token_is_seen_and_nowhere_else(n, m):
+    k = 3 if m else 2
+    sizes = k, k - 1 if n > 1 else 0, 1 if m > 1 else 0
+    P = np.full((k, 4), -np.inf)
+    limit_kernel.logits(limit.Blocks(*(np.ones((size, size)) for size in sizes)), n, m, P)
+    assert np.array_equal(P == -np.inf, limit_kernel.row_weights(k, m) == 0)
 
 
 @plain

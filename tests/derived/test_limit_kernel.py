@@ -103,7 +103,7 @@ def test_L4_a_step_of_the_gram_blocks_is_a_step_of_Q_and_K():
         before = Q @ K.T, Q @ Q.T, K @ K.T
         expected = moved_Q @ moved_K.T, moved_Q @ moved_Q.T, moved_K @ moved_K.T
         assert np.allclose(limit.move_block(*before, B, np.diag(G), eta), expected, rtol=1e-12, atol=1e-12)
-        limit_kernel.move_block(*before, B, G, eta, np.empty((12, size, size)))
+        limit_kernel.move_block(*before, B, G, eta, np.empty((limit_kernel.ROOM, size, size)))
         assert np.allclose(before, expected, rtol=1e-12, atol=1e-12)
 
 

@@ -70,14 +70,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "at z = 0 log(1 + e^-z) and -z + log(1 + e^z) are one function, up to rounding",
     (
         "derived/limit_kernel.py",
-        "if S[j, l] > S[j, top]:",
-        "if S[j, l] >= S[j, top]:",
-    ): "of two tokens attended alike either value may be taken off, up to rounding, as long as it is finite",
-    (
-        "derived/limit_kernel.py",
-        "ROOM = 12  # products of matrices that a step keeps",
-        "ROOM = 13  # products of matrices that a step keeps",
-    ): "room to work in: the first twelve are used",
+        "ROOM = 6  # matrices that a step keeps in each space",
+        "ROOM = 7  # matrices that a step keeps in each space",
+    ): "room to work in: the first six are used",
     (
         "experiments/theorem.py",
         "N=N, M=4, d=3, d_h=64, d_v=1, snr=10 * sqrt(x / N), C_p=10.0, epsilon=epsilon, max_steps=10**8",
@@ -153,14 +148,4 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "starts = range(0, max(d - width, 1), width)",
         "starts = range(0, max(d - width, 2), width)",
     ): "a width is at least 1008, so the range of 1 and of 2 is 0 alone",
-    (
-        "derived/limit_kernel.py",
-        "if m > 1:  # or there is nothing to move",
-        "if m >= 1:  # or there is nothing to move",
-    ): "for m = 1 the blocks within are empty, and a step of nothing changes nothing",
-    (
-        "derived/limit_kernel.py",
-        "if m > 1:  # or there is nothing to move",
-        "if m > (0):  # or there is nothing to move",
-    ): "for m = 1 the blocks within are empty, and a step of nothing changes nothing",
 }

@@ -33,7 +33,7 @@ def _random_blocks(audited, problem, one, rng):
 def _attended(kernel, one, rows):
     """The kernel's weights and attention by types of tokens, (k,4) each, of logits rows (k,4)."""
     weight, S = kernel.row_weights(one.k, one.m), np.zeros((one.k, 4))
-    kernel.attend(rows, weight, S)
+    kernel.attend(np.where(weight > 0, rows, -np.inf), weight, S)
     return weight, S
 
 
@@ -127,7 +127,7 @@ def _L4(audited, problem):
         Q2, K2 = Q - eta * np.diag(G) @ B @ K, K - eta * np.diag(G) @ B.T @ Q
         before, after = (np.array([q @ w.T, q @ q.T, w @ w.T]) for q, w in ((Q, K), (Q2, K2)))
         got, moved = limit.move_block(*before, B, np.diag(G), eta), before.copy()
-        kernel.move_block(*moved, B, G, eta, np.empty((12, k, k)))
+        kernel.move_block(*moved, B, G, eta, np.empty((kernel.ROOM, k, k)))
         yield from equal({
             f"move_block, {k}x{k}: moved Q and K": (np.array(got) - before, after - before),
             f"kernel move_block, {k}x{k}: moved Q and K": (moved - before, after - before),
@@ -141,7 +141,7 @@ def _L4(audited, problem):
         wanted = -c.eta * c.w_O_squared * c.G * b[one.samples[0][:k]]
         zero = limit.Blocks(*(np.zeros((size, size)) for size in one.shapes()))
         got = limit.move(limit.State(zero, zero, zero, np.zeros(k)), g, S, np.zeros((one.M, one.M)), c).V
-        V, (weight, by_type) = np.zeros(k), _attended(kernel, one, np.ascontiguousarray(rows[:k]))
+        V, (weight, by_type) = np.zeros(k), _attended(kernel, one, rows[:k])
         kernel.move_values(by_type, weight, g, c, V)
         name = f"n = {one.n}, m = {one.m}: the sum over samples"
         yield from equal(
