@@ -6,49 +6,90 @@ Exit status 0 if every check of the walk holds, 1 if one fails, 2 for wrong argu
 
 import argparse
 import textwrap
+from functools import partial
 from typing import Callable, NamedTuple
 
 import numpy as np
 
 from .. import validate
-from . import notation, page, proof_steps, vision_steps, weights
-from .derivation import EQUAL, number, show, with_fractions
+from . import model_steps, notation, page, proof_steps, vision_steps, weights
+from .derivation import EQUAL, Example, number, show, with_fractions
 
 WIDTH = 96
 TRY_IT = "python -m benign_ref exercise"
 
 
 class Walk(NamedTuple):
-    """heading: in plain notation; steps(name, seed, field); example(seed, field): what its exercises are
-    tried on.
+    """heading: in plain notation; parts: functions that yield its steps, from what example(seed, field=field)
+    gives; tried_on(seed, field): what its exercises are tried on.
     """
 
     heading: str
-    steps: Callable
+    parts: list
     example: Callable
+    tried_on: Callable
+
+    def steps(self, seed, field=None):
+        """The list of Step, on the example that `seed` draws."""
+        ex = self.example(seed, field=field)
+        return [step for part in self.parts for step in part(ex)]
 
 
-def _example(seed, field=None):
-    """No two sizes but d = N are the same."""
-    return proof_steps.ProofExample(seed, field, labels=(1, -1, 1, 1), d_v=5)
-
-
+PAIR = partial(Example, labels=(1, -1))
+TRIED_ON = partial(proof_steps.ProofExample, labels=(1, -1, 1, 1), d_v=5)  # no two sizes but d = N are equal
+TO_VALUES = [model_steps.model_and_loss, model_steps.to_outputs, model_steps.to_values]
+TO_LOGITS = [*TO_VALUES[:2], model_steps.to_attention, model_steps.to_logits]
 TARGETS = {
-    "W_Q": Walk("From the loss L_S to W_Q: the query weights, G1", weights.steps, _example),
-    "W_K": Walk("From the loss L_S to W_K: the key weights, G2", weights.steps, _example),
-    "W_V": Walk("From the loss L_S to W_V: the value weights, G3", weights.steps, _example),
-    "w_O": Walk("From the loss L_S to w_O: the head, G4", weights.steps, _example),
-    "V_plus": Walk("From the loss L_S to V_+: how the value of mu_+ moves, P1", proof_steps.steps, _example),
-    "q_plus": Walk("From the loss L_S to q_+: how the query of mu_+ moves, P2", proof_steps.steps, _example),
+    **{
+        name: Walk(
+            f"From the loss L_S to {name}: {what}",
+            [*before, partial(weights.into_and_sum, name=name), partial(weights.descent, name=name)],
+            PAIR,
+            TRIED_ON,
+        )
+        for name, what, before in [
+            ("W_Q", "the query weights, G1", TO_LOGITS),
+            ("W_K", "the key weights, G2", TO_LOGITS),
+            ("W_V", "the value weights, G3", TO_VALUES),
+            ("w_O", "the head, G4", TO_VALUES),
+        ]
+    },
+    "V_plus": Walk(
+        "From the loss L_S to V_+: how the value of mu_+ moves, P1",
+        [
+            *TO_VALUES,
+            partial(weights.into_and_sum, name="W_V"),
+            proof_steps.to_tokens,
+            proof_steps.to_values,
+            proof_steps.values_in_closed_form,
+        ],
+        proof_steps.ProofExample,
+        TRIED_ON,
+    ),
+    "q_plus": Walk(
+        "From the loss L_S to q_+: how the query of mu_+ moves, P2",
+        [
+            *TO_LOGITS,
+            partial(weights.into_and_sum, name="W_Q"),
+            proof_steps.to_tokens,
+            proof_steps.to_queries,
+            proof_steps.moves_of_queries,
+            proof_steps.queries_in_closed_form,
+        ],
+        proof_steps.ProofExample,
+        TRIED_ON,
+    ),
     "layer_norm": Walk(
         "From dy to dx: layer norm backwards, V3",
-        vision_steps.layer_norm_steps,
-        vision_steps.NormExample,
+        [vision_steps.norm_forward_and_scale, vision_steps.root_and_mean],
+        vision_steps.norm_example,
+        vision_steps.norm_example,
     ),
     "attention": Walk(
         "From dO to dq, dk, dv: multi-head attention backwards, V4",
-        vision_steps.attention_steps,
-        vision_steps.HeadsExample,
+        [vision_steps.heads_and_values, vision_steps.logits_and_queries],
+        vision_steps.heads_example,
+        vision_steps.heads_example,
     ),
 }
 PREFACE = """Needed: products of matrices and the chain rule. $A^T$ is the transpose, $X_n[l,:]$ row $l$,
@@ -67,7 +108,7 @@ def walk(name, seed=0):
     TypeError.
     """
     name, seed = validate.choice("name", name, tuple(TARGETS)), validate.integer("seed", seed, 0)
-    return with_fractions(lambda field: TARGETS[name].steps(name, seed, field), seed)
+    return with_fractions(lambda field: TARGETS[name].steps(seed, field), seed)
 
 
 def filled(prose, indent=""):

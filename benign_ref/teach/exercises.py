@@ -56,10 +56,10 @@ class Exercise(NamedTuple):
 def catalogue():
     """{name: Exercise}, in the order of the walks; gradient_W_Q is W_Q for short, and so on."""
     found = {}
-    for target, walk in TARGETS.items():
-        steps = walk.steps(target, 0)
+    for walk in TARGETS.values():
+        steps = walk.steps(0)
         for step, before in zip(steps, [None, *steps]):
-            exercise = Exercise(SOLUTIONS[step.exercise], walk.example, step, before)
+            exercise = Exercise(SOLUTIONS[step.exercise], walk.tried_on, step, before)
             found.setdefault(step.exercise.removeprefix("gradient_"), exercise)
     return found
 

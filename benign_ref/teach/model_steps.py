@@ -13,7 +13,6 @@ from .derivation import Step, by_loops, compare, each, slopes
 
 def model_and_loss(ex):
     """M1 in four parts, P_n, S_n (M,M), c_n (M,), f_n; M2: L_S, a number, from y and f (N,)."""
-    outputs = np.array([(S_n @ c_n).mean() for S_n, c_n in zip(ex.S, ex.c)])
     yield Step(
         "The model",
         """
@@ -39,7 +38,9 @@ def model_and_loss(ex):
         ],
         [
             compare(
-                "the four parts against M1 in loops over single numbers", outputs, by_loops(ex.theta, ex.X)
+                "the four parts against M1 in loops over single numbers",
+                np.array([(S_n @ c_n).mean() for S_n, c_n in zip(ex.S, ex.c)]),
+                by_loops(ex.theta, ex.X),
             )
         ],
         exercise="output",
@@ -67,10 +68,9 @@ def model_and_loss(ex):
     )
 
 
-def output_step(ex):
-    """Step B1: g (N,), g_n = dL_S/df_n."""
-    found = slopes(lambda f: logistic(ex.y * f).mean(), ex.f)
-    return Step(
+def to_outputs(ex):
+    """Back to the outputs: g (N,), g_n = dL_S/df_n."""
+    yield Step(
         "From the loss to the outputs",
         """
         forward:   L_S = (1/N) sum_n ell(y_n f_n),   ell(z) = log(1 + e^{-z})
@@ -82,15 +82,20 @@ def output_step(ex):
         $ell'$ is always negative, so $g_n$ has the sign of $-y_n$, and descent moves $f_n$ towards
         $y_n$. From here each sample is treated alone; a later step sums them with weights $g_n$.""",
         [("ell'(y f)", ex.slope), ("g", ex.g)],
-        [compare("g against the derivative of L_S as a function of f, by complex step", ex.g, found)],
+        [
+            compare(
+                "g against the derivative of L_S as a function of f, by complex step",
+                ex.g,
+                slopes(lambda f: logistic(ex.y * f).mean(), ex.f),
+            )
+        ],
         exercise="output_cotangent",
     )
 
 
-def values_step(ex):
-    """Step: a_n = df_n/dc_n (M,), the attention that each token gets on average."""
-    found = [slopes(lambda c, S_n=S_n: (S_n @ c).mean(), c_n) for S_n, c_n in zip(ex.S, ex.c)]
-    return Step(
+def to_values(ex):
+    """a_n = df_n/dc_n (M,), the attention that each token gets on average."""
+    yield Step(
         "From an output to the values of its tokens",
         """
         forward:   f_n = (1/M) sum_l sum_j S_n[l,j] c_n[j]
@@ -101,19 +106,19 @@ def values_step(ex):
         that token $j$ gets on average; the rows of $S_n$ sum to 1, hence so does $a_n$.""",
         [*each("S_n", ex.S), *each("a_n", ex.a)],
         [
-            compare("a_n against the derivative of f_n in c_n, by complex step", list(ex.a), found),
+            compare(
+                "a_n against the derivative of f_n in c_n, by complex step",
+                list(ex.a),
+                [slopes(lambda c, S_n=S_n: (S_n @ c).mean(), c_n) for S_n, c_n in zip(ex.S, ex.c)],
+            ),
             compare("each a_n sums to 1", ex.a.sum(axis=1), np.ones(ex.N)),
         ],
         exercise="mean_attention",
     )
 
 
-def to_logits(ex):
-    """df_n/dS_n (M,M), c_n/M in every row; M3: the Jacobian of the softmax, J(phi) = diag(phi) - phi phi^T
-    (M,M); and D_n = df_n/dP_n (M,M), its rows (1/M) J(S_n[l,:]) c_n.
-    """
-    claimed = [np.tile(c_n / ex.M, (ex.M, 1)) for c_n in ex.c]
-    found = [slopes(lambda S, c_n=c_n: (S @ c_n).mean(), S_n) for S_n, c_n in zip(ex.S, ex.c)]
+def to_attention(ex):
+    """df_n/dS_n (M,M), c_n/M in every row."""
     yield Step(
         "From an output to its attention",
         """
@@ -123,12 +128,22 @@ def to_logits(ex):
         """$W_Q$ and $W_K$ are in $S_n$ only, so here the values $c_n$ are constants. $f_n$ is linear in
         the entries of $S_n$, and the coefficient of entry $[l,j]$ is $c_n[j]/M$, the same in every row.""",
         [*each("S_n", ex.S), *each("c_n", ex.c), *each("c_n/M", ex.c / ex.M)],
-        [compare("c_n/M in every row against the derivative of f_n in S_n, by complex step", claimed, found)],
+        [
+            compare(
+                "c_n/M in every row against the derivative of f_n in S_n, by complex step",
+                [np.tile(c_n / ex.M, (ex.M, 1)) for c_n in ex.c],
+                [slopes(lambda S, c_n=c_n: (S @ c_n).mean(), S_n) for S_n, c_n in zip(ex.S, ex.c)],
+            )
+        ],
         exercise="attention_cotangent",
     )
 
+
+def to_logits(ex):
+    """M3: the Jacobian of the softmax, J(phi) = diag(phi) - phi phi^T (M,M); and D_n = df_n/dP_n (M,M), its
+    rows (1/M) J(S_n[l,:]) c_n.
+    """
     J = softmax_jacobian(ex.S[0, 0])
-    found = np.array([slopes(lambda p, j=j: softmax(p)[j], ex.P[0, 0]) for j in range(ex.M)])
     yield Step(
         "Through the softmax",
         """
@@ -139,11 +154,16 @@ def to_logits(ex):
         1[i=j]$; the denominator always does, which gives $-phi_j phi_i$. $J$ is symmetric, and its rows
         sum to 0, since adding one number to all logits changes no softmax.""",
         [("p = P_1[1,:]", ex.P[0, 0]), ("phi = S_1[1,:]", ex.S[0, 0]), ("J(phi)", J)],
-        [compare("J against the derivatives of the softmax at P_1[1,:], by complex step", J, found)],
+        [
+            compare(
+                "J against the derivatives of the softmax at P_1[1,:], by complex step",
+                J,
+                [slopes(lambda p, j=j: softmax(p)[j], ex.P[0, 0]) for j in range(ex.M)],
+            )
+        ],
         exercise="softmax_jacobian",
     )
 
-    found = [slopes(lambda P, c_n=c_n: (softmax(P) @ c_n).mean(), P_n) for P_n, c_n in zip(ex.P, ex.c)]
     yield Step(
         "From an output to its logits",
         """
@@ -156,6 +176,12 @@ def to_logits(ex):
         helps if that token's value is above the average that the row now collects. The rows of $D_n$
         sum to 0 (I1).""",
         [*each("c_n", ex.c), *each("D_n", ex.D)],
-        [compare("D_n against the derivative of f_n in P_n, by complex step", list(ex.D), found)],
+        [
+            compare(
+                "D_n against the derivative of f_n in P_n, by complex step",
+                list(ex.D),
+                [slopes(lambda P, c_n=c_n: (softmax(P) @ c_n).mean(), P_n) for P_n, c_n in zip(ex.P, ex.c)],
+            )
+        ],
         exercise="coupling",
     )

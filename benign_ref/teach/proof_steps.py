@@ -1,5 +1,5 @@
-"""On to the proof's coordinates: how V_+ moves in one GD step, P1 [D] derived on numbers, in general and in
-closed form; query_steps.py does the same for q_+.
+"""On to the proof's coordinates: how V_+ and q_+ move in one GD step, P1 and P2 [D] derived on numbers, in
+general and in closed form.
 
 What a step claims is checked against a real GD step on the parameters: W - eta times the gradient of
 paper/gradients.py, projected afterwards.
@@ -10,7 +10,7 @@ import numpy as np
 from ..checks.equality import values
 from ..paper.gradients import gradients
 from ..paper.model import loss
-from . import model_steps, query_steps, solutions, weights
+from . import solutions
 from .derivation import Example, Step, compare, each, slopes
 
 
@@ -45,9 +45,9 @@ class ProofExample(Example):
         return [(f"{name}_{{{token}}}", value) for token, value in zip(self.names, values)]
 
 
-def tokens_step(ex):
-    """Step D1: the different tokens Z (T,d), X_n = E_n Z, and their inner products G (T,T)."""
-    return Step(
+def to_tokens(ex):
+    """D1: the different tokens Z (T,d), X_n = E_n Z, and their inner products G (T,T)."""
+    yield Step(
         "The tokens and their inner products",
         """
         z_+ = mu_+,  z_- = mu_-,  z_{n,i} = xi_{n,i} for i >= 2:   the rows of Z (T,d),   T = 2 + N(M-1)
@@ -92,10 +92,10 @@ def to_values(ex):
     )
 
     W_V, w_O = ex.theta.W_V, ex.theta.w_O
-    move = solutions.move_of_V_plus(ex.X, ex.a, ex.g, ex.mu_plus, w_O, ex.eta)
     slope = slopes(
         lambda t: loss(ex.theta._replace(W_V=W_V + t * np.outer(ex.mu_plus, w_O)), ex.X, ex.y), ex.zero
     )
+    move = solutions.move_of_V_plus(ex.X, ex.a, ex.g, ex.mu_plus, w_O, ex.eta)
     yield Step(
         "One step of $W_V$, seen from $mu_+$",
         """
@@ -127,7 +127,7 @@ def to_values(ex):
     )
 
 
-def to_closed_form(ex):
+def values_in_closed_form(ex):
     """P1: how V (T,) moves, -eta ||w_O||^2 G b; row +: how V_+ moves, a sum over the samples of label +1."""
     move = solutions.move_of_V(ex.G, ex.b, ex.theta.w_O, ex.eta)
     found = ex.Z @ (ex.after.W_V - ex.theta.W_V) @ ex.theta.w_O
@@ -165,18 +165,129 @@ def to_closed_form(ex):
     )
 
 
-def steps(name, seed, field=None):
-    """The steps from L_S to V_plus or q_plus."""
-    ex = ProofExample(seed, field)
-    shared = [*model_steps.model_and_loss(ex), model_steps.output_step(ex)]
-    if name == "V_plus":
-        before = [model_steps.values_step(ex), *weights.into_and_sum(ex, "W_V")]
-        return [*shared, *before, tokens_step(ex), *to_values(ex), *to_closed_form(ex)]
-    before = [*model_steps.to_logits(ex), *weights.into_and_sum(ex, "W_Q"), tokens_step(ex)]
-    return [
-        *shared,
-        *before,
-        query_steps.queries_step(ex),
-        *query_steps.moves_of_queries(ex),
-        *query_steps.to_closed_form(ex),
+def to_queries(ex):
+    """The queries Q = Z W_Q and keys K = Z W_K (T,d_h) of the tokens, and P_n = E_n Q K^T E_n^T (M,M)."""
+    yield Step(
+        "The query and key of a token",
+        """
+        q_a = W_Q^T z_a,   k_a = W_K^T z_a:   rows of Q = Z W_Q and K = Z W_K
+        P_n = E_n Q K^T E_n^T,   that is   P_n[l,j] = <q, k> of tokens l and j
+        """,
+        """The model sees $W_Q$ and $W_K$ only through these vectors (the proof's "vectorised Q & K"). $q_+
+        = W_Q^T mu_+$ is the query of every sample of label +1 at its token 1.""",
+        [*ex.tokens("q", ex.Q), *ex.tokens("k", ex.K), ("P_1", ex.P[0])],
+        [
+            compare(
+                "E_n Q K^T E_n^T against P_n = X_n W_Q W_K^T X_n^T",
+                ex.E @ ex.Q @ ex.K.T @ ex.E.transpose(0, 2, 1),
+                ex.P,
+            )
+        ],
+        exercise="logits_of_tokens",
+    )
+
+
+def moves_of_queries(ex):
+    """G1 in a step of GD, projected on mu_+: how q_+ (d_h,) moves; P2: how Q (T,d_h) moves, -eta G B K."""
+    W_Q, W_K = ex.theta.W_Q, ex.theta.W_K
+    terms = [
+        -ex.eta * g_n * (X_n @ W_K).T @ D_n.T @ (X_n @ ex.mu_plus) for g_n, X_n, D_n in zip(ex.g, ex.X, ex.D)
     ]
+    move = sum(terms)
+    slope = slopes(
+        lambda t: loss(ex.theta._replace(W_Q=W_Q + np.outer(ex.mu_plus, t)), ex.X, ex.y), 0 * ex.Q[0]
+    )
+    yield Step(
+        "One step of $W_Q$, seen from $mu_+$",
+        """
+        W_Q(t+1) = W_Q(t) - eta grad_{W_Q} L_S = W_Q(t) - eta sum_n g_n X_n^T D_n X_n W_K   (GD, G1)
+        q_+(t+1) - q_+(t) = (W_Q(t+1) - W_Q(t))^T mu_+ = -eta sum_n g_n (X_n W_K)^T D_n^T (X_n mu_+)
+        """,
+        """Transpose the step and multiply it with $mu_+$. The rows of $X_n W_K$ are the keys of the
+        sample's tokens, so $q_+$ moves along a combination of keys.""",
+        [
+            ("eta", ex.eta),
+            *each("X_n mu_+", ex.X @ ex.mu_plus),
+            *each("term of X_n", terms),
+            ("move of q_+", move),
+        ],
+        [
+            compare(
+                "against a real step: q_+ from W_Q(t+1) minus q_+ from W_Q(t)",
+                move,
+                (ex.after.W_Q - W_Q).T @ ex.mu_plus,
+            ),
+            compare(
+                "against -eta times the slope of L_S along mu_+, by complex step",
+                move,
+                -ex.eta * slope,
+                1e-10,
+            ),
+        ],
+        exercise="move_of_q_plus",
+    )
+
+    move = solutions.move_of_Q(ex.G, ex.B, ex.Q, ex.K, ex.eta)
+    found = ex.Z @ (ex.after.W_Q - ex.theta.W_Q)
+    yield Step(
+        "All tokens at once: P2",
+        """
+        B = sum_n g_n E_n^T D_n E_n   (T,T)
+        Q(t+1) = Q(t) - eta G B K(t)       (P2)
+        """,
+        """With $X_n = E_n Z$, $grad_{W_Q} L_S = Z^T B Z W_K = Z^T B K$. Multiplied with $Z$ from the left
+        it is $Z Z^T B K = G B K$. Again $d$ has gone.""",
+        [("B", ex.B), ("move of Q: by P2, by a real step", np.hstack([move, found]))],
+        [compare("P2 against a real step, all tokens", move, found)],
+        exercise="move_of_Q",
+    )
+
+
+def queries_in_closed_form(ex):
+    """P2, row +: the coefficients alpha_{+,+}, a number, and alpha_{n,+,i} (|S_+|,M-1), from the first row of
+    each D_n; how q_+ (d_h,) moves, as a combination of k_+ and the noise keys k_{n,i}.
+    """
+    rest = ex.N, ex.mu_plus, ex.eta
+    alphas = np.array([solutions.key_coefficients(ex.S[n], ex.c[n], ex.slope[n], *rest) for n in ex.plus])
+    signal, noise = alphas[:, 0].sum(), alphas[:, 1:]
+    plain = np.array([-ex.eta * ex.mu_square * ex.g[n] * ex.D[n, 0] for n in ex.plus])
+    yield Step(
+        "What $mu_+$ picks out: the first row of $D_n$",
+        """
+        q_+(t+1) - q_+(t) = -eta ||mu||^2 sum_{n in S_+} g_n sum_j D_n[1,j] k_{n,j}
+        alpha_{+,+}   = (eta ||mu||^2 / NM) sum_{n in S_+} (-ell'_n) S_n[1,1] (V_+ - (S_n c_n)[1])
+        alpha_{n,+,i} = (eta ||mu||^2 / NM) (-ell'_n) S_n[1,i] (V_{n,i} - (S_n c_n)[1])       (P2)
+        """,
+        """$X_n mu_+$ is $||mu||^2$ in place 1 and 0 elsewhere if $n$ is in $S_+$, and 0 otherwise: only
+        row 1 of $D_n$ is left. By M3, $D_n[1,j] = (1/M) S_n[1,j] (c_n[j] - (S_n c_n)[1])$ and $g_n =
+        ell'_n / N$, $c_n[1] = V_+$, $c_n[i] = V_{n,i}$. Call the coefficient of $k_+$, which all
+        samples of $S_+$ share, $alpha_{+,+}$, and that of $k_{n,i}$ $alpha_{n,+,i}$. A token whose
+        value is above what the signal's row collects draws $q_+$ towards its key; the others repel it.""",
+        [
+            *((f"-eta ||mu||^2 g_{n + 1} D_{n + 1}[1,:]", row) for n, row in zip(ex.plus, plain)),
+            ("alpha_{+,+}", signal),
+            *((f"alpha_{{{n + 1},+,i}}, i = 2..M", row) for n, row in zip(ex.plus, noise)),
+        ],
+        [
+            compare("alpha_{+,+} against the sum of -eta ||mu||^2 g_n D_n[1,1]", signal, plain[:, 0].sum()),
+            compare("alpha_{n,+,i} against -eta ||mu||^2 g_n D_n[1,i]", noise, plain[:, 1:]),
+        ],
+        exercise="key_coefficients",
+    )
+
+    parts = [signal * ex.K[0], sum(alpha @ k for alpha, k in zip(noise, ex.X[ex.plus, 1:] @ ex.theta.W_K))]
+    yield Step(
+        "$q_+$ in closed form",
+        """
+        q_+(t+1) - q_+(t) = alpha_{+,+} k_+ + sum_{n in S_+} sum_{i >= 2} alpha_{n,+,i} k_{n,i}   (P2)
+        """,
+        """The sum of the step before, sorted by key. It is exact for every step size $eta$: $W_Q$ moves by
+        a multiple of a gradient that is fixed while it moves.""",
+        [
+            ("alpha_{+,+} k_+", parts[0]),
+            ("sum of alpha_{n,+,i} k_{n,i}", parts[1]),
+            ("move of q_+", sum(parts)),
+        ],
+        [compare("against a real step", sum(parts), (ex.after.W_Q - ex.theta.W_Q).T @ ex.mu_plus)],
+        exercise="q_plus_closed",
+    )

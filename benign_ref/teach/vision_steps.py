@@ -4,6 +4,8 @@ A cotangent dy of the output y arrives from what follows and is taken back to th
 random, and what a step claims is checked against the derivative of <dy, y>.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from ..paper.data import make_rng
@@ -12,18 +14,16 @@ from . import solutions
 from .derivation import Step, compare, decimals, each, slopes
 
 
-class NormExample:
+def norm_example(seed, field=None):
     """Three tokens x (3,4), scale g, shift b (4,), cotangent dy (3,4); z, dz (3,4), root (3,1)."""
-
-    def __init__(self, seed, field=None):
-        rng = make_rng(seed)
-        self.x, self.dy, self.g, self.b = (decimals(rng, s, field) for s in ((3, 4), (3, 4), 4, 4))
-        self.epsilon = 1e-5
-        self.centred = self.x - self.x.mean(axis=1, keepdims=True)
-        self.root = np.sqrt((self.centred**2).mean(axis=1, keepdims=True) + self.epsilon)
-        self.z = self.centred / self.root
-        self.dz = self.dy * self.g
-        self.dcentred = solutions.root_back(self.dz, self.z, self.root)
+    rng, epsilon = make_rng(seed), 1e-5
+    x, dy, g, b = (decimals(rng, shape, field) for shape in ((3, 4), (3, 4), 4, 4))
+    centred = x - x.mean(axis=1, keepdims=True)
+    root = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)
+    z, dz = centred / root, dy * g
+    dcentred = solutions.root_back(dz, z, root)
+    drawn = dict(x=x, dy=dy, g=g, b=b, epsilon=epsilon)
+    return SimpleNamespace(**drawn, centred=centred, root=root, z=z, dz=dz, dcentred=dcentred)
 
 
 def norm_forward_and_scale(ex):
@@ -73,7 +73,6 @@ def norm_forward_and_scale(ex):
 def root_and_mean(ex):
     """V3: du (3,4), the cotangent of the centred tokens, and dx (3,4)."""
     root = lambda u: np.sqrt((u * u).mean(axis=1, keepdims=True) + ex.epsilon)  # noqa: E731
-    after = lambda u: (ex.dz * u / root(u)).sum()  # noqa: E731
     yield Step(
         "Back through the root",
         """
@@ -84,12 +83,17 @@ def root_and_mean(ex):
         z_i / r$ times $z_j / d$ for each entry $j$. In words: a change along $z$ itself changes the
         length only, which is scaled away.""",
         [("dz", ex.dz), ("z", ex.z), ("r", ex.root), ("du", ex.dcentred)],
-        [compare("du against the derivative of <dz, u/r> in u", ex.dcentred, slopes(after, ex.centred))],
+        [
+            compare(
+                "du against the derivative of <dz, u/r> in u",
+                ex.dcentred,
+                slopes(lambda u: (ex.dz * u / root(u)).sum(), ex.centred),
+            )
+        ],
         exercise="root_back",
     )
 
     dx = solutions.layer_norm_back(ex.dy, ex.x, ex.g, ex.epsilon)
-    whole = lambda x: (ex.dy * (ex.g * solutions.normalise(x, ex.epsilon) + ex.b)).sum()  # noqa: E731
     yield Step(
         "Back through the mean: V3",
         """
@@ -101,7 +105,12 @@ def root_and_mean(ex):
         token changes nothing.""",
         [("du", ex.dcentred), ("dx", dx)],
         [
-            compare("dx against the derivative of <dy, y> in x", dx, slopes(whole, ex.x), 1e-11),
+            compare(
+                "dx against the derivative of <dy, y> in x",
+                dx,
+                slopes(lambda x: (ex.dy * (ex.g * solutions.normalise(x, ex.epsilon) + ex.b)).sum(), ex.x),
+                1e-11,
+            ),
             compare(
                 "second line against du - mean du", dx, ex.dcentred - ex.dcentred.mean(axis=1, keepdims=True)
             ),
@@ -110,34 +119,28 @@ def root_and_mean(ex):
     )
 
 
-class HeadsExample:
+def heads_example(seed, field=None):
     """Three tokens, width d = 4, H = 2 heads of width 2: Q, K, V, dO (2,3,2), one head after the other;
     S, dS, dZ (2,3,3).
     """
-
-    def __init__(self, seed, field=None):
-        rng = make_rng(seed)
-        self.qkv = decimals(rng, (3, 12), field)
-        self.dO = decimals(rng, (2, 3, 2), field)
-        self.heads = 2
-        self.Q, self.K, self.V = (
-            self.qkv[:, 4 * k : 4 * k + 4].reshape(3, 2, 2).swapaxes(0, 1) for k in range(3)
-        )
-        self.S = np.array([softmax(Q_h @ K_h.T / 2) for Q_h, K_h in zip(self.Q, self.K)])
-        self.dS = np.array([dO_h @ V_h.T for dO_h, V_h in zip(self.dO, self.V)])
-        self.dZ = np.array([solutions.softmax_back(dS_h, S_h) for dS_h, S_h in zip(self.dS, self.S)])
+    rng = make_rng(seed)
+    qkv, dO = decimals(rng, (3, 12), field), decimals(rng, (2, 3, 2), field)
+    Q, K, V = qkv.reshape(3, 3, 2, 2).transpose(1, 2, 0, 3)
+    S = np.array([softmax(Q_h @ K_h.T / 2) for Q_h, K_h in zip(Q, K)])
+    dS = np.array([dO_h @ V_h.T for dO_h, V_h in zip(dO, V)])
+    dZ = np.array([solutions.softmax_back(dS_h, S_h) for dS_h, S_h in zip(dS, S)])
+    return SimpleNamespace(qkv=qkv, heads=2, dO=dO, Q=Q, K=K, V=V, S=S, dS=dS, dZ=dZ)
 
 
 def heads_and_values(ex):
     """V4, forward: O (3,4), the heads side by side; back to dV_h (3,2), dS_h (3,3)."""
     out, q = solutions.heads_output(ex.qkv, ex.heads), ex.qkv
     loops = np.zeros((3, 4), dtype=q.dtype)
-    for h in range(2):
-        for l in range(3):
-            logits = [sum(q[l, 2 * h + k] * q[j, 4 + 2 * h + k] for k in range(2)) / 2 for j in range(3)]
-            e = [np.exp(z - max(logits)) for z in logits]
-            for k in range(2):
-                loops[l, 2 * h + k] = sum(e[j] * q[j, 8 + 2 * h + k] for j in range(3)) / sum(e)
+    for h, l in np.ndindex(2, 3):
+        logits = [sum(q[l, 2 * h + k] * q[j, 4 + 2 * h + k] for k in range(2)) / 2 for j in range(3)]
+        e = [np.exp(z - max(logits)) for z in logits]
+        for k in range(2):
+            loops[l, 2 * h + k] = sum(e[j] * q[j, 8 + 2 * h + k] for j in range(3)) / sum(e)
     yield Step(
         "Heads side by side",
         """
@@ -216,15 +219,3 @@ def logits_and_queries(ex):
         ],
         exercise="queries_back",
     )
-
-
-def layer_norm_steps(name, seed, field=None):
-    """The steps from dy to dx through layer norm."""
-    ex = NormExample(seed, field)
-    return [*norm_forward_and_scale(ex), *root_and_mean(ex)]
-
-
-def attention_steps(name, seed, field=None):
-    """The steps from dO to dq, dk, dv through multi-head attention."""
-    ex = HeadsExample(seed, field)
-    return [*heads_and_values(ex), *logits_and_queries(ex)]

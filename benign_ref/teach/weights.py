@@ -11,8 +11,7 @@ import numpy as np
 from ..checks import check_gradient
 from ..paper.gradients import gradients, softmax_jacobian
 from ..paper.model import loss
-from . import model_steps as first
-from .derivation import Check, Example, Step, compare, each, slopes
+from .derivation import Check, Step, compare, each, slopes
 from .solutions import SOLUTIONS
 
 
@@ -93,21 +92,22 @@ def into_and_sum(ex, name):
     """
     chain, per_sample, W = CHAINS[name], into(ex, name), getattr(ex.theta, name)
     at = lambda W: ex.theta._replace(**{name: W})  # noqa: E731
-    through_P = name in ("W_Q", "W_K")
-    part, known = ("<D_n, P_n>", "D_n") if through_P else ("a_n^T c_n", "a_n")
-
-    def inner(theta, n):
-        if through_P:
-            return (ex.D[n] * (ex.X[n] @ theta.W_Q @ theta.W_K.T @ ex.X[n].T)).sum()
-        return ex.a[n] @ ex.X[n] @ theta.W_V @ theta.w_O
-
-    found = [slopes(lambda W, n=n: inner(at(W), n), W) for n in range(ex.N)]
+    part, known = ("<D_n, P_n>", "D_n") if name in ("W_Q", "W_K") else ("a_n^T c_n", "a_n")
+    both = lambda theta, X_n, D_n, a_n: (  # noqa: E731 - the block is in one of the two
+        (D_n * (X_n @ theta.W_Q @ theta.W_K.T @ X_n.T)).sum() + a_n @ X_n @ theta.W_V @ theta.w_O
+    )
     yield Step(
         f"From there into ${name}$",
         chain.equation,
         chain.why,
         each(f"gradient of f_n in {name}", per_sample),
-        [compare(f"against the derivative of {part} in {name}, by complex step", per_sample, found)],
+        [
+            compare(
+                f"against the derivative of {part} in {name}, by complex step",
+                per_sample,
+                [slopes(lambda W, one=one: both(at(W), *one), W) for one in zip(ex.X, ex.D, ex.a)],
+            )
+        ],
         exercise=f"into_{name}",
     )
 
@@ -151,12 +151,12 @@ def by_central_differences(ex, name, total):
     return check_gradient(f, grad, ex.theta, method="central", blocks=[name]).rows[0].error
 
 
-def descent_step(ex, name):
-    """Step GD: L_S after a step in the block `name`, and its slope in eta at 0, -||grad||^2."""
+def descent(ex, name):
+    """GD: L_S after a step in the block `name`, and its slope in eta at 0, -||grad||^2."""
     W, G = getattr(ex.theta, name), getattr(gradients(ex.theta, ex.X, ex.y), name)
     after = lambda eta: loss(ex.theta._replace(**{name: W - eta * G}), ex.X, ex.y)  # noqa: E731
     square, sizes = (G * G).sum(), np.array([0.0, 0.1, 0.2])
-    return Step(
+    yield Step(
         "What it is for: gradient descent",
         f"{name}(t+1) = {name}(t) - eta grad_{{{name}}} L_S       (GD)\n"
         f"dL_S / d eta = -||grad_{{{name}}} L_S||^2   at eta = 0",
@@ -176,11 +176,3 @@ def descent_step(ex, name):
         ],
         exercise="descent",
     )
-
-
-def steps(name, seed, field=None):
-    """The steps from L_S to W_Q, W_K, W_V or w_O, on two samples with labels +1, -1."""
-    ex = Example(seed, (1, -1), field)
-    through = first.to_logits(ex) if name in ("W_Q", "W_K") else [first.values_step(ex)]
-    start = [*first.model_and_loss(ex), first.output_step(ex), *through]
-    return [*start, *into_and_sum(ex, name), descent_step(ex, name)]

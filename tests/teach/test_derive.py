@@ -18,7 +18,7 @@ from benign_ref.teach import derivation, derive, model_steps, proof_steps, weigh
 @pytest.mark.parametrize("name", derive.TARGETS)
 def test_every_check_of_every_walk_holds_on_any_example(name):
     for seed in range(3):
-        for step in derive.TARGETS[name].steps(name, seed):
+        for step in derive.TARGETS[name].steps(seed):
             assert step.checks and all(check.passed for check in step.checks), (seed, step.title, step.checks)
 
 
@@ -80,7 +80,7 @@ def broken(function, change):
 )
 def test_a_wrong_formula_fails_its_own_step(monkeypatch, name, module, what, change, fails):
     monkeypatch.setattr(module, what, broken(getattr(module, what), change))
-    steps = derive.TARGETS[name].steps(name, 0)
+    steps = derive.TARGETS[name].steps(0)
     assert fails in [step.title for step in steps if not all(check.passed for check in step.checks)]
 
 
@@ -95,7 +95,7 @@ def test_a_wrong_formula_fails_its_own_step(monkeypatch, name, module, what, cha
 )
 def test_a_wrong_last_link_fails_where_it_is(monkeypatch, block, change):
     monkeypatch.setattr(weights, "into", broken(weights.into, change))
-    steps = {step.title: step for step in derive.TARGETS[block].steps(block, 0)}
+    steps = {step.title: step for step in derive.TARGETS[block].steps(0)}
     into, total = (
         steps[f"From there into ${block}$"],
         next(step for title, step in steps.items() if title.startswith("Sum over")),

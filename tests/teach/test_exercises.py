@@ -47,7 +47,7 @@ def tried(tmp_path, capsys, name, text, *options):
 
 
 def test_every_step_has_an_exercise_and_every_exercise_its_mistakes():
-    asked = {step.exercise for name, walk in derive.TARGETS.items() for step in walk.steps(name, 0)}
+    asked = {step.exercise for name, walk in derive.TARGETS.items() for step in walk.steps(0)}
     assert asked == set(SOLUTIONS) and len(CATALOGUE) == len(SOLUTIONS) == 34
     assert all(len(versions(one.function)) > 1 for one in CATALOGUE.values())
     assert {mistake.step for mistake in MISTAKES} <= set(SOLUTIONS) and set(ASKED) <= set(SOLUTIONS)

@@ -117,7 +117,7 @@ def test_every_statement_is_complete_in_both_forms(label):
 
 
 def test_no_page_keeps_what_a_terminal_types():
-    pages = {name: derive.walk_as_html(name, 0, walk.steps(name, 0)) for name, walk in derive.TARGETS.items()}
+    pages = {name: derive.walk_as_html(name, 0, walk.steps(0)) for name, walk in derive.TARGETS.items()}
     entries = [Entry(row, (), "", 0.0) for row in command.statements().values()]
     pages["ledger"] = ledger.page(entries, AuditedPackage(), "ledger")
     for name, page in pages.items():
