@@ -38,11 +38,9 @@ from .published import published_setting
 
 PAIRS = ("ss", "s2", "si", "2s", "22", "2i", "is", "i2")
 ATTENTION, LOGITS = tuple("S_" + pair for pair in PAIRS), tuple("P_" + pair for pair in PAIRS)
-OF_THE_RULE = ("S_ss", "S_s2", "S_2s", "S_22")  # what phases.py looks at
+OF_THE_RULE = ("ss", "s2", "2s", "22")  # what phases.py looks at
 VALUES = ("V_plus", "minus_V_minus", "V_2", "V_i")
 QUANTITIES = ("train_loss", "test_loss", *VALUES, *ATTENTION, *LOGITS, "slope_ratio")
-# positive: averaged and spread in logarithms
-ON_A_LOG_AXIS = ("train_loss", "test_loss", *VALUES, "slope_ratio")
 REGIMES = {"benign": 16.0, "harmful": 2.0}  # SNR; N SNR^2 = 2560 and 40
 SIZES = {  # (what the setting has, what `trajectory` is asked for)
     "full": (
@@ -68,9 +66,12 @@ class Trajectory(NamedTuple):
     converged: bool
 
     @classmethod
-    def of(cls, steps, quantities, attention, M, converged):
-        """The Trajectory whose phases are found in `attention`, as OF_THE_RULE names it."""
-        return cls(steps, quantities, find_phases(steps, *attention, M), converged)
+    def of(cls, records, rows, M, converged):
+        """The Trajectory of a run's Records; rows: {quantity: value} at each of them."""
+        steps = np.array([record.step for record in records])
+        found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        attention = ([pair_mean(record.attention, pair) for record in records] for pair in OF_THE_RULE)
+        return cls(steps, found, find_phases(steps, *attention, M), converged)
 
     def as_lists(self):
         """The same in lists, numbers and names, as JSON holds them."""
@@ -135,9 +136,7 @@ def trajectory(s, seed, *, per_decade=24, n_test=200):
     wanted = api.log_spaced_steps(s.max_steps, per_decade)
     run = train_in_law(s, data.make_rng(seed, (0,)), record_every=wanted, observe=observe, progress=False)
     rows = [quantities_of(record, run.y, run.losses[record.step]) for record in run.records]
-    found = {name: np.array([row[name] for row in rows]) for name in QUANTITIES}
-    steps = np.array([record.step for record in run.records])
-    return Trajectory.of(steps, found, [found[name] for name in OF_THE_RULE], s.M, run.converged)
+    return Trajectory.of(run.records, rows, s.M, run.converged)
 
 
 def setting_of(regime, size):
@@ -178,29 +177,32 @@ def published_draw(regime, seed, record_every, n_test):
     )  # fmt: skip
     sample = int(np.argmax(y == 1))
     rows = [
-        (losses[one.step], one.observed, *one.attention[sample].mean(axis=0)[:2], *one.values[sample, :2],
-         *one.logits[sample, 0, :2], *one.logits[sample, 2, :2]) for one in kept
+        dict(zip(PUBLISHED_QUANTITIES, (
+            losses[one.step], one.observed, *one.attention[sample].mean(axis=0)[:2], *one.values[sample, :2],
+            *one.logits[sample, 0, :2], *one.logits[sample, 2, :2]), strict=True)) for one in kept
     ]  # fmt: skip
-    found = dict(zip(PUBLISHED_QUANTITIES, np.array(rows).T, strict=True))
-    pairs = [np.array([pair_mean(one.attention, name[2:]) for one in kept]) for name in OF_THE_RULE]
-    return Trajectory.of(np.array([one.step for one in kept]), found, pairs, s.M, converged).as_lists()
+    return Trajectory.of(kept, rows, s.M, converged).as_lists()
 
 
 def limit_trajectory(s, steps, backend="numpy"):
     """The quantities of both kinds of run in the limit of large d and d_h (limit.py), at those of `steps`
-    that it takes, and at its end; as a Trajectory. backend: as in `train_in_limit`.
+    that it takes, and at its end; as a Trajectory. Of the small tokens they are NaN if M = 2, where there are
+    none. backend: as in `train_in_limit`.
     """
     run = train_in_limit(s, backend=backend, record_every=steps)
-    at, S, P = run.history, run.history.attention, run.history.logits
+    at, none = run.history, np.full(len(run.history.step), np.nan)
+    S, P = ({pair: of.get(pair, none) for pair in PAIRS} for of in (at.attention, at.logits))
     found = {
         "train_loss": run.losses[at.step], "test_loss": at.test_loss, "V_plus": at.V_s,
         "minus_V_minus": at.V_s, "V_s": at.V_s, "V_2": at.V_2, "V_i": at.V_i,
         **{"S_" + pair: S[pair] for pair in PAIRS}, **{"P_" + pair: P[pair] for pair in PAIRS},
         "slope_ratio": np.ones(len(at.step)),  # all samples are alike
         # over queries
-        **{"S_" + key: (S["s" + key] + S["2" + key] + (s.M - 2) * S["i" + key]) / s.M for key in "s2"},
+        **{"S_" + key: (S["s" + key] + S["2" + key] + (s.M - 2) * at.attention.get("i" + key, 0.0)) / s.M
+           for key in "s2"},
     }  # fmt: skip
-    return Trajectory.of(at.step, found, [S[name[2:]] for name in OF_THE_RULE], s.M, run.converged)
+    phases = find_phases(at.step, *(S[pair] for pair in OF_THE_RULE), s.M)
+    return Trajectory(at.step, found, phases, run.converged)
 
 
 def published_limit(regime, steps):
@@ -208,7 +210,7 @@ def published_limit(regime, steps):
     return limit_trajectory(published_setting(PUBLISHED[regime]), steps, "numba")
 
 
-def average(trajectories, logarithmic=ON_A_LOG_AXIS):
+def average(trajectories, logarithmic=("train_loss", "test_loss", *VALUES, "slope_ratio")):
     """Mean and mean -+ 2 sigma over seeds (sigma with n-1), as an Average, up to the end of the shortest run.
 
     Beyond it the mean would be over other runs than before it, and to hold a run's last value would be to
@@ -221,13 +223,12 @@ def average(trajectories, logarithmic=ON_A_LOG_AXIS):
     shared = sorted(set.intersection(*(set(one.steps.tolist()) for one in trajectories)))
     picked = [np.searchsorted(one.steps, shared) for one in trajectories]
     mean, low, high = {}, {}, {}
-    first, *_ = trajectories
-    for name in first.quantities:
+    for name in trajectories[0].quantities:
         values = np.array([one.quantities[name][at] for one, at in zip(trajectories, picked)])  # (seeds, R)
         # V_plus and -V_minus start at random signs: no logarithm there, so NaN, which a picture leaves out
         if name in logarithmic:
             values = np.log(np.where((values > 0).all(axis=0), values, np.nan))
         centre, two_sigma = values.mean(axis=0), 2 * values.std(axis=0, ddof=1)
-        for of, curve in ((mean, centre), (low, centre - two_sigma), (high, centre + two_sigma)):
-            of[name] = np.exp(curve) if name in logarithmic else curve
+        curves = centre, centre - two_sigma, centre + two_sigma
+        mean[name], low[name], high[name] = map(np.exp, curves) if name in logarithmic else curves
     return Average(np.array(shared), mean, low, high)

@@ -59,19 +59,13 @@ def attention(run):
     return float(end.attention[:, 0, 0].mean())
 
 
-def loss_on_fresh_data(run, seed, samples):
-    """The test loss at the end of a run on `samples` fresh samples drawn from `seed`, and its standard
-    error.
-    """
-    return run.test_loss(samples, make_rng(seed, (1,)), return_se=True)
-
-
 def point(draw, x, samples=SAMPLES):
     """The end of the run of `draw` at x: (test loss, its standard error over fresh samples, attention of the
     signal on itself, steps, whether epsilon was reached).
     """
     run = run_of(draw, x)
-    return *loss_on_fresh_data(run, draw.seed, samples), attention(run), run.steps, run.converged
+    loss_and_error = run.test_loss(samples, make_rng(draw.seed, (1,)), return_se=True)
+    return *loss_and_error, attention(run), run.steps, run.converged
 
 
 def critical_x_of_draw(draw, quantity, start=2.2, tolerance=TOLERANCE):
@@ -89,7 +83,7 @@ def critical_x_of_draw(draw, quantity, start=2.2, tolerance=TOLERANCE):
         run = run_of(draw, exp(u))
         if quantity == "attention":
             return attention(run) >= level
-        return loss_on_fresh_data(run, draw.seed, SEARCH_SAMPLES)[0] <= level
+        return run.test_loss(SEARCH_SAMPLES, make_rng(draw.seed, (1,))) <= level
 
     at_start = benign(start)
     stride = -log(FACTOR) if at_start else log(FACTOR)

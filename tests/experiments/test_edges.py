@@ -329,6 +329,20 @@ def test_attention_of_the_limit_over_the_queries_at_any_M():
         assert (one.quantities["slope_ratio"] == 1).all() and not one.converged
 
 
+@pytest.mark.parametrize("train", [dynamics.limit_trajectory, None])
+def test_without_small_tokens_their_quantities_are_no_numbers_and_all_others_are(train):
+    s = br.Setting(N=4, M=2, d=64, d_h=4, snr=6.0, max_steps=30)
+    one = train(s, [0, 20]) if train else dynamics.trajectory(s, 0, per_decade=2, n_test=5)
+    without = {name for name, values in one.quantities.items() if np.isnan(values).all()}
+    assert without == {"V_i", *(what + pair for what in ("S_", "P_") for pair in ("si", "2i", "is", "i2"))}
+    assert all(np.isfinite(values).all() for name, values in one.quantities.items() if name not in without)
+    if train:
+        S = br.train_in_limit(s, record_every=[0, 20]).history.attention
+        for key in "s2":
+            assert one.quantities["S_" + key] == pytest.approx((S["s" + key] + S["2" + key]) / 2, rel=1e-12)
+        assert (one.phases.end, one.steps[0]) == (30, 0)
+
+
 # fits
 
 
@@ -448,9 +462,9 @@ def test_a_phase_begins_where_the_level_is_met_and_a_tie_is_the_signal_s():
 
 def turns_over(monkeypatch, at, value=0.5):
     """Make every draw turn over at x = at, where attention is exactly `value` and the loss exactly 0.2."""
-    monkeypatch.setattr(sharpness, "run_of", lambda draw, x: x)
-    monkeypatch.setattr(sharpness, "attention", lambda x: value if x >= at else 0.4)
-    monkeypatch.setattr(sharpness, "loss_on_fresh_data", lambda x, seed, n: (0.2 if x >= at else 0.3, 0.1))
+    run = lambda x: SimpleNamespace(x=x, test_loss=lambda n, rng: 0.2 if x >= at else 0.3)  # noqa: E731
+    monkeypatch.setattr(sharpness, "run_of", lambda draw, x: run(x))
+    monkeypatch.setattr(sharpness, "attention", lambda run: value if run.x >= at else 0.4)
 
 
 @pytest.mark.parametrize("quantity", sharpness.LEVELS)
@@ -474,7 +488,8 @@ def test_an_interval_as_long_as_the_tolerance_is_not_halved(monkeypatch):
 def test_x_moves_from_the_start_towards_where_a_draw_turns_over(monkeypatch, at, second):
     asked = []
     turns_over(monkeypatch, at)
-    monkeypatch.setattr(sharpness, "run_of", lambda draw, x: asked.append(x) or x)
+    run_of = sharpness.run_of
+    monkeypatch.setattr(sharpness, "run_of", lambda draw, x: asked.append(x) or run_of(draw, x))
     sharpness.critical_x_of_draw(sharpness.Draw(3, 2, 9, 2, 0), "test_loss")
     assert asked[:2] == pytest.approx([2.2, second])
 

@@ -151,6 +151,6 @@ def test_bad_arguments_are_named(changes, wrong):
 def test_fresh_data_have_a_stream_of_their_own():
     run = sharpness.run_of(SMALL, 2.0)
     start, fresh = (run.test_loss(50, br.make_rng(SMALL.seed, (stream,))) for stream in (0, 1))
-    assert sharpness.loss_on_fresh_data(run, SMALL.seed, 50)[0] == fresh != start
+    assert point(SMALL, 2.0, 50)[0] == fresh != start
     again = br.train_in_law(run.model.setting, br.make_rng(SMALL.seed, (0,)))
     assert np.array_equal(again.losses, run.losses)
