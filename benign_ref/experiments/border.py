@@ -40,13 +40,9 @@ def loaded(path: str | None) -> Mnist:
     """
     if path is not None:
         return images.load(path)
-    mnist = images.load_extract(images.EXTRACT, HELD_OUT)
-    return Mnist(*(Images(*(array[_in_turn(part.labels)] for array in part)) for part in mnist))
-
-
-def _in_turn(labels):
-    """An order in which the digits come in turn; labels are sorted, with as many of each."""
-    return np.arange(len(labels)).reshape(len(np.unique(labels)), -1).T.ravel()
+    mnist = images.load_extract(images.EXTRACT, HELD_OUT)  # sorted by digit, with as many of each
+    turns = (np.arange(len(part.labels)).reshape(4, -1).T.ravel() for part in mnist)
+    return Mnist(*(Images(part.pixels[turn], part.labels[turn]) for part, turn in zip(mnist, turns)))
 
 
 def with_border(pixels: np.ndarray, snr: float, rng: np.random.Generator, how: str = "wrapped") -> np.ndarray:
@@ -73,8 +69,8 @@ def run_cell(snr, N, seed, how, *, path, epochs, n_test, precision="double"):
     """
     mnist = loaded(path)
     for name, count, part in (("N", N, mnist.training), ("n_test", n_test, mnist.held_out)):
-        if count > len(part.labels):
-            raise ValueError(f"{name} must be at most {len(part.labels)}, the images there are, got {count}")
+        have = len(part.labels)
+        validate.require(count <= have, f"{name} must be at most {have}, the images there are, got {count}")
     for_data, for_start, for_test = streams(snr, N, seed)
     training, held_out = (part.labels.astype(np.int64) for part in mnist)
     seen = with_border(mnist.training.pixels[:N], snr, for_data, how)

@@ -86,10 +86,8 @@ def run_on_draws(s: Setting, rngs: list[np.random.Generator], n_test: int, sourc
     )
 
     def test() -> np.ndarray:
-        W, z = space.columns(), []
-        for y, Z, index in source(s, for_test, n_test, True):
-            z.append(y * attention.outputs(Z @ W, index))
-        return np.concatenate(z)
+        W, parts = space.columns(), source(s, for_test, n_test, True)
+        return np.concatenate([y * attention.outputs(Z @ W, index) for y, Z, index in parts])
 
     return losses, steps, converged, test
 

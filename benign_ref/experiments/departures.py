@@ -35,7 +35,7 @@ class Departure(NamedTuple):
     slow: bool = False  # runs of thousands of steps: shorter rows, and fewer of them at large N
 
 
-WIDTH = sqrt(512 / 64)
+END = {"epsilon": 0.01, "max_steps": None}  # [C], at which the 500 steps of Figures 3 and 4 do not look
 DEPARTURES = {
     "published": Departure("the published experiment (Figure 1)", "figure1", {}),
     "noise": Departure("noise projected off the signals", "figure1", {"noise": "orthogonal"}),
@@ -45,24 +45,20 @@ DEPARTURES = {
     "step": Departure("steps 113 times smaller", "figure1", {"eta": 0.1 / 113, "max_steps": None}, slow=True),
     "width": Departure(
         "d_h = d_v = 64 for 512, sigma_h^2 d_h held", "figure1",
-        {"d_h": 64, "d_v": 64, "sigma_h": WIDTH / 512 / sqrt(3)}),
+        {"d_h": 64, "d_v": 64, "sigma_h": sqrt(512 / 64) / 512 / sqrt(3)}),
     "w_O": Departure("||w_O|| = 1 for 1/sqrt(3)", "figure1", {"w_O_norm": 1.0}),
     "extra step": Departure("no step after L_S <= epsilon", "figure1", {"extra_steps": 0}),
     "all": Departure("all of these: our small-step settings, D1", "small steps", {}, slow=True),
-    "figure 3": Departure("the scales of Figures 3, 4 (M = 4, C_p = 20)", "figure3", {}),
-    "C_p": Departure("these with C_p = 5 sqrt(M) = 10", "figure3", {"C_p": 10.0}),
+    "figure 3": Departure("the scales of Figures 3, 4 (M = 4, C_p = 20)", "figure3", END),
+    "C_p": Departure("these with C_p = 5 sqrt(M) = 10", "figure3", {"C_p": 10.0, **END}),
 }  # fmt: skip
 
 
 def setting_of(name: str, N: int) -> Setting:
-    """The Setting of a departure at N; its SNR stands for any. At the scales of Figures 3 and 4 runs end at
-    epsilon = 0.01 [C], which their 500 steps do not look at.
-    """
-    _, base, changes, _ = DEPARTURES[validate.choice("name", name, tuple(DEPARTURES))]
-    if base == "small steps":
-        return Setting(N=N)
-    s = published_setting(base, N=N, mu=MU_1)
-    return s.replace(**({"epsilon": 0.01, "max_steps": None} if base == "figure3" else {}), **changes)
+    """The Setting of a departure at N; its SNR stands for any."""
+    _, base, changes, _ = DEPARTURES[validate.choice("name", name, DEPARTURES)]
+    s = Setting(N=N) if base == "small steps" else published_setting(base, N=N, mu=MU_1)
+    return s.replace(**changes)
 
 
 @lru_cache

@@ -166,5 +166,5 @@ def fit_power_law(x, y):
     freedom = len(x) - 2
     t = STUDENT_T[freedom - 1] if freedom <= 30 else 1.960 + 2.372 / freedom + 2.82 / freedom**2
     half = t * float(np.sqrt(rest @ rest / freedom / (centred @ centred)))
-    prefactor = float(np.exp(log_y.mean() - exponent * log_x.mean()))
-    return PowerLaw(exponent, exponent - half, exponent + half, prefactor)
+    log_prefactor = log_y.mean() - exponent * log_x.mean()
+    return PowerLaw(exponent, exponent - half, exponent + half, float(np.exp(log_prefactor)))

@@ -24,7 +24,6 @@ from ..runtime.resume import resume, versions
 from ..runtime.store import Store, write_whole
 from .cell import CONVERGED, LOST, STATUSES, Cell, CellResult, run_cell
 
-ENGINES = ("proof", "law")
 MOST_CELLS = 10**7
 NUMBERS = ("steps", "train_loss", "test_loss", "error_rate")
 
@@ -248,7 +247,7 @@ def phase_diagram(
     """
     snrs, Ns, seeds = checked_axes(snrs, Ns, seeds)
     validate.instance("base", base, Setting)
-    validate.choice("engine", engine, ENGINES)
+    validate.choice("engine", engine, ("proof", "law"))
     n_test = validate.integer("n_test", n_test, 1)
     check_workers(jobs, executor)
     check_sizes(base, snrs, Ns, engine, n_test)

@@ -110,17 +110,6 @@ def find_idx(folder, name):
     return there[0]
 
 
-def load_idx(folder):
-    """Mnist from the four original IDX files in `folder`: train-* for training, t10k-* held out."""
-    validate.require(
-        folder.is_dir(),
-        f"path must be a folder with the four IDX files of MNIST, got {str(folder)!r}, "
-        f"which is {'a file' if folder.exists() else 'not there'}",
-    )
-    paths = [[find_idx(folder, name) for name in names] for names in IDX_FILES]
-    return Mnist(*(checked(*map(read_idx, two), source=f"{two[0]} with {two[1].name}") for two in paths))
-
-
 def load_extract(path, share=HELD_OUT):
     """Mnist from an archive with `images` (n,28,28) and `labels` (n,): of each class the last `share` is
     held out.
@@ -139,7 +128,8 @@ def load_extract(path, share=HELD_OUT):
 
 def load(path=None):
     """MNIST as Mnist(training, held_out). path None: the extract in the package (digits 0, 1, 3, 7: 300 and
-    200 images each); otherwise a folder with the four original IDX files, gzipped or not.
+    200 images each); otherwise a folder with the four original IDX files, gzipped or not, train-* for
+    training, t10k-* held out.
 
     Raises ValueError that names the file and says what is wrong with it (missing, unreadable, truncated, not
     IDX, unequal lengths).
@@ -151,7 +141,14 @@ def load(path=None):
         f"path must be a folder (str or Path) or None, got {path!r} of type {type(path).__name__}",
         TypeError,
     )
-    return load_idx(Path(path))
+    folder = Path(path)
+    validate.require(
+        folder.is_dir(),
+        f"path must be a folder with the four IDX files of MNIST, got {str(folder)!r}, "
+        f"which is {'a file' if folder.exists() else 'not there'}",
+    )
+    paths = [[find_idx(folder, name) for name in names] for names in IDX_FILES]
+    return Mnist(*(checked(*map(read_idx, two), source=f"{two[0]} with {two[1].name}") for two in paths))
 
 
 def draw_images(images, classes, y, rng):

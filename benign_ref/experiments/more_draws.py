@@ -49,17 +49,17 @@ def crossings(result, compute: Callable | None):
     compute(tasks) gives {task: row(*task)} for tasks (N, seed), the seeds those after the result's; None: no
     draws are added. of_mean is that of the result's own draws.
     """
-    own, next_seed = len(result.seeds), int(max(result.seeds)) + 1
-    rows = {int(N): list(row) for N, row in zip(result.Ns, np.exp(log_crossings(result, LEVEL)[:, :, 0]))}
-    added = {}
+    added, next_seed = {}, int(max(result.seeds)) + 1
+    own = dict(zip(map(int, result.Ns), np.exp(log_crossings(result, LEVEL)[:, :, 0])))
+
+    def more(N):
+        return [at for (of, _), at in added.items() if of == N]
 
     def uncertain(N):
-        return N in CROSSINGS and len(rows[N]) < MOST and not crossing_of_rows(rows[N]).error <= ENOUGH
+        rows = [*own[N], *more(N)]
+        return N in CROSSINGS and len(rows) < MOST and not crossing_of_rows(rows).error <= ENOUGH
 
-    while compute and (asked := [N for N in sorted(rows, reverse=True) if uncertain(N)]):
-        fresh = compute([(N, next_seed + len(rows[N]) - own + k) for N in asked for k in range(BATCH)])
-        for (N, _), at in fresh.items():
-            rows[N].append(at)
-        added |= fresh
-    means = [c.of_mean for c in row_crossings(result, LEVEL)]
-    return [crossing_of_rows(row, of_mean) for row, of_mean in zip(rows.values(), means)], added
+    while compute and (asked := [N for N in sorted(own, reverse=True) if uncertain(N)]):
+        added |= compute([(N, next_seed + len(more(N)) + k) for N in asked for k in range(BATCH)])
+    of_mean = [c.of_mean for c in row_crossings(result, LEVEL)]
+    return [crossing_of_rows([*own[N], *more(N)], at) for N, at in zip(own, of_mean)], added

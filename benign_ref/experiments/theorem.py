@@ -73,20 +73,16 @@ class Exponent(NamedTuple):
         return np.diff(np.log(self.measured)) / np.diff(np.log(self.values))
 
     @property
-    def overall(self):
-        """The exponent over the whole range, by its two ends."""
-        return float(np.log(self.measured[-1] / self.measured[0]) / np.log(self.values[-1] / self.values[0]))
-
-    @property
     def verdict(self):
         """HOLDS, FAILS or UNDECIDED, by the rule above."""
         return verdict(self.local, self.claimed)
 
     def __str__(self):
         claimed = "> 0" if self.claimed is None else f"{self.claimed:.4g}"
+        overall = np.log(self.measured[-1] / self.measured[0]) / np.log(self.values[-1] / self.values[0])
         return (
             f"exponent of {self.what} in {self.quantity}, {min(self.values):.3g} to {max(self.values):.3g}: "
-            f"{self.overall:.2f}, locally {self.local.min():.2f} to {self.local.max():.2f}; "
+            f"{overall:.2f}, locally {self.local.min():.2f} to {self.local.max():.2f}; "
             f"claimed {claimed}: {self.verdict}"
         )
 
@@ -101,14 +97,9 @@ def verdict(local, claimed):
 
 
 def steps_to(epsilon, run):
-    """The steps of a run; RuntimeError where it did not reach epsilon."""
+    """T of a run, in law or in the limit; RuntimeError where it did not reach epsilon."""
     validate.require(run.converged, f"epsilon={epsilon:g} was not reached in {run.steps} steps", RuntimeError)
     return run.steps
-
-
-def time_in_limit(s):
-    """T in the limit; RuntimeError where epsilon is not reached."""
-    return steps_to(s.epsilon, train_in_limit(s))
 
 
 def through_epsilon(regime):
@@ -138,7 +129,10 @@ def exponents(regime, stride=1):
     s, T_of_base = base_setting(regime), in_epsilon.measured[EPSILON_FACTORS.index(1.0)]
     for name in [name for name in ORDERS[regime] if name != "epsilon"]:
         factors = (N_FACTORS if name == "N" else FACTORS)[::stride]
-        times = [T_of_base if factor == 1 else time_in_limit(moved(s, name, factor)) for factor in factors]
+        times = (
+            T_of_base if factor == 1 else steps_to(s.epsilon, train_in_limit(moved(s, name, factor)))
+            for factor in factors
+        )
         values = tuple(quantities(s)[name] * factor for factor in factors)
         yield Exponent("T", name, values, tuple(times), ORDERS[regime][name])
 
@@ -155,4 +149,4 @@ def end_in_law(regime, N, epsilon, d_margin, seed):
 def end_in_limit(regime, N, epsilon):
     """The same in the limit."""
     run = train_in_limit(condition_setting(X[regime], N, epsilon))
-    return run.steps, run.test_loss
+    return steps_to(epsilon, run), run.test_loss

@@ -24,7 +24,7 @@ def verdicts(rows):
 
 
 def test_crossings_are_judged_by_joint_standard_errors_and_N_2_cannot_be():
-    rows = claims.crossing_claims(NS, found(), LIMITS)
+    rows = list(claims.crossing_claims(NS, found(), LIMITS))
     assert verdicts(rows) == [claims.UNDECIDED] + [claims.HOLDS] * 9
     assert (
         rows[0].ours == "0 of 10 draws cross"
@@ -32,7 +32,7 @@ def test_crossings_are_judged_by_joint_standard_errors_and_N_2_cannot_be():
         and rows[0].computed == "733"
     )
     assert rows[1].data == "923 ± 12" and rows[1].drawn == "834" and rows[1].captioned == "1000"
-    far = claims.crossing_claims(NS, found(shift=60.0), LIMITS)  # 60 of sqrt(10^2 + error^2)
+    far = list(claims.crossing_claims(NS, found(shift=60.0), LIMITS))  # 60 of sqrt(10^2 + error^2)
     for row, N in zip(far[1:], list(CROSSINGS)):
         away = 60 / np.hypot(10, CROSSINGS[N][1])
         assert (
@@ -51,7 +51,7 @@ def test_one_curve_is_judged_on_both_data():
     assert at_1000.ours == "889 to 995" and at_1000.drawn == "834 to 1001"
     assert at_1000.data == "889 to 995" and anywhere.computed == at_1000.computed
     alone = [c._replace(error=float("nan"), rows=1) if k == 3 else c for k, c in enumerate(found())]
-    rows = claims.curve_claims(NS, alone, LIMITS)  # a crossing without an error says nothing
+    rows = list(claims.curve_claims(NS, alone, LIMITS))  # a crossing without an error says nothing
     assert verdicts(rows) == [claims.FAILS] * 2 and "nan" not in rows[0].verdict + rows[0].ours
     few = claims.curve_claims([2, 4], found()[:2], LIMITS[:2])
     assert verdicts(few) == [claims.UNDECIDED] * 2
@@ -94,7 +94,7 @@ def ending(train_loss, test_loss, S_s, S_2):
 
 def test_figures_3_and_4_end_as_their_captions_say_and_the_wrong_way_round_fails():
     benign, harmful = ending(0.005, 0.03, 0.63, 0.12), ending(0.003, 0.45, 0.12, 0.64)
-    as_said = claims.dynamics_claims({"benign": [benign] * 2, "harmful": [harmful] * 2})
+    as_said = list(claims.dynamics_claims({"benign": [benign] * 2, "harmful": [harmful] * 2}))
     assert verdicts(as_said) == [claims.HOLDS] * 2
     assert "test loss 0.03 ± 0" in as_said[0].ours and as_said[1].claim.startswith("Figure 4: harmful")
     assert "training loss 0.00482, test loss 0.0283" in as_said[0].computed  # of the limit, computed once
@@ -109,7 +109,7 @@ def test_figures_3_and_4_end_as_their_captions_say_and_the_wrong_way_round_fails
 
 
 def test_the_table_is_markdown_with_one_line_a_claim():
-    rows = claims.crossing_claims(NS, found(), LIMITS) + claims.plane_claims(None, np.zeros((100, 10)))
+    rows = [*claims.crossing_claims(NS, found(), LIMITS), *claims.plane_claims(None, np.zeros((100, 10)))]
     lines = claims.as_markdown(rows + claims.other_claims()).splitlines()
     assert len(lines) == 2 + len(rows) + 3
     assert all(line.replace("\\|", "").count("|") == len(claims.COLUMNS) + 1 for line in lines)

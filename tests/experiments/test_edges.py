@@ -124,7 +124,7 @@ def test_a_curve_is_judged_by_the_worse_of_both_data_and_three_errors_are_allowe
     assert words(claims.curve_claims(list(CROSSINGS), wide, THEIRS[:, 2])) == [claims.FAILS] * 2
     for error, word in ((10, claims.HOLDS), (9, claims.FAILS)):  # 30 away from 1000, in both data
         monkeypatch.setattr(claims, "CROSSINGS", {4: (970, error, 0), 6: (1030, error, 0)})
-        rows = claims.curve_claims([4, 6], crossings([970, 1030], [10, 10]), [1.0, 2.0])
+        rows = list(claims.curve_claims([4, 6], crossings([970, 1030], [10, 10]), [1.0, 2.0]))
         assert words(rows) == [word] * 2
     monkeypatch.setattr(claims, "CROSSINGS", {4: (1000, 10, 0), 6: (1000, 10, 0)})
     for means, words_ in (([1000, 1031], [claims.FAILS, claims.HOLDS]), ([1000, 1070], [claims.FAILS] * 2)):
@@ -177,7 +177,7 @@ def test_figures_3_and_4_at_the_bounds_of_their_criteria(end, benign, harmful, m
         return SimpleNamespace(quantities=losses)
 
     monkeypatch.setattr(claims, "published_limit", limit)
-    rows = claims.dynamics_claims({"benign": ends(end, end), "harmful": ends(end, end)})
+    rows = list(claims.dynamics_claims({"benign": ends(end, end), "harmful": ends(end, end)}))
     assert words(rows) == [claims.HOLDS if holds else claims.FAILS for holds in (benign, harmful)]
     assert [row.claim for row in rows] == [
         "Figure 3: benign overfitting at step 500", "Figure 4: harmful overfitting at step 500"]  # fmt: skip
@@ -534,13 +534,13 @@ def test_a_run_in_law_and_its_fresh_data_have_streams_of_their_own(monkeypatch):
 
 
 def test_a_stride_leaves_the_ends_and_the_base_is_not_run_again(monkeypatch):
-    run = SimpleNamespace(losses=np.linspace(0.7, 0, 500), history=SimpleNamespace(test_loss=np.ones(5)))
-    monkeypatch.setattr(theorem, "train_in_limit", lambda s, **how: run)
-    monkeypatch.setattr(theorem, "time_in_limit", lambda s: 1 / s.eta)
+    losses, history = np.linspace(0.7, 0, 500), SimpleNamespace(test_loss=np.ones(5))
+    monkeypatch.setattr(theorem, "train_in_limit", lambda s, **how: SimpleNamespace(
+        losses=losses, history=history, converged=True, steps=1 / s.eta))  # fmt: skip
     base = theorem.base_setting("harmful")
     for arguments, factors in (((), theorem.FACTORS), ((2,), theorem.FACTORS[::2])):
         (one,) = (one for one in theorem.exponents("harmful", *arguments) if one.quantity == "eta")
         assert one.values == pytest.approx([base.eta * factor for factor in factors])
         middle = len(factors) // 2  # of which T is known from the run through epsilon
-        assert one.measured[middle] == int(np.argmax(run.losses <= base.epsilon)) != 1 / base.eta
+        assert one.measured[middle] == int(np.argmax(losses <= base.epsilon)) != 1 / base.eta
         assert one.measured[0] == pytest.approx(1 / (base.eta * factors[0]))

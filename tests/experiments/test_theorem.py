@@ -42,9 +42,11 @@ def test_the_rule():
 def test_an_exponent_is_read_off_a_power_law(exponent):
     values = (3.0, 1.0, 2.0, 8.0)
     one = Exponent("T", "mu", values, tuple(7 * v**exponent for v in values), exponent + 0.24)
-    assert np.allclose(one.local, exponent) and np.isclose(one.overall, exponent)
+    assert np.allclose(one.local, exponent)
     assert one.verdict == HOLDS and one._replace(claimed=exponent + 0.26).verdict == FAILS
-    assert HOLDS in str(one) and "1 to 8" in str(one)
+    assert HOLDS in str(one) and f"1 to 8: {exponent:.2f}, locally {exponent:.2f} to" in str(one)
+    bent = one._replace(measured=(1.0, 9.0, 4.0, (8 / 3) ** exponent))  # over the whole range by its two ends
+    assert f": {exponent:.2f}, locally" in str(bent)
 
 
 @pytest.mark.parametrize("regime", theorem.X)
@@ -89,10 +91,12 @@ def test_a_run_in_law_ends_where_the_limit_does():
     assert np.allclose(one, limit, rtol=0.1)  # T and L_D
 
 
-def test_what_the_limit_does_not_reach_is_an_error():
-    s = theorem.base_setting("harmful").replace(max_steps=10)
-    with pytest.raises(RuntimeError, match="epsilon=0.01 was not reached in 10 steps"):
-        theorem.time_in_limit(s)
+def test_what_the_limit_does_not_reach_is_an_error(monkeypatch):
+    train = theorem.train_in_limit
+    monkeypatch.setattr(theorem, "train_in_limit", lambda s, **how: train(s.replace(max_steps=10), **how))
+    for measure in (theorem.exponents("harmful"), (theorem.end_in_limit("harmful", 6, 0.01) for _ in "1")):
+        with pytest.raises(RuntimeError, match="epsilon=0.01 was not reached in 10 steps"):
+            list(measure)
     assert THEOREMS["harmful"].label == "T2"
 
 
