@@ -29,13 +29,13 @@ from typing import NamedTuple
 
 from ..runtime.store import Store
 from . import exact
-from .core import run_row
+from .core import ROOT, run_row
 from .mutants import forks, patches, syntax
 from .mutants.equivalents import reason
 
 MATHEMATICS = ("api.py", "checked.py", "paper", "engines", "derived", "experiments", "checks", "vision")
 NO_MATHEMATICS = ("cost.py",)  # how fast an engine is, by which one is chosen: no number depends on it
-HERE, TREE = patches.HERE, patches.HERE.parent
+TREE = ROOT.parent
 KINDS = ("exact", "rows", "tests", "")  # of what rejects; "": nothing
 ENDED = "a process that crashed, or did not end"
 TABLE = """# Mutants by the syntax tree: the last run
@@ -57,23 +57,18 @@ TABLE = """# Mutants by the syntax tree: the last run
 
 
 class Trial(NamedTuple):
-    """A change of a file, as the table shows it."""
+    """A change of a file, as the table shows it, and the whole file with the change."""
 
     file: str
-    change: syntax.Change
     line: int
     old: str
     new: str
-
-    @property
-    def source(self) -> str:
-        """The file with the change."""
-        return syntax.apply(patches.source_of(self.file), self.change)
+    source: str
 
     @property
     def name(self) -> str:
-        """What the result is kept under: the file as it is and the change."""
-        text = f"{self.file}{patches.source_of(self.file)}{self.change}"
+        """What the result is kept under: the file as it is and with the change."""
+        text = f"{self.file}{patches.source_of(self.file)}{self.source}"
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property
@@ -100,33 +95,25 @@ class Trial(NamedTuple):
 def trials(count: int, seed: int) -> list[Trial]:
     """`count` different trials of all there are (all of them, if fewer), in the order drawn."""
     found = [
-        (path.relative_to(HERE).as_posix(), change)
+        (path.relative_to(ROOT).as_posix(), change)
         for name in MATHEMATICS
-        for path in sorted((HERE / name).glob("*.py")) or [HERE / name]
+        for path in sorted((ROOT / name).glob("*.py")) or [ROOT / name]
         if path.name not in NO_MATHEMATICS
         for change in syntax.changes(path.read_text(encoding="utf-8"))
     ]
     drawn = random.Random(seed).sample(found, min(count, len(found)))
-    return [Trial(file, change, *syntax.lines_of(patches.source_of(file), change)) for file, change in drawn]
+    return [Trial(file, *syntax.applied(patches.source_of(file), change)) for file, change in drawn]
 
 
-def rejected_by_rows(trial, seconds, checks):
-    """The first of `checks` that rejects a trial, or what kept the copy from being imported; "" if none
-    does.
+def rejected_by_rows(sources, checks):
+    """The first of `checks` that rejects the package with other `sources` of some files, or what kept it from
+    being imported; "" if none does.
     """
-    forks.allow(seconds)
     try:
-        with patches.copy_of_package(sources={trial.file: trial.source}) as audited:
+        with patches.copy_of_package(sources=sources) as audited:
             return next((label for label, holds in checks.items() if not holds(audited)), "")
     except Exception as error:  # noqa: BLE001 - whatever the copy raises is a finding
         return type(error).__name__
-
-
-def rejected_by_tests(trial, file, plain, seconds, _, failing_anyhow):
-    """The first test of a file that fails on a trial, "" if none does; then what `watched` said of it."""
-    forks.allow(seconds)
-    options = ["-x", *(f"--deselect={name}" for name in failing_anyhow)]
-    return next(iter(forks.failing(file, plain, options, {trial.file: trial.source})), "")
 
 
 class Judge:
@@ -136,7 +123,7 @@ class Judge:
 
     def __init__(self, store: Store, checks: dict) -> None:
         self.store, self.checks = store, checks
-        self.code = [*HERE.rglob("*.py"), *(TREE / "tests").glob("*.py")]
+        self.code = [*ROOT.rglob("*.py"), *(TREE / "tests").glob("*.py")]
         self.tests = [path for name in MATHEMATICS for path in (TREE / "tests" / name).glob("test_*.py")]
         self.now = digest(self.code + self.tests)
         self.rows = self._kept(f"rows {digest(self.code)}", self._watch_rows)
@@ -170,18 +157,14 @@ class Judge:
     def _findings(self, trial):
         """What the checks that execute the changed function say, one after the other."""
         lines, plain, constant = trial.place()
+        sources, module = {trial.file: trial.source}, Path(trial.file)
 
         def executed(known):
             return any(file == trial.file and at in lines for file, at in known[1])
 
-        rows = sorted(filter(lambda label: executed(self.rows[label]), self.rows), key=self.rows.get)
-        checks, seconds = (
-            {label: self.checks[label] for label in rows},
-            sum(self.rows[label][0] for label in rows),
-        )
-        by = forks.in_child(rejected_by_rows, trial, seconds, checks)
-        yield ENDED if by is None else by
-        module = Path(trial.file)
+        seconds = {label: known[0] for label, known in self.rows.items() if executed(known)}
+        checks = {label: self.checks[label] for label in sorted(seconds, key=seconds.get)}
+        yield forks.in_child(rejected_by_rows, sources, checks, seconds=sum(seconds.values()), ended=ENDED)
         for path in sorted(self.tests, key=lambda path: (module.stem not in path.stem, path)):
             text = path.read_text(encoding="utf-8")
             named = ".".join(module.with_suffix("").parts) in text  # as it is imported
@@ -190,8 +173,8 @@ class Judge:
                 name = f"{path.stem} {plain} {digest([*self.code, path])}"
                 known = self._kept(name, self._watch_tests, file, plain)
                 if executed(known) or constant and module.stem in text:
-                    by = forks.in_child(rejected_by_tests, trial, file, plain, *known)
-                    yield f"{file}: {ENDED}" if by is None else by
+                    asked, ended = (file, plain, known[2], sources), [f"{file}: {ENDED}"]
+                    yield from forks.in_child(forks.failing, *asked, seconds=known[0], ended=ended)
 
 
 def digest(paths) -> str:

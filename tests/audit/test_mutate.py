@@ -3,7 +3,6 @@
 import ast
 import os
 import sys
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -30,27 +29,28 @@ def f(a: int = 3, b=2.5):
 
 
 def test_every_operator_constant_index_comparison_and_branch_is_changed_and_nothing_else():
-    found = [(*syntax.lines_of(SOURCE, change)[::2], change.kind) for change in syntax.changes(SOURCE)]
-    assert {(line, kind) for line, _, kind in found} == {
-        (6, "constant"),
-        (11, "comparison"), (11, "constant"), (11, "branch"),
-        (12, "operator"), (12, "constant"),
-        (13, "operator"), (13, "comparison"), (13, "constant"), (13, "branch"),
-        (14, "operator"), (14, "constant"),
-    }  # fmt: skip
-    new = {text for _, text, _ in found}
-    assert {
-        "def f(a: int = 4, b=2.5):", "def f(a: int = 3, b=5.0):", "elif a >= 7:", "elif a <= 7:",
-        "elif not (a > 7):", "a += 1", "x = a / b if a == 4 and b else -a",
-        "x = a * b if a != 4 and b else -a",
-        "x = a * b if a == 4 or b else -a", "x = a * b if a == 4 and b else (a)", "return min(x.T @ x[1], 0)",
-        "x = a * b if (not (a == 4 and b)) else -a", "return max((x) @ x[1], 0)",
-        "return max(x.T @ x[(0)], 0)",
-        "return max(((x[1]) @ (x.T)), 0)",
-    } <= new  # fmt: skip
-    for change in syntax.changes(SOURCE):
-        text = syntax.apply(SOURCE, change)
+    found = [syntax.applied(SOURCE, change) for change in syntax.changes(SOURCE)]
+    assert sorted((line, new) for line, _, new, _ in found) == [
+        (6, "def f(a: int = (2), b=2.5):"), (6, "def f(a: int = 3, b=5.0):"),
+        (6, "def f(a: int = 4, b=2.5):"),
+        (11, "elif a <= 7:"), (11, "elif a > (6):"), (11, "elif a > 8:"), (11, "elif a >= 7:"),
+        (11, "elif not (a > 7):"),
+        (12, "a += 1"), (12, "a -= (0)"), (12, "a -= 2"),
+        (13, "x = a * b if (not (a == 4 and b)) else -a"), (13, "x = a * b if a != 4 and b else -a"),
+        (13, "x = a * b if a == (3) and b else -a"), (13, "x = a * b if a == 4 and b else (a)"),
+        (13, "x = a * b if a == 4 or b else -a"), (13, "x = a * b if a == 5 and b else -a"),
+        (13, "x = a / b if a == 4 and b else -a"),
+        (14, "return max(((x[1]) @ (x.T)), 0)"), (14, "return max((x) @ x[1], 0)"),
+        (14, "return max(x.T @ x[(0)], 0)"), (14, "return max(x.T @ x[1], (-1))"),
+        (14, "return max(x.T @ x[1], 1)"), (14, "return max(x.T @ x[2], 0)"),
+        (14, "return min(x.T @ x[1], 0)"),
+    ]  # fmt: skip
+    for line, old, new, text in found:
         assert ast.dump(ast.parse(text)) != ast.dump(ast.parse(SOURCE))
+        lines = SOURCE.split("\n")
+        assert old == lines[line - 1].strip()
+        lines[line - 1] = lines[line - 1].replace(old, new)
+        assert text == "\n".join(lines)
     assert syntax.changes("z = w @ w\n") == []  # turned round it is the same
 
 
@@ -65,15 +65,15 @@ def test_every_change_of_the_package_parses_and_is_another_program():
     assert {"api.py", "checked.py"} <= {trial.file for trial in mutate.trials(10**6, 0)}
     true = {trial.file: ast.dump(ast.parse(patches.source_of(trial.file))) for trial in drawn}
     for trial in drawn:
-        source = patches.source_of(trial.file)
-        assert ast.dump(ast.parse(syntax.apply(source, trial.change))) != true[trial.file]
-        assert trial.old != trial.new and trial.old.split()[0] in source.split("\n")[trial.line - 1]
+        lines = patches.source_of(trial.file).split("\n")
+        assert ast.dump(ast.parse(trial.source)) != true[trial.file]
+        assert trial.old != trial.new and trial.old.split()[0] in lines[trial.line - 1]
 
 
 def trial_of(file, old, new):
     start = patches.source_of(file).index(old)
-    change = syntax.Change(start, start + len(old), new, "operator")
-    return mutate.Trial(file, change, *syntax.lines_of(patches.source_of(file), change))
+    change = start, start + len(old), new
+    return mutate.Trial(file, *syntax.applied(patches.source_of(file), change))
 
 
 RESIDUAL = ("checks/residual.py", "np.abs(got - expected)", "np.abs(got + expected)")
@@ -94,26 +94,51 @@ def test_exact_identities_then_rows_reject_and_a_broken_copy_too():
     checks = mutate.checks_of([SimpleNamespace(label="T1", mark="[measured]")])
     assert set(checks) == {f"{label}, exact" for label in mutate.exact.CASES}
     coupling = trial_of("paper/gradients.py", "np.diag(phi) - np.outer", "np.diag(phi) + np.outer")
-    rejected = partial(forks.in_child, mutate.rejected_by_rows)  # which limits the time of its process
-    assert rejected(coupling, 9, {"G1, exact": checks["G1, exact"], "GD": nobody}) == "G1, exact"
+    rejected = lambda trial, asked: mutate.rejected_by_rows({trial.file: trial.source}, asked)  # noqa: E731
+    assert rejected(coupling, {"G1, exact": checks["G1, exact"], "GD": nobody}) == "G1, exact"
     broken = trial_of("derived/law.py", "import numpy as np", "import numpyy as np")
     asks = {"LAW": lambda audited: not audited.law}
-    assert rejected(broken, 9, asks) == "ModuleNotFoundError"
+    assert rejected(broken, asks) == "ModuleNotFoundError"
     other = trial_of("derived/law.py", "import numpy as np", "import numpy as np, math")
-    assert rejected(other, 9, asks) == "LAW"
-    assert rejected(other, 9, {label: bool}) == ""
+    assert rejected(other, asks) == "LAW"
+    assert rejected(other, {label: bool}) == ""
 
 
 def test_a_fork_hands_over_its_value_and_one_that_does_not_end_is_ended():
     def endless():
-        forks.allow(-3)  # one second is left
         while True:
             pass
 
-    assert forks.in_child(sum, [1, 2]) == 3 and forks.in_child(endless) is None
+    assert forks.in_child(sum, [1, 2], seconds=0) == 3
+    assert forks.in_child(endless, seconds=-3, ended="late") == "late"  # one second is left
     assert forks.in_child(os._exit, 0) is None
     with pytest.raises(RuntimeError, match="int failed"):
         forks.in_child(int, "one")
+
+
+def test_the_tests_of_a_file_that_fail_are_named_up_to_the_first_on_changed_sources(tmp_path):
+    file = tmp_path / "test_it.py"
+    file.write_text(
+        "import pytest\n"
+        "from benign_ref.checks.residual import relative_residual\n"
+        "def test_one(): assert relative_residual(1.0, 2.0) == 7.0\n"
+        "def test_two(): assert relative_residual(1.0, 2.0) == 0.0\n"
+        "@pytest.mark.plain\n"
+        "def test_plain(): assert relative_residual(1.0, 2.0) == 1.5\n"
+    )
+
+    def names(*arguments):
+        found = forks.in_child(forks.failing, str(file), *arguments)
+        return [name.split("::")[1] for name in found], found
+
+    same = {"checks/residual.py": patches.source_of("checks/residual.py")}
+    short, found = names(False)
+    assert short == ["test_one", "test_two", "test_plain"] and names(True)[0] == ["test_plain"]
+    assert names(False, (), same)[0] == ["test_one"] and names(False, found[:1], same)[0] == ["test_two"]
+    assert names(True, (), {trial_of(*RESIDUAL).file: trial_of(*RESIDUAL).source})[0] == []
+    file.write_text("def test_one(:")
+    (name,) = forks.in_child(forks.failing, str(file), False)
+    assert name.endswith("test_it.py")
 
 
 def test_what_a_check_executes_is_seen_functions_only():
@@ -182,7 +207,7 @@ def test_recorded_reasons_fit_changes_that_exist():
     possible = set()
     for file in {file for file, _, _ in equivalents.EQUIVALENT}:
         source = patches.source_of(file)
-        possible |= {(file, *syntax.lines_of(source, change)[1:]) for change in syntax.changes(source)}
+        possible |= {(file, *syntax.applied(source, change)[1:3]) for change in syntax.changes(source)}
     assert set(equivalents.EQUIVALENT) <= possible and all(equivalents.EQUIVALENT.values())
 
 

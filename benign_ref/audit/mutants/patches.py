@@ -15,15 +15,13 @@ from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import SourceFileLoader
 from importlib.util import spec_from_file_location
-from pathlib import Path
 from typing import NamedTuple
 
 from numba import config
 
-from ..core import AuditedPackage
+from ..core import PACKAGE, ROOT, AuditedPackage
 
-HERE = Path(__file__).resolve().parents[2]
-COPY = f"{HERE.name}_copy"
+COPY = f"{PACKAGE}_copy"
 
 
 class Mutant(NamedTuple):
@@ -45,7 +43,7 @@ class Mutant(NamedTuple):
 @cache
 def source_of(file):
     """The source of a file of the package."""
-    return (HERE / file).read_text(encoding="utf-8")
+    return (ROOT / file).read_text(encoding="utf-8")
 
 
 def patched(mutant):
@@ -73,11 +71,11 @@ class Copy(MetaPathFinder):
         missing file.
         """
         package, *parts = name.split(".")
-        file = HERE.joinpath(*parts)
+        file = ROOT.joinpath(*parts)
         file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
         if package != self.package or not file.exists():
             return None
-        loader, text = SourceFileLoader(name, str(file)), self.sources.get(file.relative_to(HERE).as_posix())
+        loader, text = SourceFileLoader(name, str(file)), self.sources.get(file.relative_to(ROOT).as_posix())
         if text is not None:
             loader.get_code = lambda _: compile(text, file, "exec")  # as if the text stood in the file
         return spec_from_file_location(name, file, loader=loader)
@@ -89,7 +87,6 @@ def copy_of_package(*mutants, sources=None):
     other `sources` of some files. It can be used inside the `with` only.
     """
     finder = Copy(COPY, sources or {mutant.file: patched(mutant) for mutant in mutants if mutant.old})
-    forget(COPY)
     sys.meta_path.insert(0, finder)
     jitted, config.DISABLE_JIT = config.DISABLE_JIT, 1
     try:
@@ -108,7 +105,7 @@ def copy_of_package(*mutants, sources=None):
         forget(COPY)
 
 
-def forget(package):
-    """Take every module of a package out of sys.modules."""
-    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+def forget(*packages):
+    """Take every module of some packages out of sys.modules."""
+    for name in [name for name in sys.modules if name.split(".")[0] in packages]:
         del sys.modules[name]

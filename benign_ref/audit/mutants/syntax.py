@@ -7,7 +7,6 @@ only checks arguments (calls of validate, `if` whose body raises).
 
 import ast
 from itertools import accumulate
-from typing import NamedTuple
 
 OPERATORS = {
     ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"),
@@ -20,36 +19,24 @@ EXTREMES = {"min": "max", "max": "min", "argmin": "argmax", "argmax": "argmin", 
             "maximum": "minimum"}  # fmt: skip
 # calls that compute nothing
 WORDS = {"validate", "warnings", "print", "say", "warn", "ValueError", "TypeError"}
-PLUMBING = {"stacklevel", "dtype", "maxsize", "help"}  # keywords
 
 
-class Change(NamedTuple):
-    """Bytes start to stop of the source become `new`. kind: what was changed."""
-
-    start: int
-    stop: int
-    new: str
-    kind: str
-
-
-def apply(source: str, change: Change) -> str:
-    """The source with the change."""
-    raw = source.encode()
-    return (raw[: change.start] + change.new.encode() + raw[change.stop :]).decode()
-
-
-def lines_of(source: str, change: Change) -> tuple[int, str, str]:
-    """The number of the changed line, the line, and what it became (several, joined, where a change spans
-    them).
+def applied(source: str, change: tuple[int, int, str]) -> tuple[int, str, str, str]:
+    """The number of the changed line, the line, what it became (several, joined, where a change spans them),
+    and the whole source with the change.
     """
-    old, new = source.split("\n"), apply(source, change).split("\n")
-    first, last = (source.encode()[:end].count(b"\n") for end in (change.start, change.stop))
+    raw, (start, stop, text) = source.encode(), change
+    changed = (raw[:start] + text.encode() + raw[stop:]).decode()
+    old, new = source.split("\n"), changed.split("\n")
+    first, last = (raw[:end].count(b"\n") for end in (start, stop))
     spans = old[first : last + 1], new[first : last + 1 + len(new) - len(old)]
-    return first + 1, *(" ".join(line.strip() for line in lines) for lines in spans)
+    return first + 1, *(" ".join(line.strip() for line in lines) for lines in spans), changed
 
 
-def changes(source: str) -> list[Change]:
-    """Every Change of a module, in the order of its lines."""
+def changes(source: str) -> list[tuple[int, int, str]]:
+    """Every change of a module, in the order of its lines: (start, stop, new), bytes start to stop of the
+    source become `new`.
+    """
     raw, found = source.encode(), []
     starts = list(accumulate(map(len, raw.splitlines(keepends=True)), initial=0))
 
@@ -60,15 +47,14 @@ def changes(source: str) -> list[Change]:
         )
 
     def text(node):
-        start, stop = span(node)
-        return raw[start:stop].decode()
+        return raw[slice(*span(node))].decode()
 
     for node in computing(ast.parse(source)):
-        found += [Change(*span(changed), new, kind) for changed, new, kind in replaced(node, text)]
-        for left, operator, right, kind in operators(node):
+        found += [(*span(changed), new) for changed, new in replaced(node, text)]
+        for left, operator, right in operators(node):
             old, *others = OPERATORS.get(type(operator), ("",))
             start = raw.find(old.encode(), span(left)[1], span(right)[0])
-            found += [Change(start, start + len(old), new, kind) for new in others]
+            found += [(start, start + len(old), new) for new in others]
     return sorted(found)
 
 
@@ -82,20 +68,20 @@ def computing(node):
 def parts(node):
     """The nodes right below a node that compute something."""
     match node:
-        case ast.Raise() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.Assert():
+        case (
+            ast.Raise() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.Assert()
+            | ast.FunctionDef(name="__str__" | "__repr__" | "__reduce__")
+            | ast.keyword(arg="stacklevel" | "dtype" | "maxsize" | "help")
+        ):  # fmt: skip
+            return []
+        case ast.Call(ast.Name(name) | ast.Attribute(ast.Name(name))) if name in WORDS:
             return []
         case ast.If() if _refuses(node):
             return node.orelse
-        case ast.Call() if _root(node.func) in WORDS:
-            return []
-        case ast.FunctionDef(name="__str__" | "__repr__" | "__reduce__"):
-            return []
         case ast.FunctionDef():
             return [*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body]
         case ast.AnnAssign():
             return [node.value] if node.value else []
-        case ast.keyword() if node.arg in PLUMBING:
-            return []
     return ast.iter_child_nodes(node)
 
 
@@ -104,46 +90,36 @@ def _refuses(node):
     return all(isinstance(line, ast.Raise) for line in node.body)
 
 
-def _root(node):
-    """The name with which a dotted name begins."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return getattr(node, "id", "")
-
-
 def replaced(node, text):
-    """(node, what it becomes, kind of the change) for a node, or its condition, as a whole."""
+    """(node, what it becomes) for a node, or its condition, as a whole."""
     match node:
         case ast.BinOp(left, ast.MatMult(), right) if text(left) != text(right):  # not of w @ w
-            yield node, f"(({text(right)}) @ ({text(left)}))", "operator"
+            yield node, f"(({text(right)}) @ ({text(left)}))"
         case ast.UnaryOp(ast.USub() | ast.Not(), operand):
-            yield node, f"({text(operand)})", "operator"
-        case ast.Constant(bool()):
-            pass
-        case ast.Constant(int(value)):
-            yield node, f"{value + 1}", "constant"
-            yield node, f"({value - 1})", "constant"
+            yield node, f"({text(operand)})"
+        case ast.Constant(int(value)) if not isinstance(value, bool):
+            yield node, f"{value + 1}"
+            yield node, f"({value - 1})"
         case ast.Constant(float(value)):
-            yield node, f"{2 * value or 1.0!r}", "constant"
+            yield node, f"{2 * value or 1.0!r}"
         case ast.Attribute(value, "T"):
-            yield node, f"({text(value)})", "operator"
+            yield node, f"({text(value)})"
         case ast.Attribute(value, name) if name in EXTREMES:
-            yield node, f"{text(value)}.{EXTREMES[name]}", "operator"
+            yield node, f"{text(value)}.{EXTREMES[name]}"
         case ast.Name(name, ast.Load()) if name in EXTREMES:
-            yield node, EXTREMES[name], "operator"
+            yield node, EXTREMES[name]
         case ast.IfExp(test):
-            yield test, f"(not ({text(test)}))", "branch"
+            yield test, f"(not ({text(test)}))"
         case ast.If(test) if not _refuses(node):
-            yield test, f"not ({text(test)})", "branch"
+            yield test, f"not ({text(test)})"
 
 
 def operators(node):
-    """(left, operator, right, kind) for each operator that stands between two nodes."""
+    """(left, operator, right) for each operator that stands between two nodes."""
     match node:
         case ast.BinOp(left, operator, right) | ast.AugAssign(left, operator, right):
-            yield left, operator, right, "operator"
+            yield left, operator, right
         case ast.BoolOp(operator, values):
-            yield from ((left, operator, right, "branch") for left, right in zip(values, values[1:]))
+            yield from ((left, operator, right) for left, right in zip(values, values[1:]))
         case ast.Compare(first, known, others):
-            for left, operator, right in zip([first, *others], known, others):
-                yield left, operator, right, "comparison"
+            yield from zip([first, *others], known, others)
