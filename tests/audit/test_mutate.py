@@ -25,6 +25,12 @@ def f(a: int = 3, b=2.5):
         a -= 1
     x = a * b if a == 4 and b else -a
     return max(x.T @ x[1], 0)
+    x: 1 = f(x, dtype=8)
+    assert x == 1
+
+
+def __repr__(x):
+    return 1
 '''
 
 
