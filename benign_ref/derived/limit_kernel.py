@@ -59,7 +59,7 @@ def attend(P, weight, S):
     weight[j,l] S[j,l] over l is 1.
     """
     for j in range(len(P)):
-        largest = P[j].max()
+        largest = np.max(P[j])
         total = 0.0
         for l in range(COLUMNS):
             S[j, l] = exp(P[j, l] - largest)
@@ -76,7 +76,7 @@ def output_and_coupling(S, V, weight, M, D):
     last = len(V) - 1
     f = 0.0
     for j in range(len(S)):
-        V_top = V[min(S[j].argmax(), last)]
+        V_top = V[min(np.argmax(S[j]), last)]
         o_j = 0.0  # less V_top, as the weights of a row's S add up to 1
         for l in range(COLUMNS):
             o_j += weight[j, l] * S[j, l] * (V[min(l, last)] - V_top)
@@ -128,13 +128,13 @@ def move_block(QK, QQ, KK, B, G, eta, work):
         for j in range(k):
             GH_KK[i, j] = entry(GH, KK, i, j)
             QQ_HG[i, j] = entry(QQ, HG, i, j)
-            E[i, j] = entry(GH, QK.T, i, j)
-            F[i, j] = entry(QK.T, HG, i, j)
+            E[i, j] = entry(GH, np.transpose(QK), i, j)
+            F[i, j] = entry(np.transpose(QK), HG, i, j)
     for i in range(k):
         for j in range(k):
             QK[i, j] += entry(E, HG, i, j) - (GH_KK[i, j] + QQ_HG[i, j])
-            QQ[i, j] += entry(GH_KK, GH.T, i, j) - (E[i, j] + E[j, i])
-            KK[i, j] += entry(HG.T, QQ_HG, i, j) - (F[i, j] + F[j, i])
+            QQ[i, j] += entry(GH_KK, np.transpose(GH), i, j) - (E[i, j] + E[j, i])
+            KK[i, j] += entry(np.transpose(HG), QQ_HG, i, j) - (F[i, j] + F[j, i])
 
 
 @cached
