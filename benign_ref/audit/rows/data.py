@@ -16,8 +16,8 @@ ERRORS = 6.0
 def _setting(audited, problem, **changes):
     """A small Setting: all scales set by hand, or all derived. M 3-6, d 5-12."""
     M, d, d_h, d_v = (int(problem.rng(0).integers(*ends)) for ends in ((3, 7), (5, 13), (1, 6), (1, 6)))
-    by_hand = dict(snr=1.5, sigma_p=0.7, C_p=3.0, sigma_h=0.5, sigma_V=0.8, w_O_norm=1.7)
-    scales = by_hand if problem.scale == GENERIC else dict(snr=3.0, w_O_norm=1.5)
+    scales = dict(snr=1.5, sigma_p=0.7, C_p=3.0, sigma_h=0.5, sigma_V=0.8, w_O_norm=1.7)
+    scales = scales if problem.scale == GENERIC else dict(snr=3.0, w_O_norm=1.5)
     return audited.setting.Setting(**dict(N=6, M=M, d=d, d_h=d_h, d_v=d_v) | scales | changes)
 
 
@@ -42,11 +42,11 @@ def _tokens(audited, problem, s):
     draw = lambda s: audited.data.sample_dataset(s, audited.data.make_rng(problem.seed), n=40)  # noqa: E731
     X, y, plus, minus = draw(s)
     mu, signals = s.snr * s.sigma_p * np.sqrt(s.d), np.array([plus, minus])
-    square = [plus @ plus, minus @ minus, plus @ minus + mu**2], [mu**2] * 3
     yield from equal({
         "token 1 of each sample against the signal of its label": (
             X[:, 0], np.array([plus if label == 1.0 else minus for label in y])),
-        "norms and angle of the two signals": square,
+        "norms and angle of the two signals": (
+            [plus @ plus, minus @ minus, plus @ minus + mu**2], [mu**2] * 3),
         "the two signals as data.signals gives them": (np.array(audited.data.signals(s)), signals),
         "C_p times 3: token 2 times 3, the rest as it was": (
             draw(s.replace(C_p=3 * s.C_p, snr=s.snr)).X, X * np.where(np.arange(s.M) == 1, 3, 1)[:, None]),
@@ -106,8 +106,9 @@ def _start(audited, problem):
         s = _setting(audited, problem, d=60, d_h=20, d_v=20, init=init)
         rngs = (audited.data.make_rng(problem.seed, (3, k)) for k in range(30))
         *blocks, w_O = (np.array(W) for W in zip(*(audited.data.init_parameters(s, rng) for rng in rngs)))
-        scales = s.sigma_h, s.sigma_h, s.sigma_V
-        z = np.array([W.ravel() / scale for W, scale in zip(blocks, scales)]).T  # (n,3)
+        z = np.array([
+            W.ravel() / scale for W, scale in zip(blocks, (s.sigma_h, s.sigma_h, s.sigma_V))
+        ]).T  # (n,3)  # fmt: skip
         if init == "gaussian":
             yield (
                 "norm of w_O",

@@ -66,8 +66,11 @@ def _gradient(block, audited, problem):
         ),
         allowed,
     )
-    g = apart(audited.gradients.output_cotangent(f, problem.y), problem.cotangent)
-    yield "output_cotangent: scalars, each relative to itself", g, allowed
+    yield (
+        "output_cotangent: scalars, each relative to itself",
+        apart(audited.gradients.output_cotangent(f, problem.y), problem.cotangent),
+        allowed,
+    )
     if block >= 2:  # a_n, which only G3 and G4 hold
         got = [audited.gradients.mean_attention(S_n) for S_n in S]
         yield "mean_attention: sum over rows", relative_residual(got, S.mean(axis=1)), EXACT
@@ -90,8 +93,8 @@ def _gradient(block, audited, problem):
 def settings(audited, problem, steps, eta=None):
     """Setting, Dataset and Parameters of a problem for `api.train`, as the audited's own types."""
     (N, M, d), d_h, d_v = problem.X.shape, problem.theta[0].shape[1], problem.theta[2].shape[1]
-    sizes = dict(N=N, M=M, d=d, d_h=d_h, d_v=d_v, eta=problem.eta if eta is None else eta)
-    s = audited.setting.Setting(**sizes, epsilon=1e-300, max_steps=steps)
+    eta = problem.eta if eta is None else eta
+    s = audited.setting.Setting(N=N, M=M, d=d, d_h=d_h, d_v=d_v, eta=eta, epsilon=1e-300, max_steps=steps)
     data = audited.data.Dataset(problem.X, problem.y, problem.X[0, 0], problem.X[0, 0])
     return s, data, audited.model.Parameters(*problem.theta)
 
@@ -103,15 +106,21 @@ def trained(audited, problem, steps, options, eta=None):
     return run.losses, [new - old for new, old in zip(run.parameters, start)]
 
 
+def moved(space, eta, steps=1):
+    """A space after so many steps of GD."""
+    for _ in range(steps):
+        space.evaluate()
+        space.move(eta)
+    return space
+
+
 def _GD(audited, problem):
     # saturated: no step is as long as all blocks at once, so that there is one for each
     yield from (_long_steps if problem.saturated else _steps)(audited, problem)
     theta, blocks = audited.model.Parameters(*problem.theta), [2] if problem.saturated else range(4)
     eta = problem.stride(2) if problem.saturated else problem.eta
     for kind in (audited.descent.ReferenceSpace, audited.parameter_space.ParameterSpace):
-        space = kind(theta, problem.X, problem.y, True)
-        space.evaluate()
-        space.move(eta)
+        space = moved(kind(theta, problem.X, problem.y, True), eta)
         yield (
             f"{kind.__name__}: a step is -eta times the complex step",
             worst(
@@ -158,9 +167,9 @@ def _long_steps(audited, problem):
         if blocks == 3:
             yield f"{twin}: w_O as it was", np.abs(got[3]).max(), 1e-15
         losses, _ = trained(audited, problem, 1, options, eta)
-        moved = [W - eta * dW for W, dW in zip(problem.theta[:blocks], problem.gradient)]
-        ends = {"before": problem.theta, "after": [*moved, *problem.theta[blocks:]]}
-        for (when, theta), loss in zip(ends.items(), losses):
+        after = [W - eta * dW for W, dW in zip(problem.theta[:blocks], problem.gradient)]
+        after += problem.theta[blocks:]
+        for when, theta, loss in zip(("before", "after"), (problem.theta, after), losses):
             own = np.logaddexp(0, -problem.y * literal.outputs(theta, problem.X)).mean()
             yield f"{twin}: the loss {when} a step", relative_residual(loss, own), STEP
 
@@ -179,9 +188,10 @@ def _wrong_stops(descend):
         losses, taken, converged, _ = descend(
             ladder, eta=0.1, epsilon=epsilon, max_steps=most, extra_steps=extra
         )
-        wrong += taken != count or left != levels[count:] or list(losses) != levels[: count + 1]
-        wrong += converged != (min(levels[: count + 1]) <= epsilon)
-    return float(wrong)
+        seen = levels[: count + 1]
+        ended = taken == count and left == levels[count:] and list(losses) == seen
+        wrong += not (ended and converged == (min(seen) <= epsilon))
+    return wrong
 
 
 def _row(number, block, formula):

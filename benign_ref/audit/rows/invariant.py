@@ -141,8 +141,11 @@ def _balance(blocks, audited, problem):
     s, data, before = settings(audited, problem, 1, eta)
     for name, twin in TWINS.items():
         after = audited.api.train(s, data, before, **twin, train_w_O=True).parameters
-        residual = balance(blocks, before, after, problem.gradient, eta)
-        yield f"{name}: a step, gradients by complex step", residual, EXACT
+        yield (
+            f"{name}: a step, gradients by complex step",
+            balance(blocks, before, after, problem.gradient, eta),
+            EXACT,
+        )
 
 
 def _I6(audited, problem):

@@ -20,14 +20,24 @@ def _settings(audited, problem):
     residual than columns, fewer, or (d = T) none. N 1-3, M 2-4, d_h 1-5, and 3-5 in the first, where a fresh
     key sees more than queries and signals do; the labels drawn one by one in one.
     """
-    by_hand = dict(snr=1.5, sigma_p=0.4, C_p=2.0, sigma_h=0.4, sigma_V=0.8, w_O_norm=1.7, eta=0.1)
-    rest = by_hand if problem.scale == GENERIC else dict(snr=3.0, w_O_norm=1.5)
-    rng = problem.rng(0)
+    scales, rng = dict(snr=3.0, w_O_norm=1.5), problem.rng(0)
+    if problem.scale == GENERIC:
+        scales = dict(snr=1.5, sigma_p=0.4, C_p=2.0, sigma_h=0.4, sigma_V=0.8, w_O_norm=1.7, eta=0.1)
     for noise, free in (("orthogonal", 7), ("full", 1), ("orthogonal", 0)):
         N, M, d_h = (int(rng.integers(*ends)) for ends in ((1, 4), (2, 5), (3 if free == 7 else 1, 6)))
         d = 2 + N * (M - 1) + (free + 2 * d_h if free > 1 else free)
-        sizes = dict(N=N, M=M, d=d, d_h=d_h, d_v=1, max_steps=2, epsilon=1e-12, balanced=free != 1)
-        yield audited.setting.Setting(noise=noise, **sizes, **rest)
+        yield audited.setting.Setting(
+            N=N,
+            M=M,
+            d=d,
+            d_h=d_h,
+            d_v=1,
+            max_steps=2,
+            epsilon=1e-12,
+            balanced=free != 1,
+            noise=noise,
+            **scales,
+        )
 
 
 def _differences(a, b):
@@ -85,10 +95,12 @@ def _draws(audited, problem, k, s):
         "W(0) in their span": (np.array(spans), U),
     }
     if s.d > s.T:  # else there is nothing beyond the span
-        beyond = np.array(others), W - F @ U
-        pairs["Gram of W(0) beyond it"] = [_grams(rows.swapaxes(1, 2)) for rows in beyond]
-    for name, pair in pairs.items():
-        yield f"{name}, {drawn}: direct draws", _differences(*pair), ERRORS
+        pairs["Gram of W(0) beyond it"] = [
+            _grams(rows.swapaxes(1, 2)) for rows in (np.array(others), W - F @ U)
+        ]
+    yield from within(
+        {f"{name}, {drawn}: direct draws": _differences(*pair) for name, pair in pairs.items()}, ERRORS
+    )
 
 
 def _run(audited, problem, k, s):
@@ -135,8 +147,7 @@ def _fresh(audited, problem, k, model, O, W):
     signals = s.snr * s.sigma_p * np.sqrt(s.d) * O[:2]  # (2,d)
     off = lambda noise: noise if s.noise == "full" else noise - (noise @ O[:2].T) @ O[:2]  # noqa: E731
     seen = off(W.T)  # of W, by fresh noise: (p,d)
-    q_of_signals = signals @ W[:, :h]
-    columns = np.concatenate([seen[:h], seen[-1:], q_of_signals @ seen[h:-1], seen[h:-1]])  # as root has them
+    columns = np.concatenate([seen[:h], seen[-1:], signals @ W[:, :h] @ seen[h:-1], seen[h:-1]])  # as in root
     a, y = len(fresh.B), np.array([1.0, -1.0, 1.0])
     x = ours.standard_normal((3, s.M - 1, a + fresh.beyond(s.M - 1)))
     tokens = np.array([_whole(x_n[:, :a], x_n[:, a:], fresh.root, h) for x_n in x]) @ fresh.root
@@ -165,9 +176,9 @@ def _fresh(audited, problem, k, model, O, W):
         ERRORS * (drawn > 0),
     )
     labels, f = model.sample_outputs(400, rng(33))
-    got, own = model.test_loss(400, rng(33)), np.log(1 + np.exp(-labels * f)).mean()
     yield from within({
-        "test_loss - log 2: mean over the outputs": relative_residual(got - np.log(2), own - np.log(2)),
+        "test_loss - log 2: mean over the outputs": relative_residual(
+            model.test_loss(400, rng(33)) - np.log(2), np.log(1 + np.exp(-labels * f)).mean() - np.log(2)),
         "error_rate: mean over the outputs": abs(
             model.error_rate(400, rng(33)) - (labels * f <= 0).mean()),
     }, EXACT)  # fmt: skip

@@ -49,7 +49,7 @@ def _L1(audited, problem):
     """The proof engine, and two steps of GD by complex step, on orthogonal tokens."""
     s, short = _setting(audited, problem, 40), _setting(audited, problem, 2).replace(N=2, M=4)
     Z, W_Q, W_K, tokens, y = orthogonal(s)
-    columns = np.concatenate([W_Q, W_K, np.zeros((s.T, 1))], axis=1)
+    columns = np.column_stack([W_Q, W_K, np.zeros(s.T)])
     space = audited.proof_space.ColumnSpace(Z, columns, s.w_O_norm, tokens, y)
     losses, *_, records = audited.records.descend(
         space, eta=s.eta, epsilon=s.epsilon, max_steps=40, record_every=40
@@ -60,12 +60,12 @@ def _L1(audited, problem):
     S, V = records[-1].attention[0] - 1 / s.M, records[-1].values[0]
     for backend in TWINS:
         run, two = (audited.limit_run.train_in_limit(one, backend=backend) for one in (s, short))
-        at_end, values = [run.attention[p] - 1 / s.M for p in pairs], [run.V_s, run.V_2, run.V_i][: s.M]
         yield from equal({
             f"{backend}: falls of 40 losses, proof engine on orthogonal tokens": (
                 run.losses - run.losses[0], losses - losses[0]),
-            f"{backend}: attention - 1/M at the end": (at_end, [S[at] for at in pairs.values()]),
-            f"{backend}: values at the end": (values, V[: min(s.M, 3)]),
+            f"{backend}: attention - 1/M at the end": (
+                [run.attention[p] - 1 / s.M for p in pairs], [S[at] for at in pairs.values()]),
+            f"{backend}: values at the end": ([run.V_s, run.V_2, run.V_i][: s.M], V[: min(s.M, 3)]),
             f"{backend}: falls of 2 losses, complex step on orthogonal tokens": (
                 two.losses - two.losses[0], first - first[0]),
         }, EXACT)  # fmt: skip

@@ -20,9 +20,8 @@ def attended(audited, problem, keys=None):
     """
     N, M, d = problem.X.shape
     x, c = problem.X.reshape(N * M, d), literal.values(problem.theta, problem.X).reshape(-1, 1)
-    q, k = x @ problem.theta[0], x @ problem.theta[1]
-    if keys is not None:
-        q, k = literal.logits(problem.theta, problem.X).reshape(N * M, M), keys
+    P = literal.logits(problem.theta, problem.X).reshape(N * M, M)
+    q, k = (x @ problem.theta[0], x @ problem.theta[1]) if keys is None else (P, keys)
     attention = audited.attention.Attention(np.arange(N * M).reshape(N, M), q.shape[1])
     attention.L_S = attention.loss(np.concatenate([q, k, c], axis=1), problem.y)
     return attention

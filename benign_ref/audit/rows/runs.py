@@ -36,23 +36,24 @@ def _R2(audited, problem):
     """A run has the bits of its own space, driven here, and names it; "auto" takes the one that multiplies
     less.
     """
+    s, data, start = settings(audited, problem, 3)
     spaces = (
         audited.descent.ReferenceSpace,
         audited.parameter_space.ParameterSpace,
         audited.proof.ReferenceProofSpace.of,
         audited.proof_space.ProofSpace.of,
     )
-    s, data, start = settings(audited, problem, 3)
     for (name, twin), space_of in zip(TWINS.items(), spaces):
         space, losses = space_of(start, problem.X, problem.y, True), []
         for _ in range(3):
             losses.append(float(space.evaluate()))
             space.move(s.eta)
         run = audited.api.train(s, data, start, **twin, train_w_O=True)
-        other = sum((a != b).any() for a, b in zip(run.parameters, space.parameters()))
-        other += list(run.losses[:3]) != losses
-        yield f"{name}: the bits of its own space", other, 0.0
-        yield f"{name}: named as asked", f"{run.engine}, {run.backend}" != name, 0.0
+        pairs = *zip(run.parameters, space.parameters()), (run.losses[:3], np.array(losses))
+        yield from within({
+            f"{name}: the bits of its own space": sum((a != b).any() for a, b in pairs),
+            f"{name}: named as asked": f"{run.engine}, {run.backend}" != name,
+        }, 0.0)  # fmt: skip
     rng = problem.rng(70)
     for d, steps, engine in ((400, 100, "proof"), (3, 1, "parameters")):
         theta = tuple(rng.standard_normal(shape) / d for shape in ((d, 3), (d, 3), (d, 2), (2,)))
@@ -90,22 +91,23 @@ def _R4(audited, problem):
         moved = ([W - W_0 for W, W_0 in zip(theta[:3], start)] for theta in (longer, short))
         yield f"{name}: parameters after the extra step", worst(*moved), STEP
     s = audited.setting.Setting(N=4, M=4, d=30, d_h=3, d_v=1, max_steps=6, epsilon=1e-9, snr=20.0)
-    law = lambda s: audited.law.train_in_law(s, audited.data.make_rng(problem.seed, (71,)))  # noqa: E731
-    yield from _extra("in law", s, law)
-    for backend in ("numpy", "numba"):
-        yield from _extra(f"limit, {backend}", s, partial(audited.limit_run.train_in_limit, backend=backend))
+    for name, train in {
+        "in law": lambda s: audited.law.train_in_law(s, audited.data.make_rng(problem.seed, (71,))),
+        "limit, numpy": partial(audited.limit_run.train_in_limit, backend="numpy"),
+        "limit, numba": partial(audited.limit_run.train_in_limit, backend="numba"),
+    }.items():
+        yield from _extra(name, s, train)
 
 
 def _extra(name, s, train):
-    """(route, count of wrong numbers, 0): runs that reach epsilon at step 1, with extra steps. Returns the
+    """(route, whether a number is wrong, 0): runs that reach epsilon at step 1, with extra steps. Returns the
     losses without.
     """
     losses = train(s).losses
     epsilon = (losses[0] + losses[1]) / 2 if (np.diff(losses) < 0).all() else np.nan
     for extra_steps, most, steps in ((0, 3, 1), (1, 3, 2), (2, 3, 3), (5, 3, 3)):
         run = train(s.replace(epsilon=epsilon, extra_steps=extra_steps, max_steps=most))
-        wrong = (run.steps != steps) + (len(run.losses) != steps + 1) + (run.converged is not True)
-        wrong += list(run.losses) != list(losses[: steps + 1])
+        wrong = run.steps != steps or run.converged is not True or [*run.losses] != [*losses[: steps + 1]]
         yield f"{name}: {extra_steps} extra steps, at most {most}", wrong, 0.0
     return losses
 

@@ -4,7 +4,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from ..core import Row, apart, relative_residual
+from ..core import Row, apart, relative_residual, within
 from ..problems import GENERIC, MIXED
 
 EXACT = 1e-13
@@ -25,9 +25,9 @@ def _drawn(audited, problem, k, **given):
     """A Setting of random sizes and scales, its SNR on either side of C_p."""
     rng = problem.rng(60, k)
     ends = {"N": (1, 40), "M": (2, 20), "d": (3, 2000), "d_h": (1, 99), "d_v": (1, 99)}
-    sizes = {name: int(rng.integers(*pair)) for name, pair in ends.items()}
-    scales = {"snr": float(rng.uniform(0.2, 60)), "w_O_norm": float(rng.uniform(0.3, 3)), "epsilon": 0.02}
-    return audited.setting.Setting(**sizes | scales | given)
+    drawn = {name: int(rng.integers(*pair)) for name, pair in ends.items()}
+    drawn |= {"snr": float(rng.uniform(0.2, 60)), "w_O_norm": float(rng.uniform(0.3, 3))}
+    return audited.setting.Setting(**{"epsilon": 0.02, **drawn, **given})
 
 
 def _S1(audited, problem):
@@ -75,26 +75,23 @@ def _S2(audited, problem):
         s = _drawn(audited, problem, k, snr=snr)
         mu, noise = s.snr * s.sigma_p * s.d**0.5, s.sigma_p * s.d**0.5
         wanted = {
-            "d": (s.d, ">~", s.N**2 * s.d_h / s.epsilon**2),
-            "N": (s.N, ">~", 1),
-            "M": (s.M, "~", 1),
-            "||w_O||": (s.w_O_norm, "~", 1),
-            "eta": (s.eta, "<~", min(mu**-2, noise**-2) / s.d_h**0.5),
-            "sigma_V": (s.sigma_V, "<~", min(1 / mu, 1 / noise) / s.d_h**0.25 / s.w_O_norm),
-            "sigma_h": (s.sigma_h, "~", min(1 / mu, 1 / noise) / s.d_h**0.25),
+            ("d", ">~"): (s.d, s.N**2 * s.d_h / s.epsilon**2),
+            ("N", ">~"): (s.N, 1),
+            ("M", "~"): (s.M, 1),
+            ("||w_O||", "~"): (s.w_O_norm, 1),
+            ("eta", "<~"): (s.eta, min(mu**-2, noise**-2) / s.d_h**0.5),
+            ("sigma_V", "<~"): (s.sigma_V, min(1 / mu, 1 / noise) / s.d_h**0.25 / s.w_O_norm),
+            ("sigma_h", "~"): (s.sigma_h, min(1 / mu, 1 / noise) / s.d_h**0.25),
         }
         stated = audited.theorems.condition(s)
-        clauses = {clause.statement.split()[0]: clause for clause in stated}
-        wrong = clauses.keys() != wanted.keys() or len(stated) != len(wanted) or s.condition() != stated
-        for name, (left, relation, right) in wanted.items() if not wrong else ():
-            clause, wrong = clauses[name], wrong or clauses[name].relation != relation
-            yield (
-                f"clause of {name}: its two sides",
-                apart([clause.left, clause.right], [left, right]),
-                EXACT,
-            )
-            yield f"clause of {name}: left / right", abs(clause.ratio * right / left - 1), EXACT
-        yield "the clauses and their relations", float(wrong), 0.0
+        for clause, ((name, _), (left, right)) in zip(stated, wanted.items()):
+            yield from within({
+                f"clause of {name}: its two sides": apart([clause.left, clause.right], [left, right]),
+                f"clause of {name}: left / right": abs(clause.ratio * right / left - 1),
+            }, EXACT)  # fmt: skip
+        clauses = [(clause.statement.split()[0], clause.relation) for clause in stated]
+        wrong = clauses != list(wanted) or s.condition() != stated
+        yield "the clauses and their relations", wrong, 0.0
 
 
 def _S3(audited, problem):
@@ -106,16 +103,12 @@ def _S3(audited, problem):
             max(abs(getattr(s, name) - value) / (value or 1) for name, value in values.items()),
             EXACT,
         )
-        yield (
-            f"{figure}: noise in all dimensions, a uniform start, half of each label",
-            float((s.noise, s.init, s.balanced) != ("full", "uniform", True)),
-            0.0,
-        )
-        yield (
-            f"{figure}: values without the mark [A] and a file",
-            float(sum("[A: " not in s.sources.get(name, "") for name in (values.keys() - {"N", "mu_norm"}))),
-            0.0,
-        )
+        yield from within({
+            f"{figure}: noise in all dimensions, a uniform start, half of each label": (
+                (s.noise, s.init, s.balanced) != ("full", "uniform", True)),
+            f"{figure}: values without the mark [A] and a file": sum(
+                "[A: " not in s.sources.get(name, "") for name in (values.keys() - {"N", "mu_norm"})),
+        }, 0.0)  # fmt: skip
     s = audited.published.published_setting("figure1", 4, 10.0).replace(d_h=40, d_v=40, d=60)
     theta = audited.data.init_parameters(s, audited.data.make_rng(problem.seed, (61,)))
     largest, ends = [np.abs(W).max() for W in theta], [1 / 512] * 3 + [1 / sqrt(40)]

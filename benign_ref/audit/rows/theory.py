@@ -62,18 +62,15 @@ def _ends(audited, problem, regime):
     """
     theorem, x, epsilon = audited.theorem, audited.theorem.X[regime], ENDS[regime]
     bases = [theorem.condition_setting(x, *at) for at in ((20, theorem.EPSILON[regime]), (10, epsilon))]
-    least = min(min(clauses(s)) for s in bases)
-    yield f"{regime}: ten over the least margin of a one-sided clause", 10 / least, 1 + 1e-6
+    tenfold = max(10 / margin for s in bases for margin in clauses(s))
+    yield f"{regime}: ten over the least margin of a one-sided clause", tenfold, 1 + 1e-6
     in_law = theorem.end_in_law(regime, 10, epsilon, theorem.MARGIN, problem.seed)
     for what, law, limit in zip(("T", "L_D"), in_law, theorem.end_in_limit(regime, 10, epsilon)):
         yield f"{regime}: {what} in law / {what} in the limit - 1", abs(law / limit - 1), WITHIN[what]
     s = _setting(audited, POINTS[regime], d=512)
     rngs = [audited.data.make_rng(problem.seed, (53, k)) for k in range(3)]
     data, theta = audited.data.sample_dataset(s, rngs[0]), audited.data.init_parameters(s, rngs[1])
-    run, fresh = (
-        audited.api.train(s, data, theta, progress=False),
-        audited.data.sample_dataset(s, rngs[2], n=400),
-    )
+    run, fresh = audited.api.train(s, data, theta), audited.data.sample_dataset(s, rngs[2], n=400)
     L_D = audited.api.test_loss(run.parameters, fresh.X, fresh.y) if run.converged else np.nan
     yield (
         (f"{regime}: L_D on vectors, d = 512", L_D, 0.15)
@@ -84,8 +81,9 @@ def _ends(audited, problem, regime):
 
 def _setting(audited, x, **changes):
     """A small run at x: M = 8, N = 6, d = 4000, all scales the defaults."""
-    sizes = dict(N=6, M=8, d=4000, d_h=32, d_v=1, snr=5 * (8 * x / 6) ** 0.5, epsilon=0.01)
-    return audited.setting.Setting(**{**sizes, **changes})
+    return audited.setting.Setting(
+        **dict(N=6, M=8, d=4000, d_h=32, d_v=1, snr=5 * (8 * x / 6) ** 0.5, epsilon=0.01) | changes
+    )
 
 
 def _theorem(regime, audited, problem):
