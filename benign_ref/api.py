@@ -9,14 +9,12 @@ import numpy as np
 from . import validate
 from .engines import cost, long_run, parameter_space
 from .engines.proof_space import ProofSpace
-from .engines.records import Record, check_watching
+from .engines.records import Record
 from .paper import descent, model, proof
 from .paper.data import Dataset
 from .paper.gradients import gradients as gradients_by_hand
 from .paper.model import Parameters
 from .paper.setting import Setting
-from .runtime.checkpoint import Checkpoint
-from .runtime.progress import reporting
 
 BACKENDS = ("numpy", "numba")
 ENGINES = ("auto", "parameters", "proof")
@@ -184,17 +182,11 @@ def train(
     """
     train_w_O = validate.boolean("train_w_O", train_w_O)
     engine, theta, X, y = _checked_run(s, data, theta, engine, backend)
-    check_watching(record_every, observe, checkpoint, "theta, given together")
-    watch = (lambda at: observe(at.parameters())) if observe else None
     which = {"engine": engine, "backend": backend, "train_w_O": train_w_O}
-    with reporting(progress, "train", "steps, loss {value:.3g}") as report:
-        kept = None
-        if checkpoint is not None:
-            start = long_run.digest_of(X, y, *theta)
-            decides = long_run.what_decides(s, record_every, **which, data_and_start=start)
-            kept = Checkpoint(checkpoint, decides)
-        space = SPACES[engine, backend](theta, X, y, train_w_O)
-        losses, steps, converged, records = long_run.descend_at(
-            space, s, report, record_every=record_every, observe=watch, checkpoint=kept
-        )
+    space, losses, steps, converged, records = long_run.descend_at(
+        s, lambda: SPACES[engine, backend](theta, X, y, train_w_O), name="train",
+        decides=lambda: {**which, "data_and_start": long_run.digest_of(X, y, *theta)},
+        of="theta", seen=lambda space: space.parameters(), observe=observe, record_every=record_every,
+        progress=progress, checkpoint=checkpoint,
+    )  # fmt: skip
     return Run(losses, steps, converged, space.parameters(), records, engine, backend)

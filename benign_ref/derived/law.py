@@ -13,7 +13,6 @@ direct draw, at a cost of O(T^2 d_h) a step whatever d. w_O is fixed (GD's defau
 start is Gaussian: no other has independent coordinates in every orthonormal basis.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import validate
-from ..engines import long_run, records
+from ..engines import long_run
 from ..engines.proof_space import ColumnSpace
 from ..paper.data import sample_labels
 from ..paper.setting import Setting
-from ..runtime.checkpoint import Checkpoint
-from ..runtime.progress import reporting
 from .fresh import LawModel, noise_levels
 
 
@@ -110,12 +107,11 @@ class LawSpace(ColumnSpace):
     """GD from a start drawn in law; `model()` is what fresh data see. Needs T <= d.
 
     The proof's coordinates see tokens by their Gram matrix only, so A stands for the tokens, and U(0) for the
-    columns: A, U = U(0) and R as the top of this file calls them. drawn: what `draw` gave.
+    columns: A, U = U(0) and R as the top of this file calls them.
     """
 
-    def __init__(self, s, rng, drawn=None):
-        self.drawn = drawn or draw(s, rng)
-        y, A, U, self.R = self.drawn
+    def __init__(self, s, rng):
+        y, A, U, self.R = draw(s, rng)
         super().__init__(A, U, s.w_O_norm, token_places(y, s.M), y)
         self.setting = s
 
@@ -163,23 +159,6 @@ def checked_for_law(s):
     return s
 
 
-DRAWN = ("y", "A", "U", "R")  # names in a checkpoint
-
-
-def keep_draw(checkpoint, drawn, rng):
-    """Let a Checkpoint keep what was drawn, and where that left the Generator."""
-    after = json.dumps(rng.bit_generator.state, default=lambda array: array.tolist())
-    checkpoint.constant = {**dict(zip(DRAWN, drawn)), "rng": np.array(after)}
-
-
-def kept_draw(checkpoint, rng):
-    """What a Checkpoint has kept of the drawing, None if nothing yet; rng goes where the drawing left it."""
-    if not checkpoint.found:
-        return None
-    rng.bit_generator.state = json.loads(str(checkpoint.found["rng"]))
-    return tuple(checkpoint.found[name] for name in DRAWN)
-
-
 def train_in_law(
     s: Setting,
     rng: np.random.Generator,
@@ -195,23 +174,16 @@ def train_in_law(
     Equal in distribution to `train` on `sample_dataset` and `init_parameters` with w_O fixed [D]; d may be
     anything from T up to 2**53. When d_h > 4T the run itself uses 2T columns (paper/proof.py): the same to
     rounding. record_every: as in `train`. observe(model), if given, is called at the recorded steps with the
-    LawModel there, and its value kept. progress, checkpoint: as in `train`; the file keeps what was drawn,
-    and `rng` must be as it was when the run was begun (the drawing leaves it as it did then). Raises
-    ValueError or TypeError for a bad argument, an init other than "gaussian" among them, DivergenceError at a
-    loss that is not finite.
+    LawModel there, and its value kept. progress, checkpoint: as in `train`; `rng` must be as it was when the
+    run was begun, for what was drawn is drawn again. Raises ValueError or TypeError for a bad argument, an
+    init other than "gaussian" among them, DivergenceError at a loss that is not finite.
     """
     checked_for_law(s)
     validate.generator("rng", rng)
-    records.check_watching(record_every, observe, checkpoint, "a LawModel,")
-    watch = (lambda at: observe(at.model())) if observe else None
-    with reporting(progress, "train_in_law", "steps, loss {value:.3g}") as report:
-        if checkpoint is not None:
-            decides = long_run.what_decides(s, record_every, engine="law", rng=rng.bit_generator.state)
-            checkpoint = Checkpoint(checkpoint, decides)
-        space = LawSpace(s, rng, kept_draw(checkpoint, rng) if checkpoint else None)
-        if checkpoint:
-            keep_draw(checkpoint, space.drawn, rng)
-        losses, steps, converged, kept = long_run.descend_at(
-            space, s, report, record_every=record_every, observe=watch, checkpoint=checkpoint
-        )
-    return LawRun(losses, steps, converged, kept, space.model(), space.drawn[0])
+    space, losses, steps, converged, kept = long_run.descend_at(
+        s, lambda: LawSpace(s, rng), name="train_in_law",
+        decides=lambda: {"engine": "law", "rng": rng.bit_generator.state},
+        of="a LawModel", seen=LawSpace.model, observe=observe, record_every=record_every, progress=progress,
+        checkpoint=checkpoint,
+    )  # fmt: skip
+    return LawRun(losses, steps, converged, kept, space.model(), space.y)

@@ -4,8 +4,11 @@ import hashlib
 
 import numpy as np
 
+from .. import validate
+from ..runtime.checkpoint import Checkpoint
+from ..runtime.progress import reporting
 from ..runtime.resume import versions
-from .records import History, Record, descend
+from .records import History, Record, descend, steps_to_record
 
 
 def digest_of(*arrays):
@@ -16,16 +19,13 @@ def digest_of(*arrays):
     return whole.hexdigest()[:32]
 
 
-def what_decides(s, record_every, **rest):
-    """What decides the numbers of a run, by name."""
-    steps = np.asarray(record_every).tolist() if record_every is not None else None
-    return {**versions(), **s.values(), "record_every": steps, **rest}
-
-
 def kept(space, history):
     """{name: array} of the state of a space and of what its run has seen."""
-    arrays = {"losses": np.array(history.losses), "converged": np.array(history.converged)}
-    arrays["last"] = np.array(-1 if history.last is None else history.last)
+    arrays = {
+        "losses": np.array(history.losses),
+        "converged": np.array(history.converged),
+        "last": np.array(-1 if history.last is None else history.last),
+    }
     for name in space.STATE:
         value = getattr(space, name)
         parts = value if isinstance(value, tuple) else [value]
@@ -39,40 +39,57 @@ def restored(space, arrays):
     """The History kept in `arrays`; the state goes back to the space."""
     for name in space.STATE:
         value = getattr(space, name)
-        if isinstance(value, tuple):
-            setattr(space, name, type(value)(*(arrays[f"state.{name}.{i}"] for i in range(len(value)))))
-        else:
-            setattr(space, name, arrays[f"state.{name}.0"])
+        parts = [array for key, array in arrays.items() if key.startswith(f"state.{name}.")]
+        setattr(space, name, type(value)(*parts) if isinstance(value, tuple) else parts[0])
     columns = [arrays[f"records.{name}"] for name in Record._fields[:-1] if f"records.{name}" in arrays]
     records = [Record(int(step), *rest, None) for step, *rest in zip(*columns)]
     last = int(arrays["last"])
-    ends = None if last < 0 else last
-    return History(arrays["losses"].tolist(), bool(arrays["converged"]), ends, records)
+    return History(arrays["losses"].tolist(), bool(arrays["converged"]), None if last < 0 else last, records)
 
 
-def descend_at(space, s, report, *, record_every=None, observe=None, checkpoint=None):
-    """`descend` in `space` at s.eta, s.epsilon, s.max_steps and s.extra_steps. report(done, total, loss) is
-    called after each step; checkpoint: a Checkpoint, whose file is resumed and kept.
+def descend_at(s, make_space, *, name, decides, of, seen, observe, record_every, progress, checkpoint):
+    """`descend` at s.eta, s.epsilon, s.max_steps and s.extra_steps in the space that make_space() gives.
+    Returns (space, losses, steps, converged, records).
+
+    progress: told under this name after each step (see `reporting`). observe: called with seen(space), named
+    `of` in messages. checkpoint: a file that is resumed and kept (None: none); decides(): what decides the
+    numbers of the run, by name, besides s and record_every. Raises TypeError or ValueError, before any work,
+    for what cannot be, or does not go together, and as Checkpoint does.
     """
-    history = restored(space, checkpoint.found) if checkpoint and checkpoint.found else History()
+    validate.require(
+        observe is None or (record_every is not None and callable(observe)),
+        f"observe must be a function of {of}, given together with record_every, got "
+        f"{validate.shown(observe)}, record_every={validate.shown(record_every)}",
+        TypeError,
+    )
+    validate.require(
+        observe is None or checkpoint is None,
+        "checkpoint must be None when observe is given: what it gives cannot be kept",
+    )
+    steps_to_record(record_every)
+    with reporting(progress, name, "steps, loss {value:.3g}") as report:
+        file = None
+        if checkpoint is not None:
+            steps = None if record_every is None else np.asarray(record_every).tolist()
+            file = Checkpoint(checkpoint, {**versions(), **s.values(), "record_every": steps, **decides()})
+        space = make_space()
+        history = restored(space, file.found) if file and file.found else History()
 
-    def after_step(history):
-        step = len(history.losses) - 1
-        report(step, s.max_steps, history.losses[-1])
-        if checkpoint and (
-            checkpoint.due() or step == (s.max_steps if history.last is None else history.last)
-        ):
-            checkpoint.save(kept(space, history))
+        def after_step():
+            step = len(history.losses) - 1
+            report(step, s.max_steps, history.losses[-1])
+            if file and (file.due() or step == (s.max_steps if history.last is None else history.last)):
+                file.save(kept(space, history))
 
-    with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told by its loss
-        return descend(
-            space,
-            eta=s.eta,
-            epsilon=s.epsilon,
-            max_steps=s.max_steps,
-            extra_steps=s.extra_steps,
-            record_every=record_every,
-            observe=observe,
-            history=history,
-            after_step=after_step,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told by its loss
+            return space, *descend(
+                space,
+                eta=s.eta,
+                epsilon=s.epsilon,
+                max_steps=s.max_steps,
+                extra_steps=s.extra_steps,
+                record_every=record_every,
+                observe=observe and (lambda space: observe(seen(space))),
+                history=history,
+                after_step=after_step,
+            )

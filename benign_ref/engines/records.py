@@ -36,22 +36,7 @@ def steps_to_record(record_every: int | Sequence[int] | None) -> Callable[[int],
     chosen = validate.steps("record_every", record_every)
     if isinstance(chosen, int):
         return lambda step: step % chosen == 0
-    chosen = frozenset(chosen)
-    return lambda step: step in chosen
-
-
-def check_watching(record_every: Any, observe: Any, checkpoint: Any, of: str) -> None:
-    """TypeError or ValueError, before any work, unless what a run is to record, to observe and to keep goes
-    together. of: what `observe` is a function of, for the message.
-    """
-    if observe is not None and (record_every is None or not callable(observe)):
-        raise TypeError(
-            f"observe must be a function of {of} with record_every, got {observe!r}, "
-            f"record_every={record_every!r}"
-        )
-    if observe is not None and checkpoint is not None:
-        raise ValueError("checkpoint must be None when observe is given: what it gives cannot be kept")
-    steps_to_record(record_every)
+    return frozenset(chosen).__contains__
 
 
 def make_record(space: Space, step: int, observe: Callable[[Any], Any] | None) -> Record:
@@ -78,13 +63,12 @@ def descend(
     record_every: int | Sequence[int] | None = None,
     observe: Callable[[Any], Any] | None = None,
     history: History | None = None,
-    after_step: Callable[[History], None] | None = None,
     **how: Any,
 ) -> tuple[np.ndarray, int, bool, list[Record]]:
     """GD in `space` as paper/descent.py:descend runs it. Returns (losses, steps, converged, records).
 
-    how: eta, epsilon, max_steps, extra_steps. Recorded are the steps that `record_every` names and the last
-    one. history: of a run that goes on. after_step(history) is called after each step and at the end.
+    how: eta, epsilon, max_steps, extra_steps, after_step. Recorded are the steps that `record_every` names
+    and the last one. history: of a run that goes on.
     """
     wanted, history = steps_to_record(record_every), history or History()
 
@@ -92,9 +76,5 @@ def descend(
         if wanted(step) or (ends and record_every is not None):
             history.records.append(make_record(space, step, observe))
 
-    def after() -> None:
-        if after_step:
-            after_step(history)
-
-    descent.descend(space, history=history, before_step=before_step, after_step=after, **how)
+    descent.descend(space, history=history, before_step=before_step, **how)
     return np.array(history.losses), len(history.losses) - 1, history.converged, history.records

@@ -36,7 +36,7 @@ class Checkpoint:
     def __init__(self, path, decides):
         self.path = validate.path("checkpoint", path).absolute()
         self.decides = json.loads(json.dumps(decides, default=lambda array: array.tolist()))
-        self.found, self.constant = None, {}  # `constant`: arrays that `save` adds each time
+        self.found = None
         if self.path.exists():
             self.found = self._read()
         else:
@@ -70,7 +70,7 @@ class Checkpoint:
     def save(self, arrays):
         """Keep `arrays`, a dict of arrays of numbers by name. Raises OSError."""
         begun, buffer = time.monotonic(), io.BytesIO()
-        np.savez(buffer, decides=json.dumps(self.decides), **self.constant, **arrays)
+        np.savez(buffer, decides=json.dumps(self.decides), **arrays)
         write_whole(self.path, sealed(buffer.getvalue()))
         ended = time.monotonic()
         self.next = ended + max(LEAST_SECONDS, (ended - begun) / MOST_OF_THE_TIME)

@@ -88,7 +88,7 @@ def test_a_digest_has_32_signs_and_tells_arrays_apart():
     assert len(one) == len(other) == 32 and one != other
 
 
-def test_a_run_is_kept_at_its_end_and_where_that_is_due():
+def test_a_run_is_kept_at_its_end_and_where_that_is_due(monkeypatch):
     s = br.Setting(N=2, M=2, d=9, d_h=1, d_v=1, snr=4.0, max_steps=6)
     losses = [0.69, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
 
@@ -101,7 +101,11 @@ def test_a_run_is_kept_at_its_end_and_where_that_is_due():
             due=lambda: len(told) - 1 in due,
             save=lambda arrays: kept.append(len(arrays["losses"]) - 1),
         )
-        long_run.descend_at(space, s.replace(**how), lambda *what: told.append(what), checkpoint=store)
+        monkeypatch.setattr(long_run, "Checkpoint", lambda path, decides: store)
+        long_run.descend_at(
+            s.replace(**how), lambda: space, name="a run", decides=dict, of="a space", seen=None,
+            observe=None, record_every=None, progress=lambda *what: told.append(what), checkpoint="file",
+        )  # fmt: skip
         return kept, told
 
     kept, told = run(())

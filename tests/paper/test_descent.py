@@ -32,8 +32,8 @@ def formula_problem():
     return s, Dataset(sines((2, 3, 4), 1.3), np.array([1.0, -1.0]), np.zeros(4), np.zeros(4)), theta
 
 
-def interrupted_after(steps):
-    def after_step(history):
+def interrupted_after(steps, history):
+    def after_step():
         if len(history.losses) == steps:
             raise InterruptedError
 
@@ -210,7 +210,7 @@ def test_a_run_goes_on_from_its_history_with_the_same_bits(start):
             losses, *_, records = descend(whole, **limits)
             begun, history = make(theta, data.X, data.y, train_w_O), History()
             with pytest.raises(InterruptedError):
-                descend(begun, **limits, history=history, after_step=interrupted_after(6))
+                descend(begun, **limits, history=history, after_step=interrupted_after(6, history))
             again = make(theta, data.X, data.y, train_w_O)
             for name in again.STATE:
                 setattr(again, name, getattr(begun, name))

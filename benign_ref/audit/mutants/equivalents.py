@@ -105,8 +105,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "which entries are looked at first decides the time alone: tokens alike in these are compared whole",
     (
         "engines/long_run.py",
-        'arrays["last"] = np.array(-1 if history.last is None else history.last)',
-        'arrays["last"] = np.array(-2 if history.last is None else history.last)',
+        '"last": np.array(-1 if history.last is None else history.last),',
+        '"last": np.array(-2 if history.last is None else history.last),',
     ): "any negative number stands for none",
     (
         "experiments/fits.py",
