@@ -53,16 +53,17 @@ def draw_run(path: Path | BinaryIO, history: dict, phases: Any, M: int, title: s
     with plt.rc_context(LOOK):
         figure, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.7))
         losses, attention, values = panels
-        losses.plot(step, history["train_loss"], color=BLUE, label="training")
-        losses.plot(step, history["test_loss"], color=VERMILLION, linestyle="--", label="test")
-        for name, label, colour, style in (
-            ("S_ss", r"$\mu$ on $\mu$", BLUE, "-"), ("S_s2", r"$\mu$ on $\xi_2$", BLUE, ":"),
-            ("S_2s", r"$\xi_2$ on $\mu$", VERMILLION, "-"), ("S_22", r"$\xi_2$ on $\xi_2$", VERMILLION, ":"),
+        for axes, name, label, colour, style in (
+            (losses, "train_loss", "training", BLUE, "-"), (losses, "test_loss", "test", VERMILLION, "--"),
+            (attention, "S_ss", r"$\mu$ on $\mu$", BLUE, "-"),
+            (attention, "S_s2", r"$\mu$ on $\xi_2$", BLUE, ":"),
+            (attention, "S_2s", r"$\xi_2$ on $\mu$", VERMILLION, "-"),
+            (attention, "S_22", r"$\xi_2$ on $\xi_2$", VERMILLION, ":"),
+            (values, "V_s", r"$y\,V$ of $\mu$", BLUE, "-"),
+            (values, "V_2", r"$y\,V$ of $\xi_2$", VERMILLION, "--"),
         ):  # fmt: skip
-            attention.plot(step, history[name], color=colour, linestyle=style, label=label)
+            axes.plot(step, history[name], color=colour, linestyle=style, label=label)
         attention.axhline(1 / M, color=GREY, linewidth=0.7, linestyle=(0, (1, 2)), label="1/M")
-        values.plot(step, history["V_s"], color=BLUE, label=r"$y\,V$ of $\mu$")
-        values.plot(step, history["V_2"], color=VERMILLION, linestyle="--", label=r"$y\,V$ of $\xi_2$")
         losses.set(yscale="log", ylabel="loss", title="(a) losses")
         attention.set(ylim=(-0.03, 1.03), ylabel="attention", title="(b) attention")
         values.set(ylabel="value", title="(c) values")

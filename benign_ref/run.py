@@ -5,8 +5,7 @@ import csv
 import io
 import sys
 from dataclasses import fields
-from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -30,20 +29,6 @@ KINDS = {  # the values of Setting that are flags, as argparse reads them
 }
 
 
-class Outcome(NamedTuple):
-    """What a run showed: the steps recorded with losses, attention and values (see plots.draw_run), its
-    phases, and on fresh data the test loss, its standard error (None where it is exact) and the error rate.
-    """
-
-    steps: int
-    converged: bool
-    history: dict
-    phases: phases.Phases
-    test_loss: float
-    standard_error: float | None
-    error_rate: float
-
-
 def arguments(argv):
     """The parsed command line; argparse leaves with status 2 on a wrong one."""
     parser = argparse.ArgumentParser(
@@ -60,7 +45,8 @@ def arguments(argv):
         f"--{name}": dict(type=kind, metavar=name.upper(), help=f"Setting's {name}")
         for name, kind in KINDS.items()
     } | {
-        "--unbalanced": dict(flag, help="draw each label, instead of half of each"),
+        "--unbalanced": dict(action="store_const", const=False, dest="balanced",
+                             help="draw each label, instead of half of each"),
         "--mu": dict(type=float, help="||mu||, instead of --snr"),
         "--published": dict(
             choices=published.FIGURES, help="the published experiment's values [A] for all else"),
@@ -86,10 +72,8 @@ def arguments(argv):
 
 def setting_of(asked):
     """(Setting, what must be said about it) of a command line. Raises ValueError or TypeError."""
-    given = {name: getattr(asked, name) for name in KINDS if getattr(asked, name) is not None}
-    if asked.unbalanced:
-        given["balanced"] = False
-    notes = []
+    values = {name: getattr(asked, name) for name in (*KINDS, "balanced")}
+    given, notes = {name: value for name, value in values.items() if value is not None}, []
     if asked.published:
         place = {name: given.pop(name, None) for name in ("N", "snr")}
         s = published.published_setting(asked.published, mu=asked.mu, **place).replace(**given)
@@ -122,8 +106,9 @@ def history_of(records, losses):
 
 
 def run_drawn(s, seed, n_test, in_law):
-    """The Outcome of a run on real draws, or drawn in law. The curve of the test loss is over ON_THE_WAY
-    samples.
+    """A run on real draws, or drawn in law: (the run, its history as plots.draw_run takes it, what it shows
+    on n_test fresh samples: test loss, standard error, error rate). The curve of the test loss is over
+    ON_THE_WAY samples.
     """
     wanted, few = api.log_spaced_steps(s.max_steps, PER_DECADE), min(n_test, ON_THE_WAY)
     start, test = make_rng(seed, (0,)), lambda: make_rng(seed, (1,))  # the same fresh samples at every step
@@ -140,23 +125,17 @@ def run_drawn(s, seed, n_test, in_law):
         z = margins(run.parameters, n_test)
         error = float(logistic(z).std(ddof=1) / np.sqrt(n_test)) if n_test > 1 else float("nan")
         fresh = float(logistic(z).mean()), error, float((z <= 0).mean())
-    return outcome_of(s, run, history_of(run.records, run.losses), *fresh)
+    return run, history_of(run.records, run.losses), fresh
 
 
 def run_limit(s):
-    """The Outcome in the limit."""
+    """The same in the limit, which is exact: no standard error (None)."""
     run = limit_run.train_in_limit(s, record_every=api.log_spaced_steps(s.max_steps, PER_DECADE))
     at = run.history
-    history = {name: at.attention[name[2:]] for name in ROWS}
-    history |= {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}
+    history = {"step": at.step, "train_loss": run.losses[at.step], "test_loss": at.test_loss}
+    history |= {name: at.attention[name[2:]] for name in ROWS}
     history |= {"V_s": np.abs(at.V_s), "V_2": np.abs(at.V_2)}
-    return outcome_of(s, run, history, run.test_loss, None, run.error_rate)
-
-
-def outcome_of(s, run, history, *fresh):
-    """The Outcome of a run with this history; fresh: what it shows on fresh data."""
-    found = phases.find_phases(history["step"], *(history[name] for name in ROWS), s.M)
-    return Outcome(run.steps, run.converged, history, found, *fresh)
+    return run, history, (run.test_loss, None, run.error_rate)
 
 
 def boundary_line(s):
@@ -171,34 +150,33 @@ def boundary_line(s):
     return f"{here}, {times} at this N: {side} side"
 
 
-def report(s, outcome, engine):
-    """The lines that say what came of a run."""
-    ended = f"L_S <= {s.epsilon:g} {'reached' if outcome.converged else 'NOT reached'}"
-    spread = "" if outcome.standard_error is None else f" +- {outcome.standard_error:.2g} (standard error)"
-    first, last = outcome.history["train_loss"][[0, -1]]
+def report(s, engine, run, found, fresh):
+    """The lines that say what came of a run; found: its Phases, fresh: as `run_drawn` gives it."""
+    test_loss, standard_error, error_rate = fresh
+    ended = f"L_S <= {s.epsilon:g} {'reached' if run.converged else 'NOT reached'}"
+    spread = "" if standard_error is None else f" +- {standard_error:.2g} (standard error)"
     return [
-        f"run      {engine}: {outcome.steps} steps, {ended}",
-        f"losses   training {first:.4g} to {last:.4g}",
-        f"test     loss {outcome.test_loss:.4g}{spread}, error rate {outcome.error_rate:.3g}",
-        f"phases   {outcome.phases}",
+        f"run      {engine}: {run.steps} steps, {ended}",
+        f"losses   training {run.losses[0]:.4g} to {run.losses[-1]:.4g}",
+        f"test     loss {test_loss:.4g}{spread}, error rate {error_rate:.3g}",
+        f"phases   {found}",
         f"boundary {boundary_line(s)}",
     ]
 
 
-def write(folder, name, outcome, s, engine):
+def write(folder, name, title, history, found, M):
     """NAME.png and NAME.csv in the folder, which is made if it is not there; returns the paths. Raises
     OSError.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     picture, table = io.BytesIO(), io.StringIO()
-    shape = f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}"
-    title = f"{shape}, {engine}; grey: phases I, II, III"
-    plots.draw_run(picture, outcome.history, outcome.phases, s.M, title)
-    columns = (values.tolist() for values in outcome.history.values())
-    csv.writer(table, lineterminator="\n").writerows([outcome.history, *zip(*columns)])
-    paths = [Path(folder) / f"{name}.{kind}" for kind in ("png", "csv")]
-    write_all(dict(zip(paths, (picture.getvalue(), table.getvalue().encode()))))
-    return paths
+    plots.draw_run(picture, history, found, M, title)
+    columns = (values.tolist() for values in history.values())
+    csv.writer(table, lineterminator="\n").writerows([history, *zip(*columns)])
+    contents = {"png": picture.getvalue(), "csv": table.getvalue().encode()}
+    files = {folder / f"{name}.{kind}": content for kind, content in contents.items()}
+    write_all(files)
+    return files
 
 
 def main(argv=None):
@@ -207,11 +185,16 @@ def main(argv=None):
     s, engine = asked.setting, "in law" if asked.law else "the limit" if asked.limit else "real draws"
     print("\n".join([str(s), *(f"note: {note}" for note in asked.notes)]))
     try:
-        outcome = run_limit(s) if asked.limit else run_drawn(s, asked.seed, asked.n_test, asked.law)
-        print("\n".join(report(s, outcome, engine)))
+        run, history, fresh = (
+            run_limit(s) if asked.limit else run_drawn(s, asked.seed, asked.n_test, asked.law)
+        )
+        found = phases.find_phases(history["step"], *(history[name] for name in ROWS), s.M)
+        print("\n".join(report(s, engine, run, found, fresh)))
         key = digest([str(s), asked.n_test])[:6]
         name = f"run-N{s.N}-snr{s.snr:g}-{engine.replace(' ', '-')}-seed{asked.seed}-{key}"
-        print("written  " + ", ".join(str(path) for path in write(asked.out, name, outcome, s, engine)))
+        shape = f"N = {s.N}, M = {s.M}, SNR = {s.snr:.4g}, d = {s.d}, d_h = {s.d_h}"
+        title = f"{shape}, {engine}; grey: phases I, II, III"
+        print("written  " + ", ".join(map(str, write(asked.out, name, title, history, found, s.M))))
     except BrokenPipeError:  # whoever read what is printed has gone
         raise
     except (DivergenceError, ValueError, OSError) as error:
