@@ -49,7 +49,7 @@ def prove(label: str, seed: int = 0, audited: AuditedPackage | None = None) -> P
             def sides(digits, k=k, drawn=drawn):
                 if digits is None:
                     return drawn
-                return next(islice(case(audited, field.with_true_values(seed, digits), label), k, None))[1:]
+                return next(islice(case(audited, field.with_true_values(digits), label), k, None))[1:]
 
             said, odds = equality.verdict(sides)
             total += odds

@@ -18,22 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from .exact import DRAWN_FROM, Field, rounded
+from .exact import DRAWN_FROM, Field, Number, rounded
 
 EQUAL, REJECTED, UNDECIDED = "residual 0", "rejected", "not decided"
 Sides = Callable[[int | None], tuple[Any, Any]]  # as drawn for None, else with true values to so many digits
 
 
-def fractions(array: Any) -> np.ndarray:
-    """The values of an array of Numbers or plain numbers as fractions, which compare by what they are."""
-    a = np.asarray(array, dtype=object)
-    return np.array([Fraction(getattr(x, "value", x)) for x in a.ravel()], dtype=object).reshape(a.shape)
+_fractions = np.frompyfunc(lambda x: x.value if isinstance(x, Number) else Fraction(x), 1, 1)
 
 
 def values(array: Any) -> np.ndarray:
-    """The same, rounded to floats, to be shown."""
-    a = fractions(array)
-    return np.array([rounded(x) for x in a.ravel()]).reshape(a.shape)
+    """The values of an array of Numbers or plain numbers, rounded to floats, to be shown."""
+    return np.asarray(np.frompyfunc(rounded, 1, 1)(_fractions(array)), dtype=float)
 
 
 def chance(*arrays: Any) -> float:
@@ -49,13 +45,13 @@ def on_fields(make: Callable[[Field], Any], seed: int) -> Callable[[int | None],
     true values to so many digits, at the same point.
     """
     drawn = Field(seed)
-    return cache(lambda digits: make(drawn.with_true_values(seed, digits) if digits else drawn))
+    return cache(lambda digits: make(drawn.with_true_values(digits) if digits else drawn))
 
 
 def gap(got: Any, expected: Any) -> np.ndarray:
     """got - expected, entry by entry, as fractions; 1 if they have not the same shape."""
-    got, expected = fractions(got), fractions(expected)
-    return np.asarray(got - expected if got.shape == expected.shape else Fraction(1), dtype=object)
+    alike = np.shape(got) == np.shape(expected)
+    return np.asarray(_fractions(got) - _fractions(expected) if alike else Fraction(1), dtype=object)
 
 
 def verdict(sides: Sides) -> tuple[str, float]:

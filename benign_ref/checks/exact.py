@@ -38,7 +38,6 @@ import operator
 from collections.abc import Callable
 from decimal import Context, Decimal
 from fractions import Fraction
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,8 @@ class Field:
     """
 
     def __init__(self, seed: int, unit: Fraction | None = None, digits: int = 60) -> None:
-        self._rng, self._unit, self._digits = np.random.default_rng(seed), unit, digits
+        self._seed, self._rng = seed, np.random.default_rng(seed)
+        self._unit, self._digits = unit, digits
         self._table: dict[tuple[str, Fraction], Fraction] = {}
 
     def fraction(self) -> Fraction:
@@ -63,24 +63,22 @@ class Field:
 
     def draw(self, shape: tuple[int, ...]) -> np.ndarray:
         """An array of Numbers between -1 and 1."""
-        fractions = (2 * self.fraction() - 1 for _ in range(math.prod(shape)))
-        drawn = [Number(self, u, Fraction(0), 1, float(u)) for u in fractions]
+        drawn = [Number(self, 2 * self.fraction() - 1, degree=1) for _ in range(math.prod(shape))]
         return np.array(drawn, dtype=object).reshape(shape)
 
     def near(self, array: np.ndarray, spread: Fraction = Fraction(1, 2)) -> np.ndarray:
         """Numbers drawn at random around an array: each within `spread` of its entry, relative, and between
         -1 and 1 where the entry is 0.
         """
-        entries = [(float(a), 2 * self.fraction() - 1) for a in np.ravel(array)]
-        values = (Fraction(a) * (1 + spread * u) if a else u for a, u in entries)
-        drawn = [Number(self, value, Fraction(0), 1, a) for value, (a, _) in zip(values, entries)]
-        return np.array(drawn, dtype=object).reshape(np.shape(array))
+        drawn = ((float(a), u.value) for a, u in zip(np.ravel(array), self.draw(np.shape(array)).flat))
+        values = ((Fraction(a) * (1 + spread * u) if a else u, a) for a, u in drawn)
+        numbers = [Number(self, value, degree=1, near=a) for value, a in values]
+        return np.array(numbers, dtype=object).reshape(np.shape(array))
 
     def moving(self, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """An array of Numbers, moving along a drawn direction, and that direction: (moving, direction)."""
         ways = self.draw(array.shape)
-        moving = [a.along(way.value) for a, way in zip(array.ravel(), ways.ravel())]
-        return np.array(moving, dtype=object).reshape(array.shape), ways
+        return np.asarray(along(array, ways)), ways
 
     def number(self, a: Any) -> Any:
         """A number as Number; NotImplemented for an array or whatever else is no real number."""
@@ -88,8 +86,7 @@ class Field:
             return a
         if not isinstance(a, (int, float, Fraction, np.integer, np.floating, np.bool_)):
             return NotImplemented
-        exact = Fraction(a.item() if isinstance(a, np.generic) else a)
-        return Number(self, exact, Fraction(0), 0, rounded(exact))
+        return Number(self, Fraction(a.item() if isinstance(a, np.generic) else a))
 
     def look_up(self, function: str, a: Fraction) -> Fraction:
         """What stands for `function` ("exp", "log", "tanh", "sqrt") of a, by E(0) = 1, E(-a) = 1/E(a),
@@ -100,8 +97,8 @@ class Field:
             return Fraction(function == "exp")
         if key not in self._table:
             drawn = self.fraction()
-            true = self._unit is not None
-            self._table[key] = self._true(*key, drawn) if true else drawn + (function == "exp")  # e^a > 1
+            free = drawn + (function == "exp")  # e^a > 1
+            self._table[key] = free if self._unit is None else self._true(*key, drawn)
         one = self._table[key]
         return one if key[1] == a else 1 / one if function == "exp" else -one
 
@@ -116,22 +113,21 @@ class Field:
         value = Fraction({"exp": decimal.exp, "log": decimal.ln, "sqrt": decimal.sqrt}[function](number))
         return (value / unit if function == "log" else value) * (1 + drawn / 10**self._digits)
 
-    def with_true_values(self, seed: int, digits: int = 60) -> "Field":
-        """A Field of true values, whose unit makes the arguments seen here at most 50: products of two of the
-        e^a span 10^43 up and down then, of the 90 digits in which a difference is seen (equality.py).
+    def with_true_values(self, digits: int) -> "Field":
+        """A Field that draws the same, of true values to so many digits, whose unit makes the arguments seen
+        here at most 50: products of two of the e^a span 10^43 up and down then, of the 90 digits in which a
+        difference is seen (equality.py).
         """
         seen = (a for function, a in self._table if function in ("exp", "tanh"))
-        return Field(seed, 1 / max([Fraction(1), *(a / 50 for a in seen)]), digits)
+        return Field(self._seed, 1 / max([Fraction(1), *(a / 50 for a in seen)]), digits)
 
 
-def _rule(rule: Callable, turned: bool = False) -> Callable:
-    """The method of a rule on two Numbers; turned: of b + a for a + b."""
+def _rule(rule: Callable) -> Callable:
+    """The method of a rule on two Numbers, of which the second may be a plain number."""
 
-    def method(self: Any, other: Any) -> Any:
-        other = self.field.number(other)
-        if other is NotImplemented:
-            return other
-        return rule(other, self) if turned else rule(self, other)
+    def method(a: Any, b: Any) -> Any:
+        b = a.field.number(b)
+        return b if b is NotImplemented else rule(a, b)
 
     return method
 
@@ -164,8 +160,16 @@ def _order(holds: Callable) -> Callable:
 class Number:
     """A value and its slope, as fractions; `degree` and `near` as the page says. Made by a Field."""
 
-    def __init__(self, field: Field, value: Fraction, slope: Fraction, degree: int, near: float) -> None:
-        self.field, self.value, self.slope, self.degree, self.near = field, value, slope, degree, near
+    def __init__(
+        self,
+        field: Field,
+        value: Fraction,
+        slope: Fraction = Fraction(0),
+        degree: int = 0,
+        near: float | None = None,
+    ) -> None:
+        self.field, self.value, self.slope, self.degree = field, value, slope, degree
+        self.near = rounded(value) if near is None else near
 
     def along(self, slope: Fraction) -> "Number":
         """The same value, moving with the given slope."""
@@ -174,27 +178,29 @@ class Number:
     @property
     def derivative(self) -> "Number":
         """The slope, as a Number that stands still."""
-        return Number(self.field, self.slope, Fraction(0), 2 * self.degree, rounded(self.slope))
+        return Number(self.field, self.slope, degree=2 * self.degree)
 
-    def _sum(self, b: Any) -> "Number":
+    @_rule
+    def __add__(self, b: Any) -> Any:
         near = self.near + b.near
         return Number(self.field, self.value + b.value, self.slope + b.slope, self.degree + b.degree, near)
 
-    def _product(self, b: Any) -> "Number":
+    @_rule
+    def __mul__(self, b: Any) -> Any:
         slope = self.slope  # of what stands still, 0: most of what is multiplied does
         if slope or b.slope:
             slope = slope * b.value + self.value * b.slope
         return Number(self.field, self.value * b.value, slope, self.degree + b.degree, self.near * b.near)
 
-    def _quotient(self, b: Any) -> "Number":
+    @_rule
+    def __truediv__(self, b: Any) -> Any:
         value, near = self.value / b.value, _in_floats(operator.truediv, self.near, b.near)
         slope = (self.slope - value * b.slope) / b.value
         return Number(self.field, value, slope, self.degree + 2 * b.degree, near)
 
-    __add__, __radd__ = _rule(_sum), _rule(_sum, True)
-    __sub__, __rsub__ = _rule(lambda a, b: a._sum(-b)), _rule(lambda a, b: a._sum(-b), True)
-    __mul__, __rmul__ = _rule(_product), _rule(_product, True)
-    __truediv__, __rtruediv__ = _rule(_quotient), _rule(_quotient, True)
+    __radd__, __rmul__ = __add__, __mul__
+    __sub__, __rsub__ = _rule(lambda a, b: a + -b), _rule(lambda a, b: b + -a)
+    __rtruediv__ = _rule(lambda a, b: b / a)
     __lt__, __le__, __gt__, __ge__ = map(_order, (operator.lt, operator.le, operator.gt, operator.ge))
     __eq__, __ne__ = _rule(lambda a, b: a.value == b.value), _rule(lambda a, b: a.value != b.value)
     __hash__ = None  # type: ignore[assignment]  # equal values may have different slopes
@@ -220,24 +226,23 @@ class Number:
             return 1 / self**-exponent
         if exponent == 0.5:
             return self.sqrt()
-        return reduce(operator.mul, [self] * int(exponent)) if exponent else self.field.number(1)
+        return math.prod([self] * int(exponent), start=self.field.number(1))
 
-    def _function(self, name: str, value: Fraction, slope: Fraction) -> "Number":
-        """A function that is not rational, by its value and its slope."""
-        return Number(
-            self.field, value, slope, 1 + 2 * self.degree, _in_floats(getattr(math, name), self.near)
-        )
+    def _function(self, name: str, value: Fraction, rate: Fraction) -> "Number":
+        """A function that is not rational, by its value and its derivative."""
+        near = _in_floats(getattr(math, name), self.near)
+        return Number(self.field, value, rate * self.slope, 1 + 2 * self.degree, near)
 
     def exp(self) -> "Number":
         """E(a): np.exp calls this, and so on below."""
         E = self.field.look_up("exp", self.value)
-        return self._function("exp", E, E * self.slope)
+        return self._function("exp", E, E)
 
     def log(self) -> "Number":
         """log a, for a > 0."""
         if self.value <= 0:
             raise ValueError(f"log of {float(self.value):g}")
-        return self._function("log", self.field.look_up("log", self.value), self.slope / self.value)
+        return self._function("log", self.field.look_up("log", self.value), 1 / self.value)
 
     def log1p(self) -> "Number":
         """log(1 + a)."""
@@ -246,7 +251,7 @@ class Number:
     def tanh(self) -> "Number":
         """tanh a."""
         T = self.field.look_up("tanh", self.value)
-        return self._function("tanh", T, (1 - T * T) * self.slope)
+        return self._function("tanh", T, 1 - T * T)
 
     def sqrt(self) -> "Number":
         """The root of a >= 0: exact of the square of a fraction, else R(a)."""
@@ -257,14 +262,9 @@ class Number:
             root = self.field.look_up("sqrt", self.value)
         elif self.degree == 0:
             return self.field.number(root)
-        return self._function("sqrt", root, self.slope / (2 * root) if root else self.slope)
+        return self._function("sqrt", root, 1 / (2 * root) if root else root)  # 0 stands still
 
-    def conjugate(self) -> "Number":
-        """Itself, as Numbers are real; np.vdot asks for it."""
-        return self
-
-    real = property(conjugate)
-    imag = 0
+    conjugate, real, imag = __pos__, property(__pos__), 0  # Numbers are real; np.vdot asks
 
     def __float__(self) -> Any:
         raise TypeError("a cast to float rounds")
@@ -273,3 +273,6 @@ class Number:
 
     def __repr__(self) -> str:
         return f"Number({float(self.value):g}, slope {float(self.slope):g}, degree {self.degree})"
+
+
+along = np.frompyfunc(lambda a, way: a.along(way.value), 2, 1)  # arrays of Numbers, moving along an array

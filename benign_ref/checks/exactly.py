@@ -25,7 +25,7 @@ import numpy as np
 from .. import validate
 from .blocks import claims, copies, split, subject
 from .equality import EQUAL, REJECTED, UNDECIDED, chance, on_fields, values, verdict
-from .exact import DRAWN_FROM, Field, Number
+from .exact import DRAWN_FROM, Field, Number, along
 from .report import Report
 
 EXPLAINED = {
@@ -123,11 +123,11 @@ class _Route:
         self.ways = {name: field.draw((a.size,)) for name, a in arrays.items()}
 
     @cached_property
-    def claimed(self) -> dict[str, list[Number]]:
+    def claimed(self) -> dict[str, np.ndarray]:
         """The claimed blocks, each as Numbers in a row."""
 
-        def row(name: str) -> list[Number]:
-            return [_number(self.field, a) for a in blocks[name].ravel()]
+        def row(name: str) -> np.ndarray:
+            return np.array([_number(self.field, a) for a in blocks[name].ravel()])
 
         wanted = _follow("grad", lambda: self.grad(self.pack(copies(self.point))))
         blocks = claims(split("grad(point)", wanted)[1], self.point, self.names)
@@ -139,10 +139,9 @@ class _Route:
         """
         at, v = copies(self.point), self.ways[name][start:stop]
         moving = at[name].reshape(-1)
-        moving[start:stop] = [a.along(way.value) for a, way in zip(moving[start:stop], v)]
+        moving[start:stop] = along(moving[start:stop], v)
         value = _follow("f", lambda: _number(self.field, self.f(self.pack(at))))
-        wanted = sum((g * way for g, way in zip(self.claimed[name][start:stop], v)), self.field.number(0))
-        return wanted, value.derivative
+        return self.claimed[name][start:stop] @ v, value.derivative
 
 
 def _check_block(name: str, shape: tuple[int, ...], route: Callable[[int | None], _Route]) -> ExactBlock:
