@@ -5,8 +5,8 @@ Their matrix has 100 rows and 100 columns: row r is a draw at N = 2 floor((r + 1
 = 2, ..., 20; column i is ||mu|| = i + 1.
 """
 
+from collections import namedtuple
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -41,12 +41,10 @@ def red_curve_as_drawn(N):
     return N * snr_of(float(i + 2)) ** 2
 
 
-class Matrix(NamedTuple):
-    """The authors' data. losses (100,10,10): test loss at (||mu||, N, draw); the axes as in PhaseDiagram."""
-
-    snrs: np.ndarray
-    Ns: np.ndarray
-    test_loss: np.ndarray
+Matrix = namedtuple("Matrix", "snrs Ns test_loss")
+Matrix.__doc__ = (
+    """The authors' data. test_loss (100,10,10) at (||mu||, N, draw); the axes as in PhaseDiagram."""
+)
 
 
 def read_matrix(path):
@@ -77,17 +75,11 @@ def read_matrix(path):
     return matrix
 
 
-class Comparison(NamedTuple):
-    """z (S,n), two-sample, of the difference of means (theirs less ours) at every pair (SNR, N) that both
-    have; NaN where either has fewer than two draws. The rest over the pairs with N >= 4.
-    """
-
-    z: np.ndarray
-    pairs: int
-    rms: float
-    mean: float
-    largest: float
-    at: tuple  # (SNR, N) of the largest deviation
+Comparison = namedtuple("Comparison", "z pairs rms mean largest at")
+Comparison.__doc__ = """z (S,n), two-sample, of the difference of means (theirs less ours) at every pair
+(SNR, N) that both have; NaN where either has fewer than two draws. The rest over the pairs with N >= 4: how
+many, of their z the root mean square, the mean and the largest, and (SNR, N) of that.
+"""
 
 
 def compare(matrix, result):

@@ -23,6 +23,7 @@ and by the published protocol, all but the losses of the first training sample w
 All on the training data but test_loss.
 """
 
+from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
@@ -66,34 +67,16 @@ class Trajectory(NamedTuple):
     converged: bool
 
     @classmethod
-    def of(cls, records, rows, M, converged):
-        """The Trajectory of a run's Records; rows: {quantity: value} at each of them."""
-        steps = np.array([record.step for record in records])
-        found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-        attention = ([pair_mean(record.attention, pair) for record in records] for pair in OF_THE_RULE)
-        return cls(steps, found, find_phases(steps, *attention, M), converged)
-
-    def as_lists(self):
-        """The same in lists, numbers and names, as JSON holds them."""
-        lists = {name: values.tolist() for name, values in self.quantities.items()}
-        return self.steps.tolist(), lists, list(self.phases), self.converged
-
-    @classmethod
     def from_lists(cls, steps, quantities, phases, converged):
-        """What `as_lists` gave."""
+        """The Trajectory of what `in_lists` gives."""
         arrays = {name: np.array(values) for name, values in quantities.items()}
         return cls(np.array(steps), arrays, Phases(*phases), converged)
 
 
-class Average(NamedTuple):
-    """Over seeds, at the steps (R,) that all runs have: {name: (R,)} of the mean and of mean -+ 2 sigma (see
-    `average`).
-    """
-
-    steps: np.ndarray
-    mean: dict
-    low: dict
-    high: dict
+Average = namedtuple("Average", "steps mean low high")
+Average.__doc__ = """Over seeds, at the steps (R,) that all runs have: {name: (R,)} of the mean and of
+mean -+ 2 sigma (see `average`).
+"""
 
 
 def pair_mean(matrices, pair):
@@ -102,6 +85,16 @@ def pair_mean(matrices, pair):
     """
     part = matrices[:, TOKENS[pair[0]], TOKENS[pair[1]]]
     return float(part.mean()) if part.size else float("nan")
+
+
+def in_lists(records, rows, M, converged):
+    """A Trajectory in lists, numbers and names, as JSON holds them, of a run's Records; rows: {quantity:
+    value} at each of them.
+    """
+    steps = [record.step for record in records]
+    found = {name: [float(row[name]) for row in rows] for name in rows[0]}
+    attention = ([pair_mean(record.attention, pair) for record in records] for pair in OF_THE_RULE)
+    return steps, found, list(find_phases(steps, *attention, M)), converged
 
 
 def quantities_of(record, y, loss):
@@ -121,7 +114,7 @@ def quantities_of(record, y, loss):
 
 
 def trajectory(s, seed, *, per_decade=24, n_test=200):
-    """One run of Setting s in law, as a Trajectory; a function of its arguments alone.
+    """One run of Setting s in law, `in_lists`; a function of its arguments alone.
 
     The steps recorded are the same for every seed, `per_decade` on a logarithmic axis, and the last one. L_D
     is the mean over the same n_test fresh samples at each of them. Raises ValueError or TypeError for a bad
@@ -136,7 +129,7 @@ def trajectory(s, seed, *, per_decade=24, n_test=200):
     wanted = api.log_spaced_steps(s.max_steps, per_decade)
     run = train_in_law(s, data.make_rng(seed, (0,)), record_every=wanted, observe=observe, progress=False)
     rows = [quantities_of(record, run.y, run.losses[record.step]) for record in run.records]
-    return Trajectory.of(run.records, rows, s.M, run.converged)
+    return in_lists(run.records, rows, s.M, run.converged)
 
 
 def setting_of(regime, size):
@@ -148,15 +141,13 @@ def setting_of(regime, size):
 
 
 def draw(regime, size, seed):
-    """The trajectory of one seed in that Setting, `as_lists`; importable, so that any process can compute
-    it.
-    """
-    return trajectory(setting_of(regime, size), seed, **SIZES[size][1]).as_lists()
+    """The trajectory of one seed in that Setting; importable, so that any process can compute it."""
+    return trajectory(setting_of(regime, size), seed, **SIZES[size][1])
 
 
 def published_draw(regime, seed, record_every, n_test):
-    """One run by the published protocol, on a real draw, as lists of a Trajectory of PUBLISHED_QUANTITIES; a
-    function of its arguments alone. L_D is on the same n_test fresh samples all along.
+    """One run by the published protocol, on a real draw, `in_lists` of PUBLISHED_QUANTITIES; a function of
+    its arguments alone. L_D is on the same n_test fresh samples all along.
     """
     s = published_setting(PUBLISHED[regime])
     for_data, for_start, for_test = cell.streams(s.snr, s.N, seed)
@@ -181,7 +172,7 @@ def published_draw(regime, seed, record_every, n_test):
             losses[one.step], one.observed, *one.attention[sample].mean(axis=0)[:2], *one.values[sample, :2],
             *one.logits[sample, 0, :2], *one.logits[sample, 2, :2]), strict=True)) for one in kept
     ]  # fmt: skip
-    return Trajectory.of(kept, rows, s.M, converged).as_lists()
+    return in_lists(kept, rows, s.M, converged)
 
 
 def limit_trajectory(s, steps, backend="numpy"):

@@ -1,5 +1,6 @@
 """The fits that compare what was measured with the theory: boundary constants, crossings, power laws."""
 
+from collections import namedtuple
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -49,16 +50,10 @@ def crossing(x, values, level):
     return x[i] + (x[i + 1] - x[i]) * (values[i] - level) / (values[i] - values[i + 1]), x[i], x[i + 1]
 
 
-class Crossing(NamedTuple):
-    """Where the rows of one N fall through a level, in N SNR^2: the arithmetic mean and its standard error
-    over the `rows` (of `draws`) that do; of_mean: where their mean does. NaN where there is none.
-    """
-
-    mean: float
-    error: float
-    rows: int
-    draws: int
-    of_mean: float
+Crossing = namedtuple("Crossing", "mean error rows draws of_mean")
+Crossing.__doc__ = """Where the rows of one N fall through a level, in N SNR^2: the arithmetic mean and its
+standard error over the `rows` (of `draws`) that do; of_mean: where their mean does. NaN where there is none.
+"""
 
 
 def log_crossings(result, level):

@@ -16,6 +16,11 @@ SNRS = {"benign": 16.0, "harmful": 2.0}
 SEEDS = range(10)
 
 
+def trajectory(*arguments, **how):
+    """A run in law as a Trajectory."""
+    return dynamics.Trajectory.from_lists(*dynamics.trajectory(*arguments, **how))
+
+
 def small(regime):
     """A tenth of the work of Figures 3 and 4: the same SNRs at smaller N and M, the step size three times the
     default.
@@ -27,7 +32,7 @@ def small(regime):
 @pytest.fixture(scope="module")
 def runs():
     return {
-        regime: [dynamics.trajectory(small(regime), seed, per_decade=16, n_test=50) for seed in SEEDS]
+        regime: [trajectory(small(regime), seed, per_decade=16, n_test=50) for seed in SEEDS]
         for regime in SNRS
     }
 
@@ -135,7 +140,7 @@ def test_values_of_the_signals_and_labels_are_those_of_the_draw():
     run = br.train_in_law(s, br.make_rng(3, (0,)), record_every=10**6)
     y = sample_labels(s, br.make_rng(3, (0,)), s.N)  # the first thing that a run in law draws
     assert run.y.tolist() == y.tolist()
-    one = dynamics.trajectory(s, 3, per_decade=2, n_test=10)
+    one = trajectory(s, 3, per_decade=2, n_test=10)
     signal = run.records[-1].values[:, 0]
     assert one.quantities["V_plus"][-1] == pytest.approx(signal[y > 0][0], rel=1e-9)
     assert one.quantities["minus_V_minus"][-1] == pytest.approx(-signal[y < 0][0], rel=1e-9)
@@ -148,8 +153,8 @@ def test_values_of_the_signals_and_labels_are_those_of_the_draw():
 
 def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one():
     short, whole = (
-        dynamics.trajectory(small("benign").replace(max_steps=3), 0),
-        dynamics.trajectory(small("benign"), 0),
+        trajectory(small("benign").replace(max_steps=3), 0),
+        trajectory(small("benign"), 0),
     )
     assert not short.converged and whole.converged and short.steps.tolist() == [0, 1, 2, 3]
     for name in ("V_plus", "minus_V_minus", "slope_ratio", "P_ss"):
@@ -195,9 +200,11 @@ def test_where_a_value_is_not_positive_its_logarithmic_mean_is_left_out():
 
 
 def test_trajectories_survive_json_bit_for_bit(runs):
-    one = runs["harmful"][0]
-    back = dynamics.Trajectory.from_lists(*json.loads(json.dumps(one.as_lists())))
+    one, asked = runs["harmful"][0], {"per_decade": 16, "n_test": 50}
+    text = json.dumps(dynamics.trajectory(small("harmful"), 0, **asked))
+    back = dynamics.Trajectory.from_lists(*json.loads(text))
     assert back.phases == one.phases and back.converged and back.steps.tolist() == one.steps.tolist()
+    assert list(back.quantities) == list(dynamics.QUANTITIES)
     assert all(
         back.quantities[name].tolist() == one.quantities[name].tolist() for name in dynamics.QUANTITIES
     )

@@ -332,7 +332,8 @@ def test_attention_of_the_limit_over_the_queries_at_any_M():
 @pytest.mark.parametrize("train", [dynamics.limit_trajectory, None])
 def test_without_small_tokens_their_quantities_are_no_numbers_and_all_others_are(train):
     s = br.Setting(N=4, M=2, d=64, d_h=4, snr=6.0, max_steps=30)
-    one = train(s, [0, 20]) if train else dynamics.trajectory(s, 0, per_decade=2, n_test=5)
+    in_law = dynamics.trajectory(s, 0, per_decade=2, n_test=5)
+    one = train(s, [0, 20]) if train else dynamics.Trajectory.from_lists(*in_law)
     without = {name for name, values in one.quantities.items() if np.isnan(values).all()}
     assert without == {"V_i", *(what + pair for what in ("S_", "P_") for pair in ("si", "2i", "is", "i2"))}
     assert all(np.isfinite(values).all() for name, values in one.quantities.items() if name not in without)
