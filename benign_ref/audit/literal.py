@@ -9,7 +9,6 @@ holds the small ones only as its difference from 1, is multiplied by 0.
 """
 
 import math
-from functools import partial
 
 import numpy as np
 
@@ -74,22 +73,17 @@ def loss(theta, X, y):
     return np.log1p(np.exp(-y * outputs(theta, X))).sum() / len(y)
 
 
-def shifted(theta, block, index, step):
-    """theta with one entry of one block moved by `step`."""
-    moved = list(theta)
-    moved[block] = moved[block].astype(np.result_type(moved[block], step))
-    moved[block][index] += step
-    return moved
+def moving(theta, block):
+    """For each entry of one block a function of a step: theta with that entry moved by it."""
+    for unit in np.eye(theta[block].size).reshape(-1, *theta[block].shape):
+        yield lambda step, unit=unit: [*theta[:block], theta[block] + step * unit, *theta[block + 1 :]]
 
 
 def by_entry(slope, theta, blocks):
     """slope(at) for every entry of these blocks, as a list of arrays: at(step) is theta with that entry
     moved.
     """
-    return [
-        np.reshape([slope(partial(shifted, theta, b, index)) for index in np.ndindex(shape)], shape)
-        for b, shape in ((b, theta[b].shape) for b in blocks)
-    ]
+    return [np.reshape([slope(at) for at in moving(theta, b)], theta[b].shape) for b in blocks]
 
 
 def complex_step(function, theta, blocks=range(4), h=STEP):

@@ -29,34 +29,21 @@ WAYS = [
 ]  # the same with w_O, their name, how many blocks move
 
 
-def claims(audited, problem):
-    """{twin: four gradients} of each implementation."""
-    given = audited.model.Parameters(*problem.theta), problem.X, problem.y
-    return {
-        "gradients": audited.gradients.gradients(*given),
-        "parameter_space": audited.parameter_space.gradients(*given),
-        "public name": audited.api.gradients(*given),
-    }
-
-
 def _gradient(block, audited, problem):
     """G1 to G4, of the gradient in one block."""
     theta, X, (f, S) = audited.model.Parameters(*problem.theta), problem.X, problem.exact
     allowed = SATURATED if problem.saturated else EXACT
     residual = partial(or_zero, X.shape[1] == 1 and block < 2)  # W_Q, W_K of one token: exactly 0
     difference = None if problem.saturated else problem.difference(block)  # it has no digits there
-    for twin, gradient in claims(audited, problem).items():
-        yield (
-            f"{twin}: complex step of the ledger's own loss",
-            residual(gradient[block], problem.gradient[block]),
-            allowed,
-        )
+    for twin, home in {
+        "gradients": audited.gradients,
+        "parameter_space": audited.parameter_space,
+        "public name": audited.api,
+    }.items():
+        got, own = home.gradients(theta, X, problem.y)[block], "of the ledger's own loss"
+        yield f"{twin}: complex step {own}", residual(got, problem.gradient[block]), allowed
         if difference is not None:
-            yield (
-                f"{twin}: central differences of the ledger's own loss",
-                residual(gradient[block], difference),
-                DIFFERENCES,
-            )
+            yield f"{twin}: central differences {own}", residual(got, difference), DIFFERENCES
     g = problem.rng(4).standard_normal(len(X))
     yield (
         "pull_back of a random cotangent: complex step",
@@ -92,7 +79,7 @@ def _gradient(block, audited, problem):
 
 def settings(audited, problem, steps, eta=None):
     """Setting, Dataset and Parameters of a problem for `api.train`, as the audited's own types."""
-    (N, M, d), d_h, d_v = problem.X.shape, problem.theta[0].shape[1], problem.theta[2].shape[1]
+    (N, M, d), (_, d_h), (d_v,) = problem.X.shape, problem.theta[0].shape, problem.theta[3].shape
     eta = problem.eta if eta is None else eta
     s = audited.setting.Setting(N=N, M=M, d=d, d_h=d_h, d_v=d_v, eta=eta, epsilon=1e-300, max_steps=steps)
     data = audited.data.Dataset(problem.X, problem.y, problem.X[0, 0], problem.X[0, 0])

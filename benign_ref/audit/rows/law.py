@@ -45,16 +45,14 @@ def _differences(a, b):
 
     Entries without spread must be equal.
     """
-    found = 0.0
+    found = []
     for one, two in ((a, b), (a**2, b**2)):
         spread = np.sqrt(one.var(axis=0) / len(one) + two.var(axis=0) / len(two))
         gap = np.abs(one.mean(axis=0) - two.mean(axis=0))
         size = np.maximum(np.abs(one).max(axis=0), np.abs(two).max(axis=0))
-        random = spread > 1e-12 * size
-        if (gap[~random] > 1e-9 * size[~random]).any():
-            return np.inf
-        found = max(found, float((gap[random] / spread[random]).max(initial=0.0)))
-    return found
+        other = np.where(gap <= 1e-9 * size, 0, np.inf)
+        found.append(np.where(spread > 1e-12 * size, gap / spread, other).max())
+    return max(found)
 
 
 def _levels(s):

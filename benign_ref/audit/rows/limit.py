@@ -27,7 +27,7 @@ def _classes(problem):
 
 def _random_blocks(audited, problem, one, rng):
     # as large as logits of order 1, or saturating; or as small as they are at the start
-    return audited.limit.Blocks(*(SIZES[problem.scale] * rng.standard_normal((k, k)) for k in one.shapes()))
+    return audited.limit.Blocks(*(SIZES[problem.scale] * rng.standard_normal((k, k)) for k in one.shapes))
 
 
 def _attended(kernel, one, rows):
@@ -40,8 +40,9 @@ def _attended(kernel, one, rows):
 def _setting(audited, problem, steps):
     """A run through all phases in 40 steps, or the defaults at the start. N even 2-8, M 2-6."""
     N, M = 2 * int(problem.rng(41).integers(1, 5)), int(problem.rng(46).integers(2, 7))
-    sizes = dict(N=N, M=M, d=100, d_h=7, d_v=1, sigma_p=0.03, snr=8.0, w_O_norm=1.7)
-    s = audited.setting.Setting(**sizes, epsilon=1e-12, max_steps=steps)
+    s = audited.setting.Setting(
+        N=N, M=M, d=100, d_h=7, d_v=1, sigma_p=0.03, snr=8.0, w_O_norm=1.7, epsilon=1e-12, max_steps=steps
+    )
     return s.replace(eta=20 * s.eta, sigma_h=3 * s.sigma_h) if problem.scale == GENERIC else s
 
 
@@ -139,7 +140,7 @@ def _L4(audited, problem):
             for weights in S:
                 b[tokens] += g / one.M * weights
         wanted = -c.eta * c.w_O_squared * c.G * b[one.samples[0][:k]]
-        zero = limit.Blocks(*(np.zeros((size, size)) for size in one.shapes()))
+        zero = limit.Blocks(*(np.zeros((size, size)) for size in one.shapes))
         got = limit.move(limit.State(zero, zero, zero, np.zeros(k)), g, S, np.zeros((one.M, one.M)), c).V
         V, (weight, by_type) = np.zeros(k), _attended(kernel, one, rows[:k])
         kernel.move_values(by_type, weight, g, c, V)

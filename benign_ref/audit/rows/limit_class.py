@@ -12,8 +12,8 @@ from ..problems import Problem
 
 class Class(NamedTuple):
     """One class written out: n samples of the signal, token 2 and m small ones; all its 1 + n + nm tokens.
-    k kinds of token, M tokens a sample, T in all, of sample i those of `samples[i]`; room: the sizes of the
-    kernel's blocks, which are written to whatever the class has.
+    k kinds of token, M tokens a sample, T in all, of sample i those of `samples[i]`; shapes: the sizes of its
+    blocks; room: those of the kernel's, which are written to whatever the class has.
     """
 
     n: int
@@ -21,6 +21,7 @@ class Class(NamedTuple):
     M = property(lambda self: self.m + 2)
     T = property(lambda self: 1 + self.n * (self.m + 1))
     k = property(lambda self: 3 if self.m else 2)
+    shapes = property(lambda self: (self.k, self.k - 1 if self.n > 1 else 0, 1 if self.m > 1 else 0))
     room = property(lambda self: (self.k, self.k - 1, 1))
 
     @property
@@ -46,10 +47,6 @@ class Class(NamedTuple):
         copies = np.eye(self.n - 1), np.eye(self.n * max(self.m - 1, 0))
         parts = blocks.mean, np.kron(blocks.between, copies[0]), np.kron(copies[1], blocks.within)
         return sum(base @ part @ base.T for base, part in zip(self.basis(), parts))
-
-    def shapes(self):
-        """The sizes of the blocks."""
-        return self.k, self.k - 1 if self.n > 1 else 0, 1 if self.m > 1 else 0
 
     def constants(self, audited):
         """Constants of the class, ||w_O||^2 = 1.7."""

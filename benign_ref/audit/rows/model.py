@@ -86,8 +86,8 @@ def _M2(audited, problem):
     }, EXACT)  # fmt: skip
     labels = np.sign(f) * np.where(np.arange(len(f)) == 0, -1, 1)  # one error, and no half
     yield "error rate: one error made on purpose", abs(api.error_rate(theta, X, labels) - 1 / len(f)), 1e-15
-    z = np.array([-700.0, -40, -3, -1e-3, 0, 1e-3, 0.7, 3, 40, 700])
-    z += problem.rng(0).uniform(-0.5, 0.5, 10) * 1e-3
+    jitter = problem.rng(0).uniform(-0.5, 0.5, 10) * 1e-3
+    z = np.array([-700.0, -40, -3, -1e-3, 0, 1e-3, 0.7, 3, 40, 700]) + jitter
     moderate = z[np.abs(z) < 20]
     moving = moderate + 1j * literal.STEP
     by_step, each = np.log(1 + np.exp(-moving)).imag / literal.STEP, "each relative to itself"

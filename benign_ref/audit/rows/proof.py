@@ -60,9 +60,7 @@ def _values_by_sums(problem, Z, eta):
     """P1 written out: -(eta ||w_O||^2/NM) sum_{n'} y_n' ell'_n' sum_{i'} <z_a, x_{n',i'}> sum_l S_n'[l,i'],
     by loops, (T,).
     """
-    _, S = problem.exact
-    N, M, _ = problem.X.shape
-    total = np.zeros(len(Z))
+    total, (N, M, _), (_, S) = np.zeros(len(Z)), problem.X.shape, problem.exact
     for a, n, i in np.ndindex(len(Z), N, M):
         total[a] += problem.cotangent[n] * sum(Z[a] * problem.X[n, i]) * sum(S[n, l, i] for l in range(M)) / M
     return -eta * sum(problem.theta[3] ** 2) * total
@@ -98,8 +96,7 @@ def _row_by_alpha(problem, Z, tokens, K, V, eta):
     only l = 1 is not orthogonal. V_{n,i} and (S_n c_n)[l] are taken less the value of the token that row l
     attends to most.
     """
-    _, S = problem.exact
-    N, M, _ = problem.X.shape
+    (N, M, _), (_, S) = problem.X.shape, problem.exact
     changes = {a: np.zeros(K.shape[1]) for a in sorted(set(tokens[:, 0].tolist()))}
     for a, n, l in ((a, n, l) for a in changes for n, l in np.ndindex(N, M)):
         inner = sum(Z[a] * problem.X[n, l])

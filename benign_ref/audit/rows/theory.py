@@ -100,7 +100,7 @@ def _T3(audited, problem):
         name, s = f"{regime}: {token}", _setting(audited, POINTS[regime])
         run = audited.law.train_in_law(s, audited.data.make_rng(problem.seed, (51,)), record_every=5)
         early = [record for record, loss in zip(run.records, run.losses[::5], strict=False) if loss >= 0.6]
-        rows = [np.array([r.attention[:, l, j].mean() for r in run.records]) for l in (0, 1) for j in (0, 1)]
+        rows = np.mean([r.attention[:, :2, :2] for r in run.records], axis=1).reshape(-1, 4).T
         phases = audited.phases.find_phases(np.array([r.step for r in run.records]), *rows, s.M)
         slopes = [1 / (1 + np.exp(np.abs(record.outputs))) for record in run.records]
         growth = np.abs(early[-1].values[:, row]).min() / np.abs(early[0].values[:, row]).max()
