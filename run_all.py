@@ -87,7 +87,7 @@ def parse(argv):
         if asked.mnist:
             importlib.import_module("benign_ref.experiments.images").load(asked.mnist)
         if asked.authors_matrix:
-            importlib.import_module("benign_ref.experiments.authors").read_matrix(asked.authors_matrix)
+            importlib.import_module("benign_ref.experiments.figure1").read_matrix(asked.authors_matrix)
     except (ValueError, OSError) as found:
         parser.error(f"--mnist or --authors-matrix: {found}")
     return asked

@@ -4,7 +4,7 @@ import textwrap
 
 import numpy as np
 
-from benign_ref.experiments import authors, claims
+from benign_ref.experiments import claims, figure1
 from benign_ref.experiments.dynamics import PUBLISHED
 
 from . import fig1, published_dynamics
@@ -24,7 +24,7 @@ COLOURS = {claims.HOLDS: "#1b7837", claims.FAILS: PAPER_RED, claims.UNDECIDED: "
 
 def collect(options):
     """All rows, and how many cells, added draws and runs they are from."""
-    matrix = options.authors_matrix and authors.read_matrix(options.authors_matrix)
+    matrix = options.authors_matrix and figure1.read_matrix(options.authors_matrix)
     result = fig1.measure(options)
     (found, added), computed = fig1.measure_crossings(options, result), fig1.computed_crossings(result.Ns)
     Ns, away = result.Ns.tolist(), fig1.difference(fig1.computed_plane(options), result)
@@ -34,7 +34,7 @@ def collect(options):
     }
     rows = [
         *claims.crossing_claims(Ns, found, computed), *claims.curve_claims(Ns, found, computed),
-        *claims.plane_claims(matrix and authors.compare(matrix, result), away),
+        *claims.plane_claims(matrix and figure1.compare(matrix, result), away),
         *claims.dynamics_claims(runs), *claims.other_claims(),
     ]  # fmt: skip
     return rows, {"cells": result.status.size, "added": len(added), "runs": len(runs["benign"])}

@@ -4,8 +4,8 @@ import numpy as np
 
 from benign_ref.experiments import departures
 from benign_ref.experiments.departures import DEPARTURES, LEVEL, computed, setting_of
+from benign_ref.experiments.figure1 import N_TEST
 from benign_ref.experiments.fits import crossing_of_rows
-from benign_ref.experiments.more_draws import N_TEST
 from benign_ref.teach.notation import mathtext
 
 from .common import WIDTH, compute, finish, legend_below, mark, plt

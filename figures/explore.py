@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 import benign_ref as br
-from benign_ref.experiments.authors import CROSSINGS
+from benign_ref.experiments.figure1 import CROSSINGS
 from benign_ref.experiments.phases import find_phases
 from benign_ref.runtime.store import write_whole
 from benign_ref.teach.notation import mathml

@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 
 import benign_ref as br
-from benign_ref.experiments import authors, fits, more_draws, published
-from benign_ref.experiments.authors import LEVEL, RED
-from benign_ref.experiments.more_draws import BASE, N_TEST
+from benign_ref.experiments import figure1, fits, published
+from benign_ref.experiments.figure1 import BASE, LEVEL, N_TEST, RED
 
 from . import common
 from .common import ON_MAPS, PAPER_RED, WHITE, WIDTH, compute, curve, cut_map, finish, heat_map, plt
@@ -45,21 +44,21 @@ SCALE = {"vmin": 0, "vmax": 0.8}  # of test losses
 def axes_of(quick):
     """||mu||, N, and the number of draws of each pair."""
     return ([20.0, 40.0, 44.0, 48.0, 60.0, 66.0, 90.0, 100.0], [4, 10, 20], 2) if quick else (
-        [float(mu) for mu in authors.MUS], list(authors.NS), authors.DRAWS)  # fmt: skip
+        [float(mu) for mu in figure1.MUS], list(figure1.NS), figure1.DRAWS)  # fmt: skip
 
 
 def measure(options):
     """The grid of real draws, as a PhaseDiagram; what the store has is not computed again."""
     mus, Ns, draws = axes_of(options.quick)
-    return br.phase_diagram([authors.snr_of(mu) for mu in mus], Ns, base=BASE, engine="proof", n_test=N_TEST,
+    return br.phase_diagram([figure1.snr_of(mu) for mu in mus], Ns, base=BASE, engine="proof", n_test=N_TEST,
                             **options.of_grid("fig1", draws))  # fmt: skip
 
 
 def computed_plane(options):
     """The limit's test loss at all published pairs: snrs, Ns, mean."""
-    snrs = np.array([authors.snr_of(float(mu)) for mu in authors.MUS])
-    losses = common.limit_plane(options, "fig1_limit", snrs, authors.NS, BASE)
-    return SimpleNamespace(snrs=snrs, Ns=np.array(authors.NS), mean=losses)
+    snrs = np.array([figure1.snr_of(float(mu)) for mu in figure1.MUS])
+    losses = common.limit_plane(options, "fig1_limit", snrs, figure1.NS, BASE)
+    return SimpleNamespace(snrs=snrs, Ns=np.array(figure1.NS), mean=losses)
 
 
 def computed_crossings(Ns):
@@ -74,10 +73,10 @@ def difference(plane, result):
 
 
 def measure_crossings(options, result):
-    """What `more_draws.crossings` gives: a Crossing for each N, and the draws added, with --quick none."""
-    added = partial(compute, "fig1_added", more_draws.row, options=options, what="rows", setting=str(BASE),
+    """What `figure1.crossings` gives: a Crossing for each N, and the draws added, with --quick none."""
+    added = partial(compute, "fig1_added", figure1.row, options=options, what="rows", setting=str(BASE),
                     n_test=N_TEST)  # fmt: skip
-    return more_draws.crossings(result, None if options.quick else added)
+    return figure1.crossings(result, None if options.quick else added)
 
 
 def lost_draws(result, found):
@@ -91,7 +90,7 @@ def more_draws_in_words(quick, result, found):
     own = len(result.seeds)
     added = [f"{c.draws - own} at N = {N}" for N, c in zip(result.Ns, found) if c.draws > own]
     return "No draws are added to these with --quick." if quick else MORE.format(
-        enough=more_draws.ENOUGH, draws=own, batch=more_draws.BATCH, most=more_draws.MOST,
+        enough=figure1.ENOUGH, draws=own, batch=figure1.BATCH, most=figure1.MOST,
         added=", ".join(added) or "none",
     )  # fmt: skip
 
@@ -117,12 +116,12 @@ def draw_cut(axes, result, found, computed):
 
 
 def draw_crossings(axes, result, found, computed):
-    N, mean, error, _ = np.array([[N, *values] for N, values in authors.CROSSINGS.items()], dtype=float).T
+    N, mean, error, _ = np.array([[N, *values] for N, values in figure1.CROSSINGS.items()], dtype=float).T
     drawn, ends, dots = np.linspace(4, 20, 100), np.array([2.0, 20.0]), {"markersize": 3.5, "linewidth": 1}
     panel(
         axes,
         line(ends, [RED, RED], color=PAPER_RED, label="captioned [P]"),
-        line(drawn, [authors.red_curve_as_drawn(at) for at in drawn], color=PAPER_RED, linestyle=":",
+        line(drawn, [figure1.red_curve_as_drawn(at) for at in drawn], color=PAPER_RED, linestyle=":",
              label="as drawn [A]"),
         bars(N - 0.15, mean, error, fmt="s", color="C0", label="authors' data [A]", **dots),
         bars(result.Ns + 0.15, [c.mean for c in found], [c.error for c in found], fmt="o", color="C1",
@@ -130,7 +129,7 @@ def draw_crossings(axes, result, found, computed):
         line(result.Ns, computed, color="black", linestyle="--", linewidth=1, marker="_", label="the limit"),
         line(ends, ends * result.snrs.max() ** 2, color="0.6", linewidth=0.8, label="end of the plane"),
         title=f"(d) where test loss crosses {LEVEL}", xlabel="N", ylabel=r"$N\,\mathrm{SNR}^2$",
-        ylim=(450, 1150), xlim=(1.2, 20.8), xticks=authors.NS, legend={"loc": "lower right", "ncols": 2},
+        ylim=(450, 1150), xlim=(1.2, 20.8), xticks=figure1.NS, legend={"loc": "lower right", "ncols": 2},
     )  # fmt: skip
 
 
@@ -148,14 +147,14 @@ def draw(result, plane, found, computed, matrix, comparison):
         draw_heat(panels[2, 1], result, comparison.z, f"(f) z of every pair: rms {comparison.rms:.2f}",
                   red=False, hatched=hatched, vmin=-4, vmax=4, cmap="RdBu")  # fmt: skip
     for axes in panels.ravel()[[0, 1, 2, *range(4, 2 * rows)]]:
-        axes.set(yticks=authors.NS[1::2], xlim=(0, 15.7), ylim=(1, 21))
+        axes.set(yticks=figure1.NS[1::2], xlim=(0, 15.7), ylim=(1, 21))
     return figure
 
 
 def row_in_words(N, c, limit):
     beside, of_mean = "none: 9 of 10 never fall below it", "none"
-    if int(N) in authors.CROSSINGS:
-        mean, error, of_mean = authors.CROSSINGS[int(N)]
+    if int(N) in figure1.CROSSINGS:
+        mean, error, of_mean = figure1.CROSSINGS[int(N)]
         beside = f"{mean} +- {error}, {(c.mean - mean) / np.hypot(c.error, error):+.1f}"
     ours = f"{c.mean:.0f} +- {c.error:.0f} ({c.rows}/{c.draws})"
     return f"    N = {N:2d}: {ours} | {beside} | {c.of_mean:.0f}, {of_mean}, {limit:.0f}"
@@ -180,10 +179,10 @@ def report(result, found, computed, away, comparison):
 
 
 def make(options):
-    matrix = authors.read_matrix(options.authors_matrix) if options.authors_matrix else None
+    matrix = figure1.read_matrix(options.authors_matrix) if options.authors_matrix else None
     result, plane = measure(options), computed_plane(options)
     (found, added), computed = measure_crossings(options, result), computed_crossings(result.Ns)
-    comparison, away = matrix and authors.compare(matrix, result), difference(plane, result)
+    comparison, away = matrix and figure1.compare(matrix, result), difference(plane, result)
     mus, Ns, draws = axes_of(options.quick)
     axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
     crossings = {str(N): f"{c.mean:.0f} ± {c.error:.0f}" for N, c in zip(result.Ns, found) if c.rows}

@@ -8,9 +8,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from .authors import CROSSINGS, DRAWS, LEVEL, MUS, NEVER, NS, RED, red_curve_as_drawn
 from .dynamics import PUBLISHED, published_limit
-from .more_draws import BASE
+from .figure1 import BASE, CROSSINGS, DRAWS, LEVEL, MUS, NEVER, NS, RED, red_curve_as_drawn
 from .published import published_setting
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "cannot be decided"

@@ -16,9 +16,8 @@ import numpy as np
 
 from .. import validate
 from ..paper.setting import Setting
-from .authors import LEVEL
+from .figure1 import LEVEL, crossing_of_draw
 from .fits import Crossing, limit_crossing
-from .more_draws import crossing_of_draw
 from .published import published_setting
 
 RATIO, LOWEST, HIGHEST = 1.05, 0.75, 1.35  # of the cells of a row, in N SNR^2

@@ -7,17 +7,16 @@ from inspect import signature
 import pytest
 
 from benign_ref.experiments import (
-    authors,
     border,
     cell,
     claims,
     convergence,
     departures,
     dynamics,
+    figure1,
     fits,
     grid,
     images,
-    more_draws,
     phases,
     sharpness,
     theorem,
@@ -26,8 +25,8 @@ from benign_ref.experiments.published import published_setting
 from benign_ref.paper.setting import Setting
 
 CHOICES = {
-    authors: {"NS": tuple(range(2, 21, 2)), "MUS": tuple(range(1, 101)), "DRAWS": 10, "LEVEL": 0.2,
-              "RED": 1000.0, "NEVER": {2: 9}},
+    figure1: {"NS": tuple(range(2, 21, 2)), "MUS": tuple(range(1, 101)), "DRAWS": 10, "LEVEL": 0.2,
+              "RED": 1000.0, "NEVER": {2: 9}, "N_TEST": 100, "ENOUGH": 20.0, "BATCH": 10, "MOST": 80},
     border: {"NS": tuple(range(3000, 9000, 600)), "EPOCHS": 15, "LEVEL": 0.35,
              "EXTRACT_NS": (800, 1000, 1200, 1400, 1600), "HELD_OUT": 0.2},
     claims: {"RMS_Z": 1.2, "MEAN_Z": 0.2, "MEDIAN": 0.015},
@@ -36,7 +35,6 @@ CHOICES = {
     dynamics: {"REGIMES": {"benign": 16.0, "harmful": 2.0}},
     grid: {"MOST_CELLS": 10**7},
     images: {"PIXELS": 28 * 28, "HELD_OUT": 0.4},
-    more_draws: {"N_TEST": 100, "ENOUGH": 20.0, "BATCH": 10, "MOST": 80},
     phases: {"LEAVES": 0.1, "SETTLES": 0.9},
     sharpness: {"LEVELS": {"test_loss": 0.2, "attention": 0.5}, "FACTOR": 1.12, "TOLERANCE": 0.005,
                 "SAMPLES": 2000, "SEARCH_SAMPLES": 400},
@@ -85,7 +83,7 @@ def test_the_crossings_of_the_authors_data():
     """N: mean over draws, its standard error, and where the mean test loss crosses; in their file."""
     means = (923, 917, 889, 916, 961, 957, 991, 975, 995)
     errors, of_mean = (12, 25, 10, 13, 12, 8, 7, 10, 8), (870, 839, 861, 898, 952, 950, 979, 964, 985)
-    assert authors.CROSSINGS == dict(zip(range(4, 21, 2), zip(means, errors, of_mean)))
+    assert figure1.CROSSINGS == dict(zip(range(4, 21, 2), zip(means, errors, of_mean)))
 
 
 def test_departures_of_width_and_of_scales():
@@ -97,7 +95,7 @@ def test_departures_of_width_and_of_scales():
 
 
 def test_added_draws_are_of_the_published_plane():
-    assert more_draws.BASE == published_setting("figure1", N=2, mu=1.0)
+    assert figure1.BASE == published_setting("figure1", N=2, mu=1.0)
 
 
 @pytest.mark.parametrize("quantity, search", [("test_loss", "critical_x"), ("attention", "attention_x")])

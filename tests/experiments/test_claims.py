@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benign_ref.experiments import authors, claims
-from benign_ref.experiments.authors import CROSSINGS, Comparison
+from benign_ref.experiments import claims, figure1
+from benign_ref.experiments.figure1 import CROSSINGS, Comparison
 from benign_ref.experiments.fits import Crossing
 
 NS = [2, *CROSSINGS]
@@ -117,4 +117,4 @@ def test_the_table_is_markdown_with_one_line_a_claim():
 
 
 def test_the_cited_facts_are_those_of_the_plane():
-    assert authors.NEVER == {2: 9} and len(authors.NS) == 10 and len(authors.MUS) == 100
+    assert figure1.NEVER == {2: 9} and len(figure1.NS) == 10 and len(figure1.MUS) == 100

@@ -8,8 +8,8 @@ import pytest
 import benign_ref as br
 from benign_ref.experiments import departures
 from benign_ref.experiments.cell import run_cell
+from benign_ref.experiments.figure1 import N_TEST
 from benign_ref.experiments.fits import Crossing, crossing
-from benign_ref.experiments.more_draws import N_TEST
 
 CHANGED = {
     "published": set(),

@@ -9,12 +9,12 @@ import pytest
 
 import benign_ref as br
 from benign_ref.experiments import (
-    authors,
     cell,
     claims,
     convergence,
     departures,
     dynamics,
+    figure1,
     fits,
     grid,
     images,
@@ -22,7 +22,7 @@ from benign_ref.experiments import (
     sharpness,
     theorem,
 )
-from benign_ref.experiments.authors import CROSSINGS, Comparison
+from benign_ref.experiments.figure1 import CROSSINGS, Comparison
 from benign_ref.experiments.fits import Crossing
 
 THEIRS = np.array(list(CROSSINGS.values()), dtype=float)
@@ -44,8 +44,8 @@ def words(rows):
 
 
 def test_the_red_curve_is_the_drawn_formula_at_the_middle_of_its_band():
-    for N in authors.NS:
-        pixel = sqrt(authors.red_curve_as_drawn(N) / N) * 6.4 - 1  # i + 1, where ||mu|| = i + 2
+    for N in figure1.NS:
+        pixel = sqrt(figure1.red_curve_as_drawn(N) / N) * 6.4 - 1  # i + 1, where ||mu|| = i + 2
         assert 204800 / pixel**2 - 10 == pytest.approx((5 * N - 10 + 5 * N - 1) / 2, rel=1e-12)
 
 
@@ -58,26 +58,26 @@ def plane_where_the_last_N_falls_at(constant):
 
 def test_a_matrix_is_judged_by_its_last_N(tmp_path):
     np.savetxt(tmp_path / "theirs.txt", plane_where_the_last_N_falls_at(900))
-    assert authors.read_matrix(tmp_path / "theirs.txt").test_loss.shape == (100, 10, 10)
+    assert figure1.read_matrix(tmp_path / "theirs.txt").test_loss.shape == (100, 10, 10)
     for constant in (300, 3300):  # beyond a factor of three
         np.savetxt(tmp_path / "other.txt", plane_where_the_last_N_falls_at(constant))
         with pytest.raises(ValueError, match="far from 1000"):
-            authors.read_matrix(tmp_path / "other.txt")
+            figure1.read_matrix(tmp_path / "other.txt")
 
 
 def test_a_comparison_of_few_pairs_counts_the_draws_that_ended():
     rng = np.random.default_rng(0)
-    matrix = authors.Matrix(np.arange(1, 101) / 6.4, np.array(authors.NS), rng.random((100, 10, 10)))
+    matrix = figure1.Matrix(np.arange(1, 101) / 6.4, np.array(figure1.NS), rng.random((100, 10, 10)))
     status = np.full((3, 4, 5), "converged")
     status[0, 1, :3] = status[1, 2, :4] = status[2, 3] = "diverged"  # 2, 1 and 0 of five are left
     losses = rng.random((3, 4, 5))
     snrs, Ns = matrix.snrs[[70, 20, 40]], np.array([2, 8, 4, 20])
     result = grid.PhaseDiagram(snrs, Ns, np.arange(5), status, losses, losses, losses, losses, {})
-    found = authors.compare(matrix, result)
+    found = figure1.compare(matrix, result)
     for i, mu in enumerate((70, 20, 40)):
         for j, N in enumerate(Ns):
             theirs, ours = (
-                matrix.test_loss[mu, list(authors.NS).index(N)],
+                matrix.test_loss[mu, list(figure1.NS).index(N)],
                 losses[i, j][status[i, j] == "converged"],
             )
             if len(ours) < 2:

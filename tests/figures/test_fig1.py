@@ -9,7 +9,7 @@ import pytest
 import benign_ref as br
 import run_all
 from benign_ref import train_in_limit
-from benign_ref.experiments import authors, more_draws
+from benign_ref.experiments import figure1
 from figures import fig1
 from figures.common import Options
 
@@ -39,7 +39,7 @@ def test_the_limit_crosses_where_it_is_cited():
     found = fig1.computed_crossings(list(cited))
     assert np.allclose(found, list(cited.values()), rtol=2e-3)
     assert not any(
-        N * authors.snr_of(100.0) ** 2 > c for N, c in cited.items() if N == 2
+        N * figure1.snr_of(100.0) ** 2 > c for N, c in cited.items() if N == 2
     )  # N = 2 ends before
 
 
@@ -47,10 +47,10 @@ def test_the_crossings_of_the_full_figure_take_added_draws_and_those_of_the_quic
     snrs = np.array([11.0, 12.0, 13.0, 14.0])
     losses = np.array([[0.5, 0.5, 0.5], [0.5, 0.5, 0.1], [0.5, 0.1, 0.1], [0.1, 0.1, 0.1]])[:, None]
     result = SimpleNamespace(snrs=snrs, Ns=[6], seeds=np.arange(3), test_loss=losses)
-    monkeypatch.setattr(more_draws, "row", lambda N, seed: 900.0 + seed % 2)
+    monkeypatch.setattr(figure1, "row", lambda N, seed: 900.0 + seed % 2)
     options = Options(out=None, jobs=1)
     (found,), added = fig1.measure_crossings(options, result)
-    assert found.error <= more_draws.ENOUGH and found.draws == 3 + len(added) and (6, 3) in added
+    assert found.error <= figure1.ENOUGH and found.draws == 3 + len(added) and (6, 3) in added
     assert f"Added: {len(added)} at N = 6." in fig1.more_draws_in_words(False, result, [found])
     assert fig1.measure_crossings(dataclasses.replace(options, quick=True), result)[1] == {}
 

@@ -34,16 +34,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "h, C_V = self.theta.W_Q.shape[1], self.C_V if self.train_w_O else self.C[:, (1):]",
     ): "K and V are among the columns then, but only the first 2 d_h and the last are used",
     (
-        "experiments/authors.py",
-        'return published_setting("figure1", N=2, mu=mu).snr',
-        'return published_setting("figure1", N=(1), mu=mu).snr',
-    ): "SNR follows ||mu|| alone",
-    (
-        "experiments/authors.py",
-        'return published_setting("figure1", N=2, mu=mu).snr',
-        'return published_setting("figure1", N=3, mu=mu).snr',
-    ): "SNR follows ||mu|| alone",
-    (
         "engines/kernels.py",
         "total, c_top, above = 0.0, c[n, 0], 0.0",
         "total, c_top, above = 0.0, c[n, (-1)], 0.0",

@@ -1,22 +1,34 @@
-"""What the authors' public data and drawing of Figure 1 say [A] (GitHub JiaruiJ/Benign_ViT at commit 01e6b62:
-matrix.npy, heatmap.py), as facts; and the comparison with the file itself, for who has it.
+"""Figure 1: what the authors' public data and drawing say [A] (GitHub JiaruiJ/Benign_ViT at commit 01e6b62:
+matrix.npy, heatmap.py), as facts; the comparison with the file itself, for who has it; and more draws of ours
+where the protocol's ten leave the crossing of an N uncertain.
 
 Their matrix has 100 rows and 100 columns: row r is a draw at N = 2 floor((r + 10)/10), so ten draws of each N
 = 2, ..., 20; column i is ||mu|| = i + 1.
+
+More draws, the rule [C], fixed beforehand: at every N >= 4 whose crossing has a standard error above ENOUGH,
+BATCH draws are added, again and again, until it has not or there are MOST draws. An added draw is a row of
+the published plane like the ten, its crossing by the same rule of the last fall; but it is computed from
+||mu|| = 100 leftwards, and only as far as to its fall. Stopping by the standard error favours draws that lie
+close together: so the error found is a little small, and the mean too where the far outliers lie above it.
 """
 
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from .. import validate
-from .fits import row_crossings
+from ..paper.setting import Setting
+from .cell import run_cell
+from .fits import crossing, crossing_of_rows, log_crossings, row_crossings
 from .published import published_setting
 
+BASE = published_setting("figure1", N=2, mu=1.0)
 NS = tuple(2 * k for k in range(1, 11))
 MUS = tuple(range(1, 101))
 DRAWS = 10  # of each (N, ||mu||)
+N_TEST = 100  # fresh samples of each draw
 LEVEL = 0.2  # the cut of the paper's picture
 RED = 1000.0  # the captioned curve N SNR^2 = 1000 [P]
 # N: N SNR^2 where the rows of their data fall through 0.2, mean and standard error; where the mean of the ten
@@ -26,11 +38,12 @@ CROSSINGS = {
     14: (957, 8, 950), 16: (991, 7, 979), 18: (975, 10, 964), 20: (995, 8, 985),
 }  # fmt: skip
 NEVER = {2: 9}
+ENOUGH, BATCH, MOST = 20.0, 10, 80
 
 
 def snr_of(mu):
     """SNR of ||mu|| in Figure 1."""
-    return published_setting("figure1", N=2, mu=mu).snr
+    return mu / BASE.noise_norm
 
 
 def red_curve_as_drawn(N):
@@ -96,3 +109,46 @@ def compare(matrix, result):
     i, j = np.unravel_index(np.abs(seen).argmax(), seen.shape)
     rms, mean = float(np.sqrt((seen**2).sum() / pairs)), float(seen.sum() / pairs)
     return Comparison(z, pairs, rms, mean, float(seen[i, j]), (float(result.snrs[i]), int(result.Ns[j])))
+
+
+def crossing_of_draw(base: Setting, N: int, seed: int, snrs: list[float]) -> float:
+    """N SNR^2 where the cells of one draw at N, over increasing snrs, last fall through LEVEL, or NaN.
+
+    It is that of `crossing`, bit for bit, but cells are computed from the right end on, and no further than
+    to the fall: what lies left of the last one does not count.
+    """
+    x, losses = np.log(N * np.asarray(snrs) ** 2), np.full(len(snrs), np.nan)
+    for i in reversed(range(len(x))):
+        losses[i] = run_cell(snrs[i], N, seed, base=base, engine="proof", n_test=N_TEST).test_loss
+        fall, *_ = crossing(x, losses, LEVEL)
+        if np.isfinite(fall):
+            return float(np.exp(fall))
+    return float("nan")
+
+
+def row(N: int, seed: int) -> float:
+    """That of a draw on the published plane; a function of its arguments alone."""
+    return crossing_of_draw(BASE, N, seed, [snr_of(float(mu)) for mu in MUS])
+
+
+def crossings(result, compute: Callable | None):
+    """A Crossing for each N of `result`, a PhaseDiagram of the published plane, and the draws added to it, as
+    {(N, seed): N SNR^2}.
+
+    compute(tasks) gives {task: row(*task)} for tasks (N, seed), the seeds those after the result's; None: no
+    draws are added. of_mean is that of the result's own draws.
+    """
+    added, next_seed = {}, int(max(result.seeds)) + 1
+    own = dict(zip(map(int, result.Ns), np.exp(log_crossings(result, LEVEL)[:, :, 0])))
+
+    def more(N):
+        return [at for (of, _), at in added.items() if of == N]
+
+    def uncertain(N):
+        rows = [*own[N], *more(N)]
+        return N in CROSSINGS and len(rows) < MOST and not crossing_of_rows(rows).error <= ENOUGH
+
+    while compute and (asked := [N for N in sorted(own, reverse=True) if uncertain(N)]):
+        added |= compute([(N, next_seed + len(more(N)) + k) for N in asked for k in range(BATCH)])
+    of_mean = [c.of_mean for c in row_crossings(result, LEVEL)]
+    return [crossing_of_rows([*own[N], *more(N)], at) for N, at in zip(own, of_mean)], added

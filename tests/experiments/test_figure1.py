@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import benign_ref as br
-from benign_ref.experiments import authors
+from benign_ref.experiments import figure1
 from benign_ref.experiments.fits import row_crossings
 from benign_ref.experiments.grid import PhaseDiagram
 
@@ -35,10 +35,10 @@ def test_the_axes_of_the_file_are_rows_of_draws_by_N_and_columns_of_mu(tmp_path)
     test_loss = losses(900, np.random.default_rng(0))
     path = tmp_path / "matrix.npy"
     np.save(path, as_file(test_loss))
-    matrix = authors.read_matrix(path)
+    matrix = figure1.read_matrix(path)
     assert np.array_equal(matrix.test_loss, test_loss) and np.allclose(matrix.snrs, SNRS)
     np.savetxt(tmp_path / "matrix.txt", as_file(test_loss), fmt="%.17g")
-    assert np.array_equal(authors.read_matrix(tmp_path / "matrix.txt").test_loss, test_loss)
+    assert np.array_equal(figure1.read_matrix(tmp_path / "matrix.txt").test_loss, test_loss)
     row = as_file(test_loss)[57]  # N = 2 floor(67/10) = 12, its draw 7
     assert np.array_equal(row, matrix.test_loss[:, list(matrix.Ns).index(12), 7])
 
@@ -61,22 +61,22 @@ GOOD = as_file(losses(900, np.random.default_rng(1)))
 def test_a_file_that_is_something_else_is_refused_with_a_reason(tmp_path, values, why):
     np.save(tmp_path / "matrix.npy", values, allow_pickle=True)
     with pytest.raises(ValueError, match=rf"matrix\.npy: .*{why}"):
-        authors.read_matrix(tmp_path / "matrix.npy")
+        figure1.read_matrix(tmp_path / "matrix.npy")
 
 
 def test_a_missing_file_and_a_picture_are_refused(tmp_path):
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     for name in ("nowhere.npy", "nowhere.txt", "picture.png"):
         with pytest.raises(ValueError, match=f"{name}: cannot be read as the authors' matrix"):
-            authors.read_matrix(tmp_path / name)
+            figure1.read_matrix(tmp_path / name)
 
 
 def test_z_of_two_samples_of_one_law_is_standard_and_a_shift_is_seen():
     rng = np.random.default_rng(2)
     base = losses(900, rng, noise=0.0)
     draw = lambda: base + 0.02 * rng.standard_normal(base.shape)  # noqa: E731
-    theirs, ours = authors.Matrix(SNRS, NS, draw()), result_of(draw())
-    same = authors.compare(theirs, ours)
+    theirs, ours = figure1.Matrix(SNRS, NS, draw()), result_of(draw())
+    same = figure1.compare(theirs, ours)
     assert same.pairs == 900 and same.z.shape == (100, 10) and 0.9 < same.rms < 1.2 and abs(same.mean) < 0.15
     by_hand = (theirs.test_loss[7, 3].mean() - ours.test_loss[7, 3].mean()) / np.sqrt(
         theirs.test_loss[7, 3].var(ddof=1) / 10 + ours.test_loss[7, 3].var(ddof=1) / 10
@@ -84,10 +84,10 @@ def test_z_of_two_samples_of_one_law_is_standard_and_a_shift_is_seen():
     assert np.isclose(same.z[7, 3], by_hand, rtol=1e-12)
     moved = ours.test_loss.copy()
     moved[30, 6] += 1.0
-    far = authors.compare(theirs, result_of(moved))
+    far = figure1.compare(theirs, result_of(moved))
     assert far.largest < -50 and far.at == (SNRS[30], 14)
     moved[:, 0] += 1.0  # N = 2 is not among the pairs that are judged
-    assert authors.compare(theirs, result_of(moved)).rms == far.rms
+    assert figure1.compare(theirs, result_of(moved)).rms == far.rms
 
 
 def test_crossings_of_rows_are_means_over_the_rows_that_cross():
@@ -108,16 +108,16 @@ def test_crossings_of_rows_are_means_over_the_rows_that_cross():
 
 def test_the_red_curve_as_drawn_marks_what_is_cited():
     for N, marked in ((4, 834), (6, 892), (10, 948), (20, 1001)):
-        assert round(authors.red_curve_as_drawn(N)) == marked
+        assert round(figure1.red_curve_as_drawn(N)) == marked
 
 
 def test_the_cited_crossings_follow_one_curve_no_better_than_to_ten_percent():
-    means = np.array([mean for mean, *_ in authors.CROSSINGS.values()])
-    assert list(authors.CROSSINGS) == list(range(4, 21, 2)) and 0.1 < means.max() / means.min() - 1 < 0.15
+    means = np.array([mean for mean, *_ in figure1.CROSSINGS.values()])
+    assert list(figure1.CROSSINGS) == list(range(4, 21, 2)) and 0.1 < means.max() / means.min() - 1 < 0.15
 
 
 def test_snr_of_mu_is_that_of_the_setting():
-    assert authors.snr_of(64.0) == pytest.approx(10) == br.published_setting("figure1", N=4, mu=64.0).snr
+    assert figure1.snr_of(64.0) == pytest.approx(10) == br.published_setting("figure1", N=4, mu=64.0).snr
 
 
 def test_a_crossing_is_the_last_fall_of_each_row_with_the_standard_error_of_a_mean():
