@@ -1,7 +1,10 @@
-"""The named arrays that both checkers take: a dict or NamedTuple, unpacked and packed again."""
+"""What both checkers share: the named arrays that they take, a dict or NamedTuple, unpacked and packed again;
+and the table that they give back.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -82,3 +85,47 @@ def refuse_rough(what: str, a: np.ndarray) -> None:
         if a.dtype.kind in "fc":
             rounding = f", whose rounding of {np.finfo(a.dtype).eps:.1e} would hide wrong terms"
         raise TypeError(f"{what} must be float64 (double precision), got {a.dtype}{rounding}")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block: its verdict, and what was claimed and found at one place, to be shown ("" if at none)."""
+
+    block: str
+    shape: tuple[int, ...]
+    verdict: str
+    where: str  # an index, or the number of a direction
+    claimed: float
+    found: float
+
+
+class Report:
+    """The base of a frozen dataclass that holds rows, each a Block: a line for each, what the verdicts mean,
+    passed or not.
+    """
+
+    GOOD: ClassVar[str]  # the one verdict that passes
+    EXPLAINED: ClassVar[dict[str, str]]  # what the others mean
+    rows: tuple
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is a block, and the verdict of every block is the good one."""
+        return bool(self.rows) and all(row.verdict == self.GOOD for row in self.rows)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def _table(self, title: str, head: str, cells: Callable[[Any], str], notes: list[str]) -> str:
+        """The rows as a table under `title`; head, cells: of what stands between shape and place."""
+        width = max(len("block"), *(len(row.block) for row in self.rows))
+        columns = f"{head}  {'where':<12}{'claimed':>14}{'found':>14}  verdict"
+        lines = [title, f"{'block':<{width}}  {'shape':<10}{columns}"]
+        for row in self.rows:
+            shape = "x".join(map(str, row.shape)) or "number"
+            numbers = f"{row.claimed:>14.6g}{row.found:>14.6g}" if row.where else f"{'':>28}"
+            place = f"  {row.where:<12}{numbers}  {row.verdict}"
+            lines.append(f"{row.block:<{width}}  {shape:<10}{cells(row)}{place}")
+        bad = dict.fromkeys(row.verdict for row in self.rows if row.verdict != self.GOOD)
+        lines += [*notes, *(f"{verdict}: {self.EXPLAINED[verdict]}" for verdict in bad)]
+        return "\n".join([*lines, "passed" if self.passed else "NOT passed"])

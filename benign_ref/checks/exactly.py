@@ -7,13 +7,14 @@
 
 One block at a time, f is run on Numbers (exact.py) drawn around the point, moving along a drawn direction v
 of the block; its slope is to equal <grad, v>. As a linear form in v that differs from 0 vanishes at few v,
-one run of f decides all entries of the block. Where they differ, halving the direction finds the first entry
-that does.
+one run of f decides all entries of the block. Where they differ, halving finds how many of them it takes, and
+so the first entry that does.
 
 What differs as drawn may be true by e^(a+b) = e^a e^b or the like; equality.py tells the two apart.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,10 +24,9 @@ from typing import Any
 import numpy as np
 
 from .. import validate
-from .blocks import claims, copies, split, subject
+from .blocks import Block, Report, claims, copies, split, subject
 from .equality import EQUAL, REJECTED, UNDECIDED, chance, on_fields, values, verdict
 from .exact import DRAWN_FROM, Field, Number, along
-from .report import Report
 
 EXPLAINED = {
     REJECTED: "the claimed gradient is not the derivative of f (if claimed and found agree to 12 digits: "
@@ -39,17 +39,11 @@ _REFUSED = (TypeError, AttributeError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True)
-class ExactBlock:
-    """One block: the verdict, the first wrong entry with what was claimed and found there (rounded, to be
-    shown), and the degree of the difference, which gives `chance`.
+class ExactBlock(Block):
+    """One block: the verdict, EQUAL or a key of EXPLAINED; the first wrong entry with what was claimed and
+    found there, rounded; and the degree of the difference, which gives `chance`.
     """
 
-    block: str
-    shape: tuple[int, ...]
-    verdict: str  # EQUAL, or a key of EXPLAINED
-    where: str
-    claimed: float
-    found: float
     chance: float  # at most this: the probability that "residual 0" is said of a wrong gradient
 
 
@@ -63,18 +57,14 @@ class ExactCheck(Report):
     rows: tuple[ExactBlock, ...]
 
     def __str__(self) -> str:
-        def cells(row: ExactBlock) -> str:
-            numbers = f"{row.claimed:>14.6g}{row.found:>14.6g}" if row.where else f"{'':>28}"
-            return f"{row.chance:>9.1e}  {row.where:<12}{numbers}"
-
         meaning = (
             "residual 0: equal as fractions; a wrong gradient is called so with a probability of at most "
             f"its degree over 2^{DRAWN_FROM.bit_length() - 1}, the chance"
         )
         return self._table(
             "gradient in exact arithmetic, on fractions drawn around the point; no tolerance",
-            f"{'chance':>9}  {'where':<12}{'claimed':>14}{'found':>14}",
-            cells,
+            f"{'chance':>9}",
+            lambda row: f"{row.chance:>9.1e}",
             [meaning] * any(row.verdict == self.GOOD for row in self.rows),
         )
 
@@ -155,19 +145,10 @@ def _check_block(name: str, shape: tuple[int, ...], route: Callable[[int | None]
     bound += chance(drawn.claimed[name])
     if said == EQUAL:
         return ExactBlock(name, shape, said, "", np.nan, np.nan, bound)
-    first = _first(lambda start, stop: judged(start, stop)[0] == said, size)
+    first = bisect_left(range(size), True, key=lambda k: judged(0, k + 1)[0] == said)
     claimed, found = values([side / drawn.ways[name][first] for side in drawn.sides(name, first, first + 1)])
     where = str([int(i) for i in np.unravel_index(first, shape)])
     return ExactBlock(name, shape, said, where, claimed, found, bound)
-
-
-def _first(differ: Callable[[int, int], bool], size: int) -> int:
-    """The first of `size` entries that differs, by halving. differ(start, stop): whether one does."""
-    start, stop = 0, size
-    while stop - start > 1:
-        half = (start + stop) // 2
-        start, stop = (start, half) if differ(start, half) else (half, stop)
-    return start
 
 
 def _follow(what: str, run: Callable[[], Any]) -> Any:

@@ -13,14 +13,14 @@ are relative to the largest entry of the block, and there is no absolute toleran
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import validate
-from .blocks import claims, copies, subject, unpack
+from .blocks import Block, Report, claims, copies, subject, unpack
 from .lines import MARGIN, ROUNDING, Line, sees, value_of
-from .report import Report
 
 METHODS = ("complex_step", "central")
 TOLERANCE = {"complex_step": 1e-10, "central": 1e-5}
@@ -34,22 +34,17 @@ EXPLAINED = {
 
 
 @dataclass(frozen=True)
-class BlockCheck:
-    """One block: its largest entry (claimed or found), the worst error relative to it and where that is, the
-    verdict; how many entries lie below the tolerance, so that nothing was checked there; and how large,
-    relative to the block, a term may be that is not holomorphic and was not seen (0 for differences).
+class BlockCheck(Block):
+    """One block: the verdict, "agrees" or a key of EXPLAINED; its largest entry (claimed or found), the worst
+    error relative to it and where that is; how many entries lie below the tolerance, so that nothing was
+    checked there; and how large, relative to the block, a term may be that is not holomorphic and was not
+    seen (0 for differences).
     """
 
-    block: str
-    shape: tuple[int, ...]
     largest: float
     error: float
-    where: str  # an index, or the number of a direction
-    claimed: float
-    found: float
-    verdict: str  # "agrees", or a key of EXPLAINED
-    unchecked: int = 0
-    hidden: float = 0.0
+    unchecked: int
+    hidden: float
 
 
 @dataclass(frozen=True)
@@ -77,11 +72,8 @@ class GradientCheck(Report):
         return self._table(
             f"gradient by {self.method.replace('_', ' ')}; errors relative to the block's largest entry, "
             f"allowed {self.tolerance:g}",
-            f"{'largest':>10}{'worst error':>13}  {'where':<12}{'claimed':>14}{'found':>14}",
-            lambda row: (
-                f"{row.largest:>10.3g}{row.error:>13.2g}  {row.where:<12}"
-                f"{row.claimed:>14.6g}{row.found:>14.6g}"
-            ),
+            f"{'largest':>10}{'worst error':>13}",
+            lambda row: f"{row.largest:>10.3g}{row.error:>13.2g}",
             notes,
         )
 
@@ -129,11 +121,9 @@ def check_gradient(
     claimed = claims(unpack("grad(point)", grad(pack(copies(arrays))))[1], arrays, names)
     rows = []
     for name in names:
-        shape = arrays[name].shape
-        ways: Any = np.ndindex(shape)
-        if directions is not None:
-            ways = [_direction(rng, shape) for _ in range(directions)]
-        line = lambda way, name=name: Line(f, pack, arrays, name, way)  # noqa: E731
+        shape, line = arrays[name].shape, partial(Line, f, pack, arrays, name)
+        ways: Any = [(..., _direction(rng, shape)) for _ in range(directions or 0)]
+        ways = ways or ((index, 1.0) for index in np.ndindex(shape))
         rows.append(_check_block(line, claimed[name], ways, abs(start), method, rng, tolerance))
     return GradientCheck(method, tolerance, tuple(rows))
 
@@ -142,14 +132,13 @@ def derivative(function: Callable[[np.ndarray], Any], x: Any) -> np.ndarray:
     """The derivative of a scalar function at the array x, entry by entry, by complex step (allowed to be 0,
     unlike in check_gradient).
     """
-    arrays = {"x": np.asarray(x, dtype=np.float64)}
-    line = lambda index: Line(lambda p: function(p["x"]), dict, arrays, "x", index)  # noqa: E731
-    shape = arrays["x"].shape
-    return np.array([line(index).complex_step() for index in np.ndindex(shape)]).reshape(shape)
+    x = np.asarray(x, dtype=np.float64)
+    line = partial(Line, lambda p: function(p["x"]), dict, {"x": x}, "x")
+    return np.array([line(index).complex_step() for index in np.ndindex(x.shape)]).reshape(x.shape)
 
 
 def _check_block(
-    line: Callable[[Any], Line],
+    line: Callable[..., Line],
     claimed: np.ndarray,
     ways: Any,
     size: float,
@@ -157,18 +146,16 @@ def _check_block(
     rng: np.random.Generator,
     tolerance: float,
 ) -> BlockCheck:
-    """One BlockCheck, along each of `ways`: indices of entries, or directions; size: |f| at the point."""
+    """One BlockCheck, along each of `ways`: (index, 1) of entries, or (..., direction); size: |f| at the
+    point.
+    """
     places: list[str] = []
     table, hidden = [], 0.0
-    for way in ways:
-        one, entry = line(way), isinstance(way, tuple)
-        places.append(str(list(way)) if entry else f"direction {len(places) + 1}")
-        wanted = float(claimed[way] if entry else (claimed * way).sum())
-        if method == "complex_step":
-            step = one.complex_step()
-            table.append((wanted, step, 0.0, step, 0.0))
-        else:
-            table.append((wanted, *one.differences()))
+    for where, v in ways:
+        one, entry = line(where, v), where is not ...
+        places.append(str(list(where)) if entry else f"direction {len(places) + 1}")
+        found = one.differences() if method == "central" else (one.complex_step(), 0.0, np.inf, 0.0)
+        table.append(((claimed[where] * v).sum(), *found))
     wanted, found, rough, nearest, jumps = np.array(table).T
     finite = bool(np.isfinite(claimed).all())
     largest = float(max(np.abs(claimed).max(), np.abs(found).max())) if finite else np.nan
@@ -176,7 +163,7 @@ def _check_block(
     worst = int(np.where(np.isfinite(error), error, np.inf).argmax())
     if method == "complex_step":
         v = _direction(rng, claimed.shape)
-        hidden = _refuse_unless_holomorphic(line(np.asarray(v / np.abs(v).max())), tolerance, found)
+        hidden = _refuse_unless_holomorphic(line(..., v / np.abs(v).max()), tolerance, found)
     if not finite:
         verdict = "not finite"
     elif largest == 0:
@@ -190,8 +177,8 @@ def _check_block(
     small = np.maximum(np.abs(wanted), np.abs(found))
     unchecked = int(((small > 0) & (small <= allowed)).sum()) if entry else 0
     relative = float(error[worst] / largest if largest > 0 else error[worst])
-    numbers = float(wanted[worst]), float(found[worst]), verdict, unchecked, hidden
-    return BlockCheck(one.name, claimed.shape, largest, relative, places[worst], *numbers)
+    place = places[worst], float(wanted[worst]), float(found[worst])
+    return BlockCheck(one.name, claimed.shape, verdict, *place, largest, relative, unchecked, hidden)
 
 
 def _refuse_unless_holomorphic(line: Line, tolerance: float, found: np.ndarray) -> float:

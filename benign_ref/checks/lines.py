@@ -58,16 +58,17 @@ CIRCLE = np.exp(2j * np.pi * np.arange(8) / 8)
 
 @dataclass
 class Line:
-    """f along one line through the point, within one block: t -> f(point with the block at x + t v).
+    """f along one line through the point, within one block: t -> f(point with x[where] at x[where] + t v).
 
-    way: the index of one entry, or an array v of the block's shape.
+    where: the index of one entry; or ... for the whole block x, and v an array of its shape.
     """
 
     f: Callable[[Any], Any]
     pack: Callable[[dict[str, np.ndarray]], Any]
     arrays: dict[str, np.ndarray]
     name: str
-    way: Any
+    where: Any
+    v: Any = 1.0
 
     @cached_property
     def scale(self) -> float:
@@ -78,19 +79,14 @@ class Line:
     @cached_property
     def reach(self) -> float:
         """The scale, or how far the line goes until an entry has moved by its own size, if less."""
-        here = np.abs(self.arrays[self.name])
-        speed = np.abs(self.way) if isinstance(self.way, np.ndarray) else 1.0
-        here = here if isinstance(self.way, np.ndarray) else here[self.way]
+        here, speed = np.abs(self.arrays[self.name][self.where]), np.abs(self.v)
         own = np.divide(here, speed, where=speed > 0, out=np.zeros_like(here))
         return float(np.min(own, where=own > 0, initial=self.scale))
 
     def at(self, t: complex) -> Any:
         """f at x + t v; if t is complex, every block is complex, so that f meets one type."""
         moved = {name: a.astype(np.result_type(t, np.float64)) for name, a in self.arrays.items()}
-        if isinstance(self.way, np.ndarray):
-            moved[self.name] = np.asarray(self.arrays[self.name] + t * self.way)
-        else:
-            moved[self.name][self.way] += t
+        moved[self.name][self.where] += t * self.v
         return value_of(self.f, self.pack(moved), complex_point=isinstance(t, complex))
 
     def complex_step(self, t: float = 0.0) -> float:
@@ -113,9 +109,10 @@ class Line:
             r /= 4
         least, first = self._circle(r, step, floor), r
         circle = least
-        while max(circle) > enough and max(circle) * r / 4 > MARGIN * floor and circle != FROZEN:
-            if r <= EPS * self.reach:  # no entry but a 0 moves
-                break
+        moves = EPS * self.reach  # on a smaller circle no entry does but a 0
+        while (
+            max(circle) > enough and max(circle) * r / 4 > MARGIN * floor and circle != FROZEN and r > moves
+        ):
             r /= 4
             circle = self._circle(r, step, floor)
             least = min(least, circle, key=lambda one: (sees(one, enough), sum(one)))
@@ -155,8 +152,8 @@ class Line:
         h = FARTHEST * self.scale * 4.0 ** -np.arange(np.ceil(np.log(ratio) / np.log(4)) + 1)
         with np.errstate(all="ignore"):
             ahead, behind = np.array([(self.at(step), self.at(-step)) for step in h]).T
-            d, moved, bend = (ahead - behind) / (2 * h), np.abs(ahead - behind), ahead + behind
-            bend = (bend - 2 * self.at(0.0)) / (2 * h)
+            d, moved = (ahead - behind) / (2 * h), np.abs(ahead - behind)
+            bend = (ahead + behind - 2 * self.at(0.0)) / (2 * h)
             e, h = (16 * d[1:] - d[:-1]) / 15, h[1:]
             change = np.abs(np.diff(e))
             rounding = ROUNDING * abs(ahead[-1])
@@ -175,12 +172,8 @@ class Line:
             error[best] = max(error[best], kink)
         says = f"f is not finite near the point in block {self.name!r}: no central difference exists"
         require(np.isfinite(error[best]), says)
-        return (
-            float(e[best]),
-            float(error[best]),
-            float(e[-1]),
-            float(noise[-1]) * bool(not still and max(seen) > rounding),
-        )
+        jumps = noise[-1] if not still and max(seen) > rounding else 0.0
+        return float(e[best]), float(error[best]), float(e[-1]), float(jumps)
 
 
 def sees(circle: tuple[float, float], enough: float) -> bool:
@@ -205,7 +198,7 @@ def value_of(f: Callable[[Any], Any], blocks: Any, complex_point: bool = False) 
             f"f cannot be followed through complex numbers ({error}); mend f or use method='central'"
         ) from error
     kind = value.dtype.kind
-    if value.ndim != 0 or kind not in "iufc":
+    if value.ndim or kind not in "iufc":
         raise TypeError(
             f"f must return one number, got an array of shape {value.shape} and dtype {value.dtype}"
         )

@@ -10,7 +10,8 @@ from benign_ref.checks.lines import Line
 def line(f, a, way=(0,), **others):
     """The line through entry `way` of block a, or along the array `way`; f sees block a alone."""
     arrays = {"a": np.asarray(a, dtype=float), **others}
-    return Line(lambda blocks: f(blocks["a"]), dict, arrays, "a", way)
+    where, v = (way, 1.0) if isinstance(way, tuple) else (..., way)
+    return Line(lambda blocks: f(blocks["a"]), dict, arrays, "a", where, v)
 
 
 def test_the_scale_is_that_of_the_block_or_of_the_point_or_one():
