@@ -80,10 +80,12 @@ def _gradient(block, audited, problem):
 def settings(audited, problem, steps, eta=None):
     """Setting, Dataset and Parameters of a problem for `api.train`, as the audited's own types."""
     (N, M, d), (_, d_h), (d_v,) = problem.X.shape, problem.theta[0].shape, problem.theta[3].shape
-    eta = problem.eta if eta is None else eta
-    s = audited.setting.Setting(N=N, M=M, d=d, d_h=d_h, d_v=d_v, eta=eta, epsilon=1e-300, max_steps=steps)
-    data = audited.data.Dataset(problem.X, problem.y, problem.X[0, 0], problem.X[0, 0])
-    return s, data, audited.model.Parameters(*problem.theta)
+    sizes, signal = dict(N=N, M=M, d=d, d_h=d_h, d_v=d_v), problem.X[0, 0]
+    return (
+        audited.setting.Setting(**sizes, eta=eta or problem.eta, epsilon=1e-300, max_steps=steps),
+        audited.data.Dataset(problem.X, problem.y, signal, signal),
+        audited.model.Parameters(*problem.theta),
+    )
 
 
 def trained(audited, problem, steps, options, eta=None):
@@ -175,9 +177,8 @@ def _wrong_stops(descend):
         losses, taken, converged, _ = descend(
             ladder, eta=0.1, epsilon=epsilon, max_steps=most, extra_steps=extra
         )
-        seen = levels[: count + 1]
-        ended = taken == count and left == levels[count:] and list(losses) == seen
-        wrong += not (ended and converged == (min(seen) <= epsilon))
+        found = taken, left, list(losses), converged
+        wrong += found != (count, levels[count:], levels[: count + 1], levels[count] <= epsilon)
     return wrong
 
 

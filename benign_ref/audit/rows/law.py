@@ -50,8 +50,8 @@ def _differences(a, b):
         spread = np.sqrt(one.var(axis=0) / len(one) + two.var(axis=0) / len(two))
         gap = np.abs(one.mean(axis=0) - two.mean(axis=0))
         size = np.maximum(np.abs(one).max(axis=0), np.abs(two).max(axis=0))
-        other = np.where(gap <= 1e-9 * size, 0, np.inf)
-        found.append(np.where(spread > 1e-12 * size, gap / spread, other).max())
+        other = np.where(gap <= 1e-9 * size, 0.0, np.inf)  # NaN is no equality
+        found.append(np.divide(gap, spread, out=other, where=spread > 1e-12 * size).max())
     return max(found)
 
 

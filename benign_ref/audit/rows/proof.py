@@ -85,8 +85,7 @@ def _P1(audited, problem):
         }, EXACT)  # fmt: skip
     yield from _rebuilt(audited, problem, 2)
     pairs = zip(audited.proof.different_tokens(problem.X), _different(problem.X))
-    other = sum(not np.array_equal(*pair) for pair in pairs)
-    yield "different_tokens: comparison of each with each", other, 0.0
+    yield "different_tokens: comparison of each with each", sum(not np.array_equal(*p) for p in pairs), 0.0
 
 
 def _row_by_alpha(problem, Z, tokens, K, V, eta):
