@@ -24,9 +24,9 @@ import webbrowser  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from benign_ref import validate  # noqa: E402
 from benign_ref.runtime import processes  # noqa: E402
 from benign_ref.runtime.store import try_writing, write_whole  # noqa: E402
+from benign_ref.validate import folder_argument, integer_argument  # noqa: E402
 from figures import NAMES  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -45,18 +45,17 @@ def parse(argv):
         "and only what is missing is computed. Exit status: 0 done, 1 a figure could not be made or numbers "
         "differ, 2 wrong arguments, 130 interrupted.",
     )
-    integer, folder = validate.integer_argument, validate.folder_argument
     options = {
         "quick": {"action": "store_true",
                   "help": "reduced sizes, everything still real; each picture says so"},
         "only": {"nargs": "+", "metavar": "NAME", "choices": NAMES,
                  "help": f"only these: {', '.join(NAMES)}"},
         "list": {"action": "store_true", "help": "print the names and what they show, and stop"},
-        "out": {"type": folder, "default": Path("out"), "metavar": "DIR",
+        "out": {"type": folder_argument, "default": Path("out"), "metavar": "DIR",
                 "help": "where everything is written (default: %(default)s)"},
-        "seed": {"type": integer(0), "default": 0,
+        "seed": {"type": integer_argument(0), "default": 0,
                  "help": "first seed, an integer >= 0 (default: %(default)s)"},
-        "jobs": {"type": integer(1), "metavar": "K",
+        "jobs": {"type": integer_argument(1), "metavar": "K",
                  "help": "worker processes (default: the cores available)"},
         "executor": {"metavar": "dask:ADDRESS",
                      "help": "compute on a dask cluster, say dask:tcp://10.0.0.1:8786"},
@@ -64,7 +63,7 @@ def parse(argv):
                   "help": "folder with the original MNIST IDX files, for the extract"},
         "authors-matrix": {"type": Path, "metavar": "FILE",
                            "help": "the authors' matrix of Figure 1, drawn beside ours"},
-        "compare": {"type": folder, "nargs": "?", "const": REFERENCE, "metavar": "DIR",
+        "compare": {"type": folder_argument, "nargs": "?", "const": REFERENCE, "metavar": "DIR",
                     "help": "compare the numbers with figures/reference or DIR; status 1 if they differ"},
         "update-reference": {"action": "store_true", "help": "make the numbers of this run the reference"},
         "open": {"action": "store_true", "help": "open index.html in a browser at the end"},
@@ -79,10 +78,6 @@ def parse(argv):
         parser.error("--jobs and --executor exclude each other: an executor has its own workers")
     if (asked.compare or asked.update_reference) and asked.seed:
         parser.error(f"the reference has --seed 0, so there is nothing to compare with --seed {asked.seed}")
-    if asked.mnist and not asked.mnist.is_dir():
-        parser.error(f"--mnist must be a folder, got {str(asked.mnist)!r}")
-    if asked.authors_matrix and not asked.authors_matrix.is_file():
-        parser.error(f"--authors-matrix must be a file, got {str(asked.authors_matrix)!r}")
     try:
         if asked.mnist:
             importlib.import_module("benign_ref.experiments.images").load(asked.mnist)
@@ -98,11 +93,13 @@ def environment():
     broken around us, it shall not stop a run.
     """
     names = ("benign_ref", "numpy", "numba", "matplotlib")
-    probes = {name: lambda name=name: importlib.import_module(name).__version__ for name in names}
-    probes |= {"commit": commit, "python": platform.python_version, "system": platform.platform}
-    found = {"cores": os.cpu_count()}
-    for name, probe in {**probes, "processor": processor}.items():
-        found[name] = None
+    probes = {
+        **{name: lambda name=name: importlib.import_module(name).__version__ for name in names},
+        "commit": commit, "python": platform.python_version, "system": platform.platform,
+        "processor": processor,
+    }  # fmt: skip
+    found = {"cores": os.cpu_count(), **dict.fromkeys(probes)}
+    for name, probe in probes.items():
         with contextlib.suppress(Exception):
             found[name] = probe()
     return found
@@ -220,29 +217,27 @@ def make(asked, modules, argv):
             common.load_all_kernels(options)
             for name, module in modules.items():
                 entries = one(name, module, options, where)
-            titles = {name: entry.get("title", name) for name, entry in entries.items()}
             name = "index.html"
             options.progress.start(name)
-            page = index.make(options, entries, titles)
+            page = index.make(options, entries)
             options.progress.clear()
         reference = (asked.compare or REFERENCE) / ("quick" if asked.quick else "full")
         if asked.update_reference:
             compare.update(reference, asked.out, modules)
         differs = asked.compare and compare.compare(reference, asked.out, modules)
     except KeyboardInterrupt:
-        done = f"what is done is kept in {asked.out}: run the same command again to go on"
-        raise KeyboardInterrupt(f"interrupted in {name}; {done}") from None
+        raise KeyboardInterrupt(
+            f"interrupted in {name}; what is done is kept in {asked.out}: run the same command again to go on"
+        ) from None
     except BrokenPipeError:
         raise
     except (OSError, RuntimeError, ValueError) as error:  # a full disk, workers gone, other settings
         options.progress.clear()
-        done = f"what is done is kept in {asked.out}"
-        print(f"{name} could not be made: {error}\n{done}", end="", file=sys.stderr)
-        try:
+        said = f"{name} could not be made: {error}\nwhat is done is kept in {asked.out}"
+        with contextlib.suppress(OSError):  # the disk is full
             write_whole(asked.out / "error.txt", traceback.format_exc().encode())
-            print("; the traceback is in error.txt there", file=sys.stderr)
-        except OSError:  # the disk is full
-            print(file=sys.stderr)
+            said += "; the traceback is in error.txt there"
+        print(said, file=sys.stderr)
         return 1
     finally:
         close()
@@ -260,16 +255,12 @@ def one(name, module, options, where):
     seconds = round(time.monotonic() - started, 2)
     options.progress.clear()
     files = [path.name for path in result.files]
-    print(f"{name} ({seconds:.1f} s): {module.TITLE}")
-    print("".join(f"    {line}\n" for line in result.lines) + f"    {', '.join(files)}", flush=True)
-    entry = {"title": module.TITLE, "files": files, "seconds": seconds, "lines": result.lines,
-             "settings": result.settings, **where}  # fmt: skip
-    return note(options.out, name, entry)
-
-
-def main(argv=None):
-    """Make what was asked for; returns the exit status."""
-    return load(sys.argv[1:] if argv is None else argv)()
+    told = f"{name} ({seconds:.1f} s): {module.TITLE}", *result.lines, ", ".join(files)
+    print("\n    ".join(told), flush=True)
+    return note(options.out, name, {
+        "title": module.TITLE, "files": files, "seconds": seconds, "lines": result.lines,
+        "settings": result.settings, **where,
+    })  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -10,8 +10,20 @@ import benign_ref as br
 from benign_ref.derived.boundary import setting_at
 from benign_ref.experiments import sharpness
 
-from .common import LOOKS, PAPER_RED, WHITE, WIDTH, compute, curve, finish, limit_plane, plt
-from .panels import bars, line, panel
+from .common import (
+    LOOKS,
+    PAPER_RED,
+    WHITE,
+    WIDTH,
+    bars,
+    compute,
+    curve,
+    finish,
+    limit_plane,
+    line,
+    panel,
+    plt,
+)
 from .small_steps import BASE, LEVEL
 from .small_steps import measure as measured_cells
 

@@ -1,4 +1,4 @@
-"""What every figure shares: its options, its result, its look, its maps and legends, and how it is saved."""
+"""What every figure shares: options, result, look, panels, maps, legends, and how it is saved."""
 
 import csv
 import io
@@ -192,14 +192,13 @@ def curve(axes, c, **style):
     axes.plot(snr, c / snr**2, scalex=False, scaley=False, **style)
 
 
-def log_axis(axes, ticks, label, which="x"):
-    """A logarithmic axis with plain numbers at `ticks`."""
-    axis = getattr(axes, which + "axis")
-    getattr(axes, f"set_{which}scale")("log")
-    axis.set_major_locator(plt.FixedLocator(ticks))
-    axis.set_major_formatter(plt.FixedFormatter([f"{tick:g}" for tick in ticks]))
-    axis.set_minor_locator(plt.NullLocator())
-    axis.set_label_text(label)
+def log_axis(axes, ticks, label):
+    """A logarithmic axis of x with plain numbers at `ticks`."""
+    axes.set(xscale="log", xlabel=label)
+    axes.xaxis.set(
+        major_locator=plt.FixedLocator(ticks), minor_locator=plt.NullLocator(),
+        major_formatter=plt.FixedFormatter([f"{tick:g}" for tick in ticks]),
+    )  # fmt: skip
 
 
 def mark(label, **style):
@@ -210,3 +209,45 @@ def mark(label, **style):
 def legend_below(figure, handles, ncols=4, **look):
     """A legend of the whole figure, under its panels."""
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols, **look)
+
+
+def line(x, y, *form, **look):
+    """A curve, or dots; how they look as matplotlib's plot has it."""
+    return "plot", (x, y, *form), look
+
+
+def bars(x, y, error=None, **look):
+    """Dots with error bars up and down; xerr=... for bars left and right."""
+    return "errorbar", (x, y, error), look
+
+
+def level(y, **look):
+    """A horizontal line over the whole width."""
+    return "axhline", (y,), look
+
+
+def panel(axes, *marks, legend=None, log_x=None, title=None, place=None, **settings):
+    """Draw the marks, set the settings (limits, labels) and the title, placed as axes.set_title has it;
+    log_x: ticks and label of a `log_axis`; legend: how, None: without.
+    """
+    for method, data, look in marks:
+        getattr(axes, method)(*data, **look)
+    axes.set(**settings)
+    axes.set_title(title or "", **(place or {}))
+    if log_x:
+        log_axis(axes, *log_x)
+    if legend is not None:
+        axes.legend(**legend)
+
+
+def maps(panels, snrs, Ns, losses, level, titles, *, curves=(), hatched=None, **colours):
+    """Two panels: test loss (S,n) over SNR and N, and its cut at a level; on both the curves N SNR^2 = c,
+    pairs of c and their look. titles: of each, {} standing for what it shows. Returns the two meshes.
+    """
+    mesh = heat_map(panels[0], snrs, Ns, losses, hatched, **colours)
+    cut = cut_map(panels[1], snrs, Ns, losses, level, hatched)
+    for axes, title, what in zip(panels, titles, ("test loss", f"cut at {level}")):
+        for c, look in curves:
+            curve(axes, c, **look)
+        axes.set(yticks=Ns, title=title.format(what))
+    return mesh, cut

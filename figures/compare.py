@@ -6,7 +6,6 @@ or are not compared, stand in TOLERANCES, each with its reason.
 
 import csv
 import math
-from typing import NamedTuple
 
 from benign_ref import validate
 from benign_ref.runtime.store import write_all
@@ -26,41 +25,18 @@ TOLERANCES = {  # (figure, column; "*": all of them): (relative tolerance, why i
 }
 
 
-class Difference(NamedTuple):
-    """Two cells that differ, relative to the larger (infinity: texts, whole numbers, NaN), and what is
-    allowed.
-    """
-
-    size: float
-    allowed: float
-    where: str
-
-    @property
-    def excess(self):
-        """Above 1: more than is allowed."""
-        return self.size / self.allowed if self.allowed else math.inf
-
-
-def number(text):
-    """The cell as an int or a float; None if it is a text."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return None
-
-
 def relative(one, other):
     """How far two cells are apart, relative to the larger; infinity if one is no number or whole numbers
     differ.
     """
-    a, b = number(one), number(other)
-    if one == other or (a == b and a is not None):
+    try:
+        a, b = float(one), float(other)
+    except ValueError:
+        return 0.0 if one == other else math.inf
+    whole = one.lstrip("-").isdigit() and other.lstrip("-").isdigit()
+    if one == other or (a == b and not whole):
         return 0.0
-    if a is None or b is None or (isinstance(a, int) and isinstance(b, int)) or not math.isfinite(a - b):
-        return math.inf
-    return abs(a - b) / max(abs(a), abs(b))
+    return math.inf if whole or not math.isfinite(a - b) else abs(a - b) / max(abs(a), abs(b))
 
 
 def read(path):
@@ -70,8 +46,8 @@ def read(path):
 
 
 def differences(name, reference, ours):
-    """Every Difference of two tables of the figure `name`. ValueError if they have different columns or
-    lengths.
+    """[(size over what is allowed, relative size, a sentence)] of all cells of the figure `name` in which two
+    tables differ. ValueError if they have different columns or lengths.
     """
     header, found = reference[0], []
     validate.require(
@@ -85,7 +61,8 @@ def differences(name, reference, ours):
             size = relative(expected, got) if allowed < NOT_COMPARED else 0.0
             if size:
                 what = f"column {column!r}, line {line} ({', '.join(row[:3])}): {got}, reference {expected}"
-                found.append(Difference(size, allowed, what))
+                most = f"most in {what}, {size:.1e} relative, {allowed:.0e} allowed"
+                found.append((size / allowed, size, most))
     return found
 
 
@@ -99,11 +76,10 @@ def judge(name, reference, ours):
         return f"differs: {error}", True
     if not found:
         return "identical", False
-    worst = max(found, key=lambda one: (one.excess, one.size))
-    most = f"most in {worst.where}, {worst.size:.1e} relative, {worst.allowed:.0e} allowed"
-    if worst.excess > 1:
-        return f"differs in {sum(one.excess > 1 for one in found)} cells, {most}", True
-    if max(one.size for one in found) <= TOLERANCE:
+    excess, _, most = max(found)
+    if excess > 1:
+        return f"differs in {sum(of_allowed > 1 for of_allowed, *_ in found)} cells, {most}", True
+    if max(size for _, size, _ in found) <= TOLERANCE:
         return f"same to {TOLERANCE:g}", False
     return f"same to what its columns allow, differs {most}", False
 

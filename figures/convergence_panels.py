@@ -6,8 +6,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from benign_ref.experiments.convergence import HOLD_AT, local_slopes
 from benign_ref.paper.theorems import ORDERS
 
-from .common import WIDTH, legend_below, mark, plt
-from .panels import bars, level, line, panel
+from .common import WIDTH, bars, legend_below, level, line, mark, panel, plt
 
 LOOKS = {"benign": ("#0072B2", "-", "o"), "harmful": ("#D55E00", (0, (6, 1.5, 1, 1.5)), "s")}
 MOVED = {  # what is moved: its value at a Setting, its name in mathematics

@@ -8,8 +8,7 @@ from benign_ref.experiments.figure1 import N_TEST
 from benign_ref.experiments.fits import crossing_of_rows
 from benign_ref.teach.notation import mathtext
 
-from .common import WIDTH, compute, finish, legend_below, mark, plt
-from .panels import bars, line, panel
+from .common import WIDTH, bars, compute, finish, legend_below, line, mark, panel, plt
 
 TITLE = "what moves the boundary of Figure 1, by how much, and what does not: each departure alone"
 CAPTION = """

@@ -9,8 +9,7 @@ from benign_ref.experiments import images
 from benign_ref.experiments.grid import collect
 
 from . import common
-from .common import PAPER_RED, WHITE, WIDTH, plt
-from .panels import maps
+from .common import PAPER_RED, WHITE, WIDTH, maps, plt
 
 TITLE = "the same on real images, MNIST 0 against 1 and 3 against 7 (our protocol)"
 CAPTION = """

@@ -10,8 +10,21 @@ from benign_ref.experiments import figure1, fits, published
 from benign_ref.experiments.figure1 import BASE, LEVEL, N_TEST, RED
 
 from . import common
-from .common import ON_MAPS, PAPER_RED, WHITE, WIDTH, compute, curve, cut_map, finish, heat_map, plt
-from .panels import bars, line, panel
+from .common import (
+    ON_MAPS,
+    PAPER_RED,
+    WHITE,
+    WIDTH,
+    bars,
+    compute,
+    curve,
+    cut_map,
+    finish,
+    heat_map,
+    line,
+    panel,
+    plt,
+)
 
 TITLE = "the paper's Figure 1 by the published protocol; beside it the limit, with nothing fitted"
 CAPTION = """

@@ -9,8 +9,7 @@ from benign_ref.experiments import border, images
 from benign_ref.plots import BLUE, VERMILLION
 
 from . import common
-from .common import PAPER_RED, WIDTH, plt
-from .panels import level, line, maps, panel
+from .common import PAPER_RED, WIDTH, level, line, maps, panel, plt
 
 TITLE = "a vision transformer on MNIST with noise in the border"
 PRECISION = "double"  # or "single"

@@ -71,15 +71,16 @@ def walks(options):
     return f"<ul>{''.join(links)}</ul>"
 
 
-def make(options, entries, titles):
+def make(options, entries):
     """Write index.html, explore.html and the walk-throughs into options.out; returns the path of index.html.
 
-    entries: {figure: what run_all.py noted of it}, titles: {figure: its line}. Raises OSError.
+    entries: {figure: what run_all.py noted of it}. Raises OSError.
     """
     out = options.out
     crossings = entries.get("fig1", {}).get("settings", {}).get("crossings", {})
     explore.write(out / "explore.html", options, crossings)
     known = [name for name in dict.fromkeys((FIRST, *NAMES)) if name in entries]
+    titles = {name: entries[name].get("title", name) for name in known}
     contents = "".join(f'<li><a href="#{name}">{name}</a>: {mathml(titles[name])}</li>' for name in known)
     body = [
         "<h1>What this run found</h1>",

@@ -6,8 +6,7 @@ from matplotlib.ticker import NullLocator
 from benign_ref.experiments import dynamics
 from benign_ref.plots import BLUE, GREEN, PURPLE, VERMILLION, shade_phases
 
-from .common import LIMIT, ON_CURVES, WIDTH, compute, finish, plt
-from .panels import level, line, panel
+from .common import LIMIT, ON_CURVES, WIDTH, compute, finish, level, line, panel, plt
 from .published_dynamics import curves_of, phases_of
 
 TITLE = "training dynamics at small steps, benign and harmful, with the three phases of T3"

@@ -7,8 +7,7 @@ from benign_ref.experiments import dynamics
 from benign_ref.experiments.published import published_setting
 from benign_ref.plots import BLUE, GREYS, VERMILLION, shade_phases
 
-from .common import LIMIT, ON_CURVES, WIDTH, compute, finish, mark, plt
-from .panels import bars, line, panel
+from .common import LIMIT, ON_CURVES, WIDTH, bars, compute, finish, line, mark, panel, plt
 
 CAPTION = """
 The paper's Figure {number}: training dynamics, {regime}, by the published protocol ({file} [A]). Gradient

@@ -7,8 +7,7 @@ from benign_ref.derived.boundary import setting_at
 from benign_ref.experiments import sharpness
 from benign_ref.experiments.sharpness import LEVELS, Draw, base_of, critical_x_in_limit
 
-from .common import LOOKS, WIDTH, compute, finish, legend_below, mark, plt
-from .panels import bars, level, line, panel
+from .common import LOOKS, WIDTH, bars, compute, finish, legend_below, level, line, mark, panel, plt
 from .sharpness_draws import D_H, SIZES, WHERE, Measured, all_tasks, drawn, places, spreads
 
 TITLE = "how sharp the boundary is, against x = N SNR^2 / C_p^2"

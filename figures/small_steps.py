@@ -5,8 +5,7 @@ import numpy as np
 import benign_ref as br
 
 from . import common
-from .common import PAPER_RED, WHITE, WIDTH, plt
-from .panels import maps
+from .common import PAPER_RED, WHITE, WIDTH, maps, plt
 
 TITLE = "test loss over SNR x N at small steps, from real draws and in law, and its boundary"
 CAPTION = """

@@ -13,8 +13,7 @@ from benign_ref.plots import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, SKY, VE
 from benign_ref.runtime import processes, workers
 
 from . import speed_worker
-from .common import WIDTH, finish, plt
-from .panels import bars, line, panel
+from .common import WIDTH, bars, finish, line, panel, plt
 from .speed_worker import AUTHORS
 
 TITLE = "where time goes: engines, JAX and PyTorch (if there), the parts of a run, a published cell"

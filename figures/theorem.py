@@ -9,8 +9,7 @@ from benign_ref.experiments import theorem
 from benign_ref.paper.theorems import THEOREMS
 from benign_ref.plots import BLUE, VERMILLION
 
-from .common import WIDTH, compute, finish, legend_below, log_axis, mark, plt
-from .panels import line, panel
+from .common import WIDTH, compute, finish, legend_below, line, log_axis, mark, panel, plt
 
 TITLE = "T1 and T2 where their Condition holds: T / its order, L_D, and each exponent judged"
 CAPTION = """

@@ -10,7 +10,7 @@ def test_the_table_is_written_as_markdown_csv_and_picture(shared, monkeypatch, c
     monkeypatch.setattr(fig1, "axes_of", lambda quick: ([60.0, 66.0], [10, 12], 2))
     for name, small in {"RUNS": {"quick": 2}, "EVERY": 25}.items():
         monkeypatch.setattr(published_dynamics, name, small)
-    assert run_all.main(["--only", "claims", "--quick", "--jobs", "1", "--out", str(shared)]) == 0
+    assert run_all.load(["--only", "claims", "--quick", "--jobs", "1", "--out", str(shared)])() == 0
     printed = capsys.readouterr().out
     assert "Figure 1, N = 10" in printed and "needs the authors' file" in printed
     table = (shared / "claims.md").read_text(encoding="utf-8")

@@ -64,6 +64,11 @@ def test_a_changed_cell(line, column, text, start, wrong):
     assert sentence.startswith(start) and differs == wrong
 
 
+def test_whole_numbers_are_not_compared_as_floats():
+    assert compare.relative(str(2**53), str(2**53 + 1)) == float("inf")
+    assert compare.relative("1", "1.0") == compare.relative("0.0", "-0.0") == 0.0
+
+
 def test_another_shape_differs():
     assert judged(rows=ROWS[:1]) == (
         f"differs: 2 lines, columns {HEADER}; the reference 3, columns {HEADER}",

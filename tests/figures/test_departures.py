@@ -9,7 +9,7 @@ def test_the_figure_says_the_verdict_of_each_row(tmp_path, monkeypatch, capsys):
     kept = {name: departures.DEPARTURES[name] for name in ("published", "w_O")}
     monkeypatch.setattr(figure, "DEPARTURES", kept)
     monkeypatch.setitem(figure.SIZES, "quick", ((4,), 2, 2, 5))
-    assert run_all.main(["--only", "departures", "--quick", "--jobs", "1", "--out", str(tmp_path)]) == 0
+    assert run_all.load(["--only", "departures", "--quick", "--jobs", "1", "--out", str(tmp_path)])() == 0
     printed, caption = capsys.readouterr().out, (tmp_path / "departures.txt").read_text(encoding="utf-8")
     assert "the published experiment (Figure 1): " in printed and "the base | 973" in printed
     assert "||w_O|| = 1 for 1/sqrt(3)" in printed and "| 537 (-437)" in printed

@@ -59,9 +59,9 @@ def test_a_wrong_matrix_is_refused_before_any_work(tmp_path, capsys):
     path = tmp_path / "matrix.txt"
     path.write_text("1 2\n3 4\n", encoding="utf-8")
     with pytest.raises(SystemExit) as caught:
-        run_all.main(
+        run_all.load(
             ["--only", "fig1", "--quick", "--authors-matrix", str(path), "--out", str(tmp_path / "out")]
-        )
+        )()
     assert caught.value.code == 2 and not (tmp_path / "out").exists()
     assert "is not the authors' matrix: it must hold 100 x 100 real numbers" in capsys.readouterr().err
 
@@ -75,7 +75,7 @@ def test_the_figure_is_made_with_and_without_the_authors_matrix(shared, tmp_path
         theirs = plane.mean[:, :, None] + 0.01 * np.random.default_rng(0).random((100, 10, 10))
         np.save(tmp_path / "matrix.npy", theirs.transpose(1, 2, 0).reshape(100, 100))
         arguments += ["--authors-matrix", str(tmp_path / "matrix.npy")]
-    assert run_all.main(arguments) == 0
+    assert run_all.load(arguments)() == 0
     printed, caption = capsys.readouterr().out, (shared / "fig1.txt").read_text(encoding="utf-8")
     assert "N = 10:" in printed and "916 +- 13" in printed
     assert ("z against the authors' matrix, 4 pairs" in printed) == given == ("z of every pair" in caption)

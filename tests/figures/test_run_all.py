@@ -19,7 +19,7 @@ ROOT = Path(run_all.__file__).resolve().parent
 
 
 def test_list_names_every_figure(capsys):
-    assert run_all.main(["--list"]) == 0
+    assert run_all.load(["--list"])() == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(NAMES) and all(len(line) > 20 for line in lines)
 
@@ -39,8 +39,8 @@ def test_list_names_every_figure(capsys):
         (["--executor", "dask:cluster"], "got 'dask:cluster'"),
         (["--only", "fig99"], "invalid choice: 'fig99'"),
         (["--jobs", "2", "--executor", "dask:tcp://h:1"], "--jobs and --executor exclude each other"),
-        (["--mnist", "nowhere"], "--mnist must be a folder, got 'nowhere'"),
-        (["--authors-matrix", "nowhere"], "--authors-matrix must be a file, got 'nowhere'"),
+        (["--mnist", "nowhere"], "path must be a folder with the four IDX files of MNIST, got 'nowhere'"),
+        (["--authors-matrix", "nowhere"], "nowhere: cannot be read as the authors' matrix"),
         (["--out", ""], "--out: must be a folder, got ''"),
         (["--out", __file__], "which is a file"),
         (["--compare", "--seed", "3"], "nothing to compare with --seed 3"),
@@ -48,14 +48,14 @@ def test_list_names_every_figure(capsys):
 )
 def test_a_wrong_command_line_is_explained(argv, message, capsys):
     with pytest.raises(SystemExit) as caught:
-        run_all.main(argv)
+        run_all.load(argv)()
     assert caught.value.code == 2 and message in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_any_work(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(SystemExit, match="cannot write there"):
-        run_all.main(["--only", "small_steps", "--out", str(tmp_path / "file" / "out")])
+        run_all.load(["--only", "small_steps", "--out", str(tmp_path / "file" / "out")])()
 
 
 def test_a_scheduler_that_does_not_answer_is_a_sentence_within_10_s(monkeypatch):
@@ -148,7 +148,7 @@ def test_a_store_of_other_settings_is_told_in_words(tmp_path, capsys):
     folder = tmp_path / "store" / "small_steps-proof"
     folder.mkdir(parents=True)
     (folder / "settings.json").write_text('{"engine": "another"}', encoding="utf-8")
-    assert run_all.main(["--only", "small_steps", "--quick", "--out", str(tmp_path)]) == 1
+    assert run_all.load(["--only", "small_steps", "--quick", "--out", str(tmp_path)])() == 1
     said = capsys.readouterr().err
     assert "small_steps could not be made: store" in said
     assert "engine: 'another' in the store, 'proof' asked for" in said and "Traceback" not in said
@@ -171,15 +171,15 @@ class Tiny:
 def tiny(monkeypatch, tmp_path):
     """run(*argv): run_all.py with Tiny as its only figure, and an index that is one line."""
 
-    def page(options, entries, titles):
-        (options.out / "index.html").write_text(str(titles), encoding="utf-8")
+    def page(options, entries):
+        (options.out / "index.html").write_text(str(entries), encoding="utf-8")
         return options.out / "index.html"
 
     monkeypatch.setattr(run_all, "NAMES", ["tiny"])
     monkeypatch.setitem(sys.modules, "figures.tiny", Tiny)
     monkeypatch.setattr(index, "make", page)
     monkeypatch.setattr(common, "load_all_kernels", lambda options: None)  # it needs none
-    return lambda *argv: run_all.main(["--out", str(tmp_path / "out"), *argv])
+    return lambda *argv: run_all.load(["--out", str(tmp_path / "out"), *argv])()
 
 
 def test_a_disk_that_is_full_leaves_every_file_whole_or_not_there(tiny, tmp_path, monkeypatch, capsys):
