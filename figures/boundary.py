@@ -2,6 +2,7 @@
 d and d_h.
 """
 
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,34 +64,34 @@ def computed_map(options, cells, points):
     return SimpleNamespace(snrs=snrs, Ns=Ns, test_loss=losses[..., None])
 
 
-def draws_of(d, d_h, seeds):
-    """Draws at M = 8, N = 6, with kappa = sigma_h^2 d_h of the default at d_h = 64 held."""
-    factor = (d_h / 64) ** -0.25  # the default is sigma_h ~ d_h^(-1/4)
-    return [sharpness.Draw(8, 6, d, d_h, seed, sigma_h_factor=factor) for seed in seeds]
-
-
 def errors(options, size):
     """Rows for the table: the error of the limit against d and against d_h, the root mean square over draws
     of (measured - computed)/computed test loss, at each place and x.
     """
-    along = {"d": [(d, size["wide"]) for d in size["d"]], "d_h": [(10**7, d_h) for d_h in size["d_h"]]}
-    asked = {place: draws_of(*place, options.seeds(size["seeds"])) for place in {*along["d"], *along["d_h"]}}
-    tasks = [("point", x, *draw) for draws in asked.values() for draw in draws for x in size["xs"]]
+    along = [("d", d, size["wide"]) for d in size["d"]] + [("d_h", 10**7, d_h) for d_h in size["d_h"]]
+    draws = {  # kappa = sigma_h^2 d_h of the default at d_h = 64 held: the default is sigma_h ~ d_h^(-1/4)
+        (d, d_h): [sharpness.Draw(8, 6, d, d_h, seed, sigma_h_factor=(d_h / 64) ** -0.25)
+                   for seed in options.seeds(size["seeds"])]
+        for _, d, d_h in along
+    }  # fmt: skip
+    tasks = [("point", x, *draw) for of_place in draws.values() for draw in of_place for x in size["xs"]]
     tasks.sort(key=lambda task: -task[5])
     found = compute("boundary", sharpness.measure, tasks, options, "draws", samples=sharpness.SAMPLES)
-    places = [(name, place, x) for name, of in along.items() for place in of for x in size["xs"]]
-    for name, place, x in places:
-        s = setting_at(x, 8, 6, sharpness.base_of(asked[place][0]))
+    for (name, *place), x in product(along, size["xs"]):
+        drawn = draws[tuple(place)]
+        s = setting_at(x, 8, 6, sharpness.base_of(drawn[0]))
         computed = br.train_in_limit(s).test_loss
-        measured = np.array([found[("point", x, *draw)][0] for draw in asked[place]])
+        measured = np.array([found[("point", x, *draw)][0] for draw in drawn])
         error = np.sqrt(np.mean((measured / computed - 1) ** 2))
         yield [f"error against {name}", *place, x, measured.mean(), computed, error]
 
 
 def draw_map(axes, map_, cells):
     """(a). Returns the mesh."""
-    snrs, Ns, losses = map_.snrs, map_.Ns, map_.test_loss[:, :, 0]
-    mesh = axes.pcolormesh(snrs, Ns, losses.T, vmin=0, vmax=1, shading="nearest", rasterized=True)
+    snrs, Ns = map_.snrs, map_.Ns
+    mesh = axes.pcolormesh(
+        snrs, Ns, map_.test_loss[:, :, 0].T, vmin=0, vmax=1, shading="nearest", rasterized=True
+    )
     axes.set(xlim=(snrs[0], snrs[-1]), ylim=(Ns[0] - 0.4, Ns[-1]))
     whole, fine = range(2, int(cells.Ns.max()) + 2), np.linspace(2, cells.Ns.max() + 1, 200)
     critical = [br.critical_x(BASE.M, N, level=LEVEL, base=BASE) for N in whole]
@@ -103,17 +104,16 @@ def draw_map(axes, map_, cells):
         edgecolors="white", linewidths=0.8, zorder=3, path_effects=WHITE["path_effects"],
         label="measured cells",
     )  # fmt: skip
-    title = "(a) test loss, computed; dots: measured"
-    axes.set(xlabel="SNR", ylabel="N", yticks=cells.Ns, title=title)
+    axes.set(xlabel="SNR", ylabel="N", yticks=cells.Ns, title="(a) test loss, computed; dots: measured")
     return mesh
 
 
 def draw_scatter(axes, cells, computed):
-    spread = np.nan_to_num(cells.spread("test_loss")).ravel()
     panel(
         axes,
-        bars(cells.mean("test_loss").ravel(), computed.ravel(), xerr=spread, linestyle="none", marker="o",
-             markersize=2.2, color="C0", elinewidth=0.5, capsize=0, label="measured"),
+        bars(cells.mean("test_loss").ravel(), computed.ravel(), linestyle="none", marker="o", markersize=2.2,
+             xerr=np.nan_to_num(cells.spread("test_loss")).ravel(), color="C0", elinewidth=0.5, capsize=0,
+             label="measured"),
         line([0, 0.8], [0, 0.8], color="0.6", linewidth=0.8, zorder=0, label="equal"),
         title="(b) cell by cell", xlabel="measured test loss", ylabel="computed", xlim=(0, 0.8),
         ylim=(0, 0.8), aspect="equal", legend={"loc": "upper left"},
@@ -138,22 +138,20 @@ def slopes(along, values):
     """The exponents of errors (len(along), k) fitted on logarithms, as text, a column each; none is told
     where its 95% interval is wider than 1.
     """
-    fits = (br.fit_power_law(along, column) for column in values.T)
     return ", ".join(
         f"{fit.exponent:.2f} [{fit.low:.2f}, {fit.high:.2f}]" if fit.high - fit.low <= 1 else "undetermined"
-        for fit in fits
+        for fit in (br.fit_power_law(along, column) for column in values.T)
     )
 
 
 def report(size, cells, map_, computed, values):
-    line, measured = br.boundary_constant(map_, LEVEL), br.boundary_constant(cells, LEVEL)
-    mean = cells.mean("test_loss")
-    known = np.isfinite(mean)
-    away, same = np.abs(mean - computed)[known], ((mean > LEVEL) == (computed > LEVEL))[known].mean()
-    until = [d for d in size["d"] if d <= 10**4]
-    xs = ", ".join(f"{x:g}" for x in size["xs"])
+    nothing_fitted, measured = br.boundary_constant(map_, LEVEL), br.boundary_constant(cells, LEVEL)
+    known = np.isfinite(cells.mean("test_loss"))
+    mean, limit = cells.mean("test_loss")[known], computed[known]
+    away, same = np.abs(mean - limit), np.mean((mean > LEVEL) == (limit > LEVEL))
+    until, xs = [d for d in size["d"] if d <= 10**4], ", ".join(f"{x:g}" for x in size["xs"])
     return [
-        f"N SNR^2 at test loss {LEVEL}: computed {float(line):.0f}, nothing fitted; measured "
+        f"N SNR^2 at test loss {LEVEL}: computed {float(nothing_fitted):.0f}, nothing fitted; measured "
         f"{float(measured):.0f} +- {measured.spread:.0f} at d = {BASE.d}; the paper draws 1000",
         f"cells of the figure small_steps: {same:.1%} on the computed side of {LEVEL}; difference median "
         f"{np.median(away):.3f}, largest {away.max():.3f}",
@@ -170,8 +168,8 @@ def draw(size, map_, cells, computed, values):
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.25, 1])
     left, right = upper.subplots(1, 2, width_ratios=[1.75, 1])
     upper.colorbar(draw_map(left, map_, cells), ax=left, label="test loss")
-    look = {"facecolor": "0.6", "frameon": True, "edgecolor": "none"}
-    upper.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, **look)
+    upper.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, facecolor="0.6",
+                 frameon=True, edgecolor="none")  # fmt: skip
     draw_scatter(right, cells, computed)
     left, right = lower.subplots(1, 2)
     draw_errors(left, size["d"], values["d"], size["xs"], f"(c) error against $d$, $d_h={size['wide']}$",

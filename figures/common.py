@@ -108,6 +108,11 @@ def limit_plane(options, name, snrs, Ns, base):
     return np.array([found[task] for task in tasks])
 
 
+def lists_of(result):
+    """The axes of a PhaseDiagram as lists, by name: for a Result's settings."""
+    return {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
+
+
 class Result(NamedTuple):
     """What a figure made: files, the lines to print, and the resolved settings for the manifest."""
 

@@ -2,10 +2,12 @@
 
 from collections import namedtuple
 from functools import partial
+from itertools import repeat
 
 import numpy as np
 
 import benign_ref as br
+from benign_ref import validate
 from benign_ref.experiments import convergence
 from benign_ref.experiments.convergence import HOLD_AT, local_slopes
 from benign_ref.experiments.theorem import verdict
@@ -57,12 +59,12 @@ Moved = namedtuple("Moved", "x T a limit")
 Passed = namedtuple("Passed", "epsilon T held attention")
 
 
-def measure(which, options):
-    """{(regime, name): Moved}, {regime: Passed}. RuntimeError if a run left its regime or did not reach
-    epsilon.
+def measure(options, bases):
+    """{(regime, name): Moved}, {regime: Passed} from the Setting at the base, by regime. RuntimeError if a
+    run left its regime or did not reach epsilon.
     """
-    size = SIZES[which]
-    bases, until = bases_of(size), (size["half_decades"], size["N"])
+    size, which = SIZES[options.size], options.size
+    seeds, until = options.seeds(size["seeds"]), (size["half_decades"], size["N"])
     computed = partial(compute, options=options, base={regime: s.values() for regime, s in bases.items()})
     keys = [
         (regime, name, factor)
@@ -76,35 +78,29 @@ def measure(which, options):
     )  # fmt: skip
     ends = computed(
         f"convergence-{which}", convergence.time_of, what="runs",
-        tasks=[(*key, seed, *size["base"]) for key in keys for seed in options.seeds(size["seeds"])],
+        tasks=[(*key, seed, *size["base"]) for key in keys for seed in seeds],
     )  # fmt: skip
     for task, (T, S_ss, S_s2, _) in ends.items():
-        if not np.isfinite(T) or (S_ss > S_s2) != (task[0] == "benign"):
-            seen = f"T={T}, the signal attends {S_ss:.3g} to itself, {S_s2:.3g} to xi_2"
-            raise RuntimeError(f"the run {task} left its regime, or did not reach epsilon: {seen}")
+        validate.require(
+            np.isfinite(T) and (S_ss > S_s2) == (task[0] == "benign"),
+            f"the run {task} left its regime, or did not reach epsilon: T={T}, the signal attends "
+            f"{S_ss:.3g} to itself, {S_s2:.3g} to xi_2",
+            RuntimeError,
+        )
     limits = {} if not size["limit"] else computed(
         f"convergence-limit-{which}", convergence.limit_times, what="runs of the limit",
         tasks=[(*key, *until) for key in keys],
     )  # fmt: skip
     moves = {}
     for regime, name in dict.fromkeys(key[:2] for key in keys):
-        factors = size["values"][regime][name]
-        of_runs, limit = (
-            np.reshape(
-                [row for task, row in kept.items() if task[:2] == (regime, name)], (len(factors), *shape)
-            )
-            for kept, shape in ((ends, (-1, 4)), (limits, (-1,)))
-        )
-        x = [MOVED[name][0](convergence.moved(bases[regime], name, factor)) for factor in factors]
-        moves[regime, name] = Moved(x, of_runs[..., 0].astype(int), of_runs[..., 3], limit)
+        of = [key for key in keys if key[:2] == (regime, name)]
+        x = [MOVED[name][0](convergence.moved(bases[regime], name, factor)) for *_, factor in of]
+        found = np.array([[ends[(*key, seed, *size["base"])] for seed in seeds] for key in of])
+        limit = np.array([limits.get((*key, *until), []) for key in of])
+        moves[regime, name] = Moved(x, found[..., 0].astype(int), found[..., 3], limit)
     return moves, {
         regime: passed_of([run for task, run in runs.items() if task[0] == regime]) for regime in ORDERS
     }
-
-
-def bases_of(size):
-    """The Setting at the base, by regime."""
-    return {regime: convergence.base_setting(regime, *size["base"]) for regime in ORDERS}
 
 
 def passed_of(runs):
@@ -129,7 +125,9 @@ def other_fits(of, half_decades):
 
 
 def make(options):
-    size, (moves, passed) = SIZES[options.size], measure(options.size, options)
+    size = SIZES[options.size]
+    bases = {regime: convergence.base_setting(regime, *size["base"]) for regime in ORDERS}
+    moves, passed = measure(options, bases)
     fits = {key: fit_of(of.x, of.T) for key, of in moves.items()}
     fits |= {(regime, "epsilon"): fit_of(of.epsilon, of.T) for regime, of in passed.items()}
     others = {key: other_fits(of, size["half_decades"]) for key, of in moves.items()}
@@ -140,17 +138,16 @@ def make(options):
                                few=size["epsilon_seeds"], **findings(passed, fits)),
         table=[
             ["what", "regime", "moved", "value", "seed", "number", "low", "high"],
-            *rows_of(moves, passed, options.seed), *rows_of_fits(fits, others),
+            *((*row, "", "") for row in rows_of(moves, passed, options.seed)), *rows_of_fits(fits, others),
         ],
         lines=lines_of(moves, passed, fits, others),
-        settings={"bases": {regime: s.values() for regime, s in bases_of(size).items()},
+        settings={"bases": {regime: s.values() for regime, s in bases.items()},
                   "seeds": size["seeds"]},
     )  # fmt: skip
 
 
 def findings(passed, fits):
     """What the caption says was found."""
-    rows = "the signal", "xi_2", "xi_i"
     return {
         "verdicts": "; ".join(
             f"{name}, {regime}: {fits[regime, name].exponent:.2f}, claimed {ORDERS[regime][name]:g}, "
@@ -158,20 +155,9 @@ def findings(passed, fits):
         "last": min(of.epsilon[-1] for of in passed.values()),
         "from_to": "; from ".join(
             ", ".join(f"{S[HOLD_AT]:.4f} to {S[-1]:.4f} in the row of {row}"
-                      for row, S in zip(rows, of.attention.T)) + f" ({regime})"
+                      for row, S in zip(("the signal", "xi_2", "xi_i"), of.attention.T)) + f" ({regime})"
             for regime, of in passed.items()),
     }  # fmt: skip
-
-
-def series_of(passed, first):
-    """(what, regime, seed, epsilon, numbers) of the runs through all epsilon."""
-    for regime, (epsilon, T, held, attention) in passed.items():
-        for what, x, of_seeds in (("T", epsilon, T), ("T, attention held", epsilon[HOLD_AT:], held)):
-            for seed, of in enumerate(of_seeds.T, first):
-                yield what, regime, seed, x, of
-                yield what.replace("T", "local slope"), regime, seed, *local_slopes(x, of)
-        for row, of in zip(("signal's", "xi_2's", "xi_i's"), attention.T):
-            yield f"attention of the {row} row on the winner", regime, "mean", epsilon, of
 
 
 def rows_of(moves, passed, first):
@@ -181,9 +167,15 @@ def rows_of(moves, passed, first):
             numbers = [("T", *of) for of in enumerate(T, first)]
             numbers += [("attention on the winner, all rows", *of) for of in enumerate(a, first)]
             numbers += [("T in the limit", "", T) for T in limit[HOLD_AT : HOLD_AT + 1]]
-            yield from ((what, regime, name, x, seed, number, "", "") for what, seed, number in numbers)
-    for what, regime, seed, *of in series_of(passed, first):
-        yield from ((what, regime, "epsilon", x, seed, number, "", "") for x, number in zip(*of))
+            yield from ((what, regime, name, x, *of) for what, *of in numbers)
+    for regime, (epsilon, T, held, attention) in passed.items():
+        for what, x, of_seeds in (("", epsilon, T), (", attention held", epsilon[HOLD_AT:], held)):
+            for seed, of in enumerate(of_seeds.T, first):
+                for name, *series in (("T", x, of), ("local slope", *local_slopes(x, of))):
+                    yield from ((name + what, regime, "epsilon", at, seed, one) for at, one in zip(*series))
+        for row, of in zip(("signal's", "xi_2's", "xi_i's"), attention.T):
+            what = f"attention of the {row} row on the winner"
+            yield from ((what, regime, "epsilon", *at, one) for *at, one in zip(epsilon, repeat("mean"), of))
 
 
 def rows_of_fits(fits, others):
@@ -215,19 +207,16 @@ def lines_of(moves, passed, fits, others):
         *(slope_in_words(name, regime, moves, fits, others) for name in MOVED for regime in ORDERS),
     ]
     for regime, (epsilon, T, held, attention) in passed.items():
-        own, of_held = (
-            local_slopes(epsilon, T.mean(axis=1)),
-            local_slopes(epsilon[HOLD_AT:], held.mean(axis=1)),
-        )
         change = (attention[-1] - attention[HOLD_AT]) * (1, 1, 6)  # M = 8: six rows of small tokens
         lines += [
-            f"{regime}, local slopes by half decades of epsilon to {epsilon[-1]:.0e}: " + in_words(own[1]),
-            "  with attention held from 1e-3 on: " + in_words(of_held[1]),
+            f"{regime}, local slopes by half decades of epsilon to {epsilon[-1]:.0e}: {slopes(epsilon, T)}",
+            f"  with attention held from 1e-3 on: {slopes(epsilon[HOLD_AT:], held)}",
             f"  attention on the winner from 1e-3 to {epsilon[-1]:.0e}: "
             f"{100 * change[2] / change.sum():.1f}% of the change is in the rows of xi_i",
         ]
     return lines
 
 
-def in_words(slopes):
-    return ", ".join(f"{slope:.3f}" for slope in slopes)
+def slopes(epsilon, T):
+    """The local slopes of the mean over seeds of T (k, seeds), in words."""
+    return ", ".join(f"{slope:.3f}" for slope in local_slopes(epsilon, T.mean(axis=1))[1])

@@ -51,9 +51,10 @@ def plain_steps(axes):
     """T's axis in thousands, and room above for the legend."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.3)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(in_thousands)
+    subs = (1, 2, 5) if high / low < 100 else (1,)
+    axes.yaxis.set(
+        major_locator=LogLocator(subs=subs), minor_locator=NullLocator(), major_formatter=in_thousands
+    )
     axes.legend(loc="upper center", **SMALL)
 
 
@@ -95,8 +96,7 @@ def draw_epsilon(panels, passed, fits):
           legend={"loc": "center left", "bbox_to_anchor": (0.02, 0.55), **SMALL})  # fmt: skip
     for axes in panels:
         axes.set(xscale="log", xlabel=r"$\epsilon$", xlim=(1.3 * epsilon[0], epsilon[-1] / 1.3))
-        axes.xaxis.set_major_locator(LogLocator())
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set(major_locator=LogLocator(), minor_locator=NullLocator())
 
 
 def draw_slopes(axes, fits):
@@ -108,9 +108,8 @@ def draw_slopes(axes, fits):
             line([ORDERS[regime][name]] * 2, [at - 0.15, at + 0.15], color="black", linewidth=1.0),
             bars(slope, at, xerr=[[slope - low], [high - slope]], **look),
         ]
-    panel(axes, *marks, xlabel="slope of $T$", title="(i) slopes, 95% intervals")
-    axes.set_yticks(range(len(MOVED)), [symbol for _, symbol in MOVED.values()])
-    axes.set_ylim(len(MOVED) - 0.5, -0.5)
+    panel(axes, *marks, xlabel="slope of $T$", title="(i) slopes, 95% intervals", yticks=range(len(MOVED)),
+          yticklabels=[symbol for _, symbol in MOVED.values()], ylim=(len(MOVED) - 0.5, -0.5))  # fmt: skip
 
 
 def draw(moves, passed, fits):
@@ -119,12 +118,9 @@ def draw(moves, passed, fits):
     for axes, letter, name in zip(grid.ravel()[3:], "defgh", list(MOVED)[1:]):
         draw_moved(axes, name, letter, moves, fits)
     draw_slopes(grid[2, 2], fits)
-    hollow, limit = (
-        {"markersize": 3.2, "markerfacecolor": "none"},
-        any(of.limit.size for of in moves.values()),
-    )
+    limit = any(of.limit.size for of in moves.values())
     legend_below(figure, [
-        *(mark(regime, color=colour, linestyle=style, marker=marker, **hollow)
+        *(mark(regime, color=colour, linestyle=style, marker=marker, markersize=3.2, markerfacecolor="none")
           for regime, (colour, style, marker) in LOOKS.items()),
         mark("the theory's slope", linestyle=":", linewidth=0.9),
         *[mark("the limit", marker="x", markersize=3, markeredgewidth=0.7)] * limit,

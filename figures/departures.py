@@ -33,8 +33,10 @@ def measure(options):
     counts = {
         (name, N): few if one.slow and N == max(Ns) else draws for name, one in DEPARTURES.items() for N in Ns
     }
-    tasks = [(*place, seed, every) for place, count in counts.items() for seed in options.seeds(count)]
-    tasks.sort(key=lambda task: (not DEPARTURES[task[0]].slow, -task[1]))  # the longest runs first
+    tasks = sorted(
+        ((*place, seed, every) for place, count in counts.items() for seed in options.seeds(count)),
+        key=lambda task: (not DEPARTURES[task[0]].slow, -task[1]),  # the longest runs first
+    )
     settings = {name: str(setting_of(name, Ns[0])) for name in DEPARTURES}
     rows = compute("departures", departures.row, tasks, options, "rows", n_test=N_TEST, **settings)
     return {
@@ -43,17 +45,13 @@ def measure(options):
     }
 
 
-def base_of(name):
-    """The departure that another one is compared with, or None."""
-    return {"published": None, "figure 3": None, "C_p": "figure 3"}.get(name, "published")
-
-
 def row_of(name, N, found):
     """A row of the table, as `make` heads them."""
-    c, limit, base = found[name, N], computed(name, N), base_of(name)
+    c, limit = found[name, N], computed(name, N)
     row = [DEPARTURES[name].name, N, c.mean, c.error, c.rows, c.draws]
-    if base is None:
+    if name in ("published", "figure 3"):  # with these the others are compared
         return [*row, "", "", "the base", limit, ""]
+    base = "figure 3" if name == "C_p" else "published"
     other = found[base, N]
     moved = c.mean - other.mean, np.hypot(c.error, other.error), departures.verdict(c, other)
     return [*row, *moved, limit, limit - computed(base, N)]
@@ -66,16 +64,14 @@ def draw(found, Ns):
     black = {"marker": "|", "color": "black", "markersize": 10, "markeredgewidth": 1.5}
     figure, panels = plt.subplots(1, len(Ns), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
     for axes, N in zip(panels[0], Ns):
-        base, of_N = (
-            found["published", N],
-            [(height, name, found[name, N]) for height, name in enumerate(names)],
-        )
+        base = found["published", N]
         panel(
             axes,
             ("axvspan", (base.mean - base.error, base.mean + base.error), grey),
             ("axvline", (base.mean,), middle),
-            *(mark for height, name, c in of_N for mark in (
-                bars(c.mean, height, xerr=c.error, **dots), line(computed(name, N), height, **black))),
+            *(mark for height, name in enumerate(names) for mark in (
+                bars(found[name, N].mean, height, xerr=found[name, N].error, **dots),
+                line(computed(name, N), height, **black))),
             title=f"$N={N}$",
             log_x=((200, 500, 1000), r"$N\,\mathrm{SNR}^2$ at test loss " + f"{LEVEL}"),
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """The same phenomenon with real images in place of the signals."""
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -8,8 +9,19 @@ import benign_ref as br
 from benign_ref.experiments import images
 from benign_ref.experiments.grid import collect
 
-from . import common
-from .common import PAPER_RED, WHITE, WIDTH, maps, plt
+from .common import (
+    ON_MAPS,
+    PAPER_RED,
+    WHITE,
+    WIDTH,
+    colour_bars,
+    compute,
+    finish,
+    legend_below,
+    lists_of,
+    maps,
+    plt,
+)
 
 TITLE = "the same on real images, MNIST 0 against 1 and 3 against 7 (our protocol)"
 CAPTION = """
@@ -43,16 +55,13 @@ def measure(options):
     """{pair: PhaseDiagram} over the grid."""
     snrs, Ns, count, base = SIZES[options.size]
     path, seeds = options.mnist and str(options.mnist), options.seeds(count)
-    tasks = [
-        (*pair, snr, N, seed) for N in sorted(Ns, reverse=True) for pair in PAIRS for snr in snrs
-        for seed in seeds
-    ]  # fmt: skip
+    tasks = [(*pair, snr, N, seed) for N, pair, snr, seed in product(sorted(Ns)[::-1], PAIRS, snrs, seeds)]
     cell = partial(images.run_cell, base=base, path=path, n_test=N_TEST)
     settings = {
         **base.values(), "given": sorted(base.sources), "n_test": N_TEST,
         "images": images.fingerprint(images.load(options.mnist)),
     }  # fmt: skip
-    found, results = common.compute("digits", cell, tasks, options, "cells", **settings), {}
+    found, results = compute("digits", cell, tasks, options, "cells", **settings), {}
     for pair in PAIRS:
         values = {task[2:]: value for task, value in found.items() if task[:2] == pair}
         results[pair] = collect(snrs, Ns, seeds, values, settings, len(values), 0)
@@ -92,9 +101,9 @@ def draw(results, crossings):
         )  # fmt: skip
     for upper in grid[0]:
         upper.set_xlabel("")
-    common.colour_bars(figure, *meshes, grid.T, LEVEL)
-    look = {**common.ON_MAPS, "framealpha": None, "facecolor": "0.6"}
-    common.legend_below(figure, grid[0, 0].get_legend_handles_labels()[0], 3, **look)
+    colour_bars(figure, *meshes, grid.T, LEVEL)
+    handles, _ = grid[0, 0].get_legend_handles_labels()
+    legend_below(figure, handles, 3, **{**ON_MAPS, "framealpha": None, "facecolor": "0.6"})
     return figure
 
 
@@ -105,8 +114,7 @@ def make(options):
         for level in (LEVEL, MIDDLE)
     }
     result = results[PAIRS[0]]
-    axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
-    return common.finish(
+    return finish(
         options, "digits",
         figure=draw(results, crossings),
         caption=CAPTION.format(
@@ -121,5 +129,5 @@ def make(options):
             f"{plus} against {minus}: test loss {level} at N SNR^2 = {in_words(c)}"
             for level, found in crossings.items() for (plus, minus), c in found.items()
         ],
-        settings={**result.settings, **axes, "pairs": PAIRS, "held-out images": N_TEST},
+        settings={**result.settings, **lists_of(result), "pairs": PAIRS, "held-out images": N_TEST},
     )  # fmt: skip

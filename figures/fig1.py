@@ -94,8 +94,10 @@ def measure_crossings(options, result):
 
 def lost_draws(result, found):
     """How many draws never fall below LEVEL on the plane, by N, in words."""
-    few = ((N, c) for N, c in zip(result.Ns, found) if c.rows < c.draws)
-    return ", ".join(f"{c.draws - c.rows} of {c.draws} at N = {N}" for N, c in few) or "all cross here"
+    lost = [
+        f"{c.draws - c.rows} of {c.draws} at N = {N}" for N, c in zip(result.Ns, found) if c.rows < c.draws
+    ]
+    return ", ".join(lost) or "all cross here"
 
 
 def more_draws_in_words(quick, result, found):
@@ -119,11 +121,11 @@ def draw_heat(axes, grid, values, title, *, red=True, **look):
 def draw_cut(axes, result, found, computed):
     cut_map(axes, result.snrs, result.Ns, result.mean("test_loss"), LEVEL, result.not_ended.any(axis=2))
     curve(axes, RED, color=PAPER_RED, label=r"$N\,\mathrm{SNR}^2=1000$ [P]")
-    ours = {**WHITE, "linestyle": "--", "label": "mean of our draws"}
-    limit = {"color": "black", "linestyle": ":", "linewidth": 1.8, "label": "the limit"}
+    looks = {"mean of our draws": {**WHITE, "linestyle": "--"},
+             "the limit": {"color": "black", "linestyle": ":", "linewidth": 1.8}}  # fmt: skip
     marks = (
-        line(np.sqrt(values / result.Ns), result.Ns, scalex=False, scaley=False, **look)
-        for values, look in (([c.of_mean for c in found], ours), (computed, limit))
+        line(np.sqrt(values / result.Ns), result.Ns, scalex=False, scaley=False, label=label, **look)
+        for values, (label, look) in zip(([c.of_mean for c in found], computed), looks.items())
     )
     panel(axes, *marks, title=f"(b) ours, cut at {LEVEL}", legend={"loc": "upper right", **ON_MAPS})
 
@@ -149,14 +151,14 @@ def draw_crossings(axes, result, found, computed):
 def draw(result, plane, found, computed, matrix, comparison):
     rows, hatched = 2 if matrix is None else 3, result.not_ended.any(axis=2)
     figure, panels = plt.subplots(rows, 2, figsize=(WIDTH, 2.7 * rows))
-    mean, title = result.mean("test_loss"), "(c) test loss, computed from the limit"
-    draw_heat(panels[0, 0], result, mean, "(a) test loss, mean of our draws", hatched=hatched)
+    draw_heat(panels[0, 0], result, result.mean("test_loss"), "(a) test loss, mean of our draws",
+              hatched=hatched)  # fmt: skip
     draw_cut(panels[0, 1], result, found, computed)
-    draw_heat(panels[1, 0], plane, plane.mean, title)
+    draw_heat(panels[1, 0], plane, plane.mean, "(c) test loss, computed from the limit")
     draw_crossings(panels[1, 1], result, found, computed)
     if matrix is not None:
-        theirs, title = matrix.test_loss.mean(axis=2), "(e) the authors' matrix, mean of ten draws [A]"
-        draw_heat(panels[2, 0], matrix, theirs, title)
+        draw_heat(panels[2, 0], matrix, matrix.test_loss.mean(axis=2),
+                  "(e) the authors' matrix, mean of ten draws [A]")  # fmt: skip
         draw_heat(panels[2, 1], result, comparison.z, f"(f) z of every pair: rms {comparison.rms:.2f}",
                   red=False, hatched=hatched, vmin=-4, vmax=4, cmap="RdBu")  # fmt: skip
     for axes in panels.ravel()[[0, 1, 2, *range(4, 2 * rows)]]:
@@ -197,7 +199,6 @@ def make(options):
     (found, added), computed = measure_crossings(options, result), computed_crossings(result.Ns)
     comparison, away = matrix and figure1.compare(matrix, result), difference(plane, result)
     mus, Ns, draws = axes_of(options.quick)
-    axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
     crossings = {str(N): f"{c.mean:.0f} ± {c.error:.0f}" for N, c in zip(result.Ns, found) if c.rows}
     return finish(
         options, "fig1",
@@ -222,5 +223,5 @@ def make(options):
               for N, c in zip(result.Ns, found)),
         ],
         lines=report(result, found, computed, away, comparison),
-        settings={"base": BASE.values(), **axes, "crossings": crossings},
+        settings={"base": BASE.values(), **common.lists_of(result), "crossings": crossings},
     )  # fmt: skip

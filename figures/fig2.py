@@ -8,8 +8,18 @@ import numpy as np
 from benign_ref.experiments import border, images
 from benign_ref.plots import BLUE, VERMILLION
 
-from . import common
-from .common import PAPER_RED, WIDTH, level, line, maps, panel, plt
+from .common import (
+    PAPER_RED,
+    WIDTH,
+    colour_bars,
+    compute,
+    finish,
+    level,
+    line,
+    maps,
+    panel,
+    plt,
+)
 
 TITLE = "a vision transformer on MNIST with noise in the border"
 PRECISION = "double"  # or "single"
@@ -52,7 +62,7 @@ def measure(options, snrs, Ns, **sizes):
     tasks += [(snr, max(Ns), options.seed, "clipped") for snr in snrs]
     cell = partial(border.run_cell, path=path, precision=PRECISION, **sizes)
     decides = {**sizes, "precision": PRECISION, "images": images.fingerprint(found)}
-    return common.compute("fig2", cell, tasks, options, "cells", **decides)
+    return compute("fig2", cell, tasks, options, "cells", **decides)
 
 
 def draw(snrs, Ns, losses, clipped, digit):
@@ -63,7 +73,7 @@ def draw(snrs, Ns, losses, clipped, digit):
     figure, panels = plt.subplot_mosaic(layout, figsize=(WIDTH, 4.9), height_ratios=[2, 1, 1])
     upper = panels["a"], panels["b"]
     meshes = maps(upper, snrs, Ns, losses.T, border.LEVEL, ("(a) {}", "(b) {}"))
-    common.colour_bars(figure, *meshes, upper, border.LEVEL)
+    colour_bars(figure, *meshes, upper, border.LEVEL)
     plt.setp(upper, ylabel="$N$", xticks=snrs)
     dots, other = {"marker": "o", "markersize": 3}, {"color": VERMILLION, "linestyle": "--"}
     panel(
@@ -102,7 +112,7 @@ def make(options):
     (change, at), (low, middle, high) = max(zip(abs(clipped - losses[-1]), snrs)), shown(snrs)
     digits = ", ".join(map(str, np.unique(labels)))
     data = IMAGES.format(have=len(labels), digits=digits, n_test=sizes["n_test"])
-    return common.finish(
+    return finish(
         options, "fig2", figure,
         caption=CAPTION.format(
             data=data + REDUCED * (not options.mnist), epochs=sizes["epochs"], precision=PRECISION,

@@ -4,8 +4,17 @@ import numpy as np
 
 import benign_ref as br
 
-from . import common
-from .common import PAPER_RED, WHITE, WIDTH, maps, plt
+from .common import (
+    ON_MAPS,
+    PAPER_RED,
+    WHITE,
+    WIDTH,
+    colour_bars,
+    finish,
+    lists_of,
+    maps,
+    plt,
+)
 
 TITLE = "test loss over SNR x N at small steps, from real draws and in law, and its boundary"
 CAPTION = """
@@ -45,22 +54,25 @@ def draw(panels, result, c, computed, letters, what):
                 (float(c), {**WHITE, "linestyle": "--", "label": measured})],
         hatched=result.not_ended.any(axis=2), vmin=0.0, vmax=np.nanmax(losses),
     )  # fmt: skip
-    limit = f"computed from the limit: ${np.exp(np.log(computed).mean()):.0f}$"
     for axes in panels:
-        axes.plot(np.sqrt(computed / result.Ns), result.Ns, ":", color="black", linewidth=1.8, label=limit)
+        axes.plot(np.sqrt(computed / result.Ns), result.Ns, ":", color="black", linewidth=1.8,
+                  label=f"computed from the limit: ${np.exp(np.log(computed).mean()):.0f}$")  # fmt: skip
     snr = np.linspace(max(panels[0].get_xlim()[0], 0.05), panels[0].get_xlim()[1], 400)
-    look = {"color": "white", "alpha": 0.35, "linewidth": 0, "label": "spread of the measured"}
-    band = panels[0].fill_between(snr, (c - c.spread) / snr**2, (c + c.spread) / snr**2, **look)
+    band = panels[0].fill_between(
+        snr, (c - c.spread) / snr**2, (c + c.spread) / snr**2, color="white", alpha=0.35, linewidth=0,
+        label="spread of the measured",
+    )  # fmt: skip
     for axes, handles in zip(panels, ([band], None)):
-        axes.legend(handles=handles, loc="upper right", fontsize=6, **common.ON_MAPS)
+        axes.legend(handles=handles, loc="upper right", fontsize=6, **ON_MAPS)
     return meshes
 
 
 def measure(options, engine="proof"):
     """The grid, as a PhaseDiagram; what the store has is not computed again."""
     snrs, Ns, count = SIZES[options.size]
-    asked = options.of_grid(f"small_steps-{engine}", count)
-    return br.phase_diagram(snrs, Ns, base=BASES[engine], engine=engine, **asked)
+    return br.phase_diagram(
+        snrs, Ns, base=BASES[engine], engine=engine, **options.of_grid(f"small_steps-{engine}", count)
+    )
 
 
 def make(options):
@@ -68,8 +80,8 @@ def make(options):
     table, lines = ["engine d snr N seed test_loss error_rate train_loss steps status".split()], []
     for row, letters, (engine, base) in zip(panels, ("ab", "cd"), BASES.items()):
         result, what = measure(options, engine), {"proof": "real draws", "law": "in law"}[engine]
-        c, critical = br.boundary_constant(result, LEVEL), {"level": LEVEL, "base": base}
-        computed = base.C_p**2 * np.array([br.critical_x(base.M, int(N), **critical) for N in result.Ns])
+        critical = [br.critical_x(base.M, int(N), level=LEVEL, base=base) for N in result.Ns]
+        c, computed = br.boundary_constant(result, LEVEL), base.C_p**2 * np.array(critical)
         meshes = draw(row, result, c, computed, letters, f"{what}, $d={base.d}$")
         table += [
             [engine, base.d, snr, N, seed, test_loss, error_rate, train_loss, steps, status]
@@ -85,12 +97,12 @@ def make(options):
     (least, low), (most, high) = (pick(zip(computed, result.Ns)) for pick in (min, max))
     for upper in panels[0]:
         upper.set_xlabel("")
-    common.colour_bars(figure, *meshes, panels.T, LEVEL)
-    axes = {axis: getattr(result, axis).tolist() for axis in ("snrs", "Ns", "seeds")}
-    return common.finish(
+    colour_bars(figure, *meshes, panels.T, LEVEL)
+    return finish(
         options, "small_steps", figure,
         caption=CAPTION.format(**BASE.values(), d_law=BASES["law"].d, seeds=len(result.seeds), level=LEVEL),
         table=table,
         lines=[*lines, f"computed from the limit: {least:.0f} (N={low}) to {most:.0f} (N={high})"],
-        settings={"bases": {engine: base.values() for engine, base in BASES.items()}, **axes},
+        settings={"bases": {engine: base.values() for engine, base in BASES.items()},
+                  **lists_of(result)},
     )  # fmt: skip
