@@ -53,18 +53,16 @@ def panel(axes, accepted, scales):
 def make(options):
     header, *rows = read(VERDICTS)
     checkers, scales, mutants, accepted = shares(rows)
-    groups = [
-        [k for k, scale in enumerate(scales) if (scale == SATURATED) == saturated]
-        for saturated in (False, True)
+    saturated = np.array(scales) == SATURATED
+    names = [
+        mathtext(f"{name} ({'all blocks' if block == 'all' else block})", 60) for block, name in mutants[:-1]
     ]
-    blocks = {"all": "all blocks"}
-    names = [mathtext(f"{name} ({blocks.get(block, block)})", 60) for block, name in mutants[:-1]]
     figure, panels = plt.subplots(2, len(checkers), figsize=(WIDTH, 8.2), sharey=True)
     lines = []
     for k, checker in enumerate(checkers):
         said = [
-            panel(axes, accepted[:, k][:, group], [scales[j] for j in group])
-            for axes, group in zip(panels[:, k], groups)
+            panel(axes, accepted[:, k][:, group], np.array(scales)[group])
+            for axes, group in zip(panels[:, k], (~saturated, saturated))
         ]
         panels[0, k].set_title(checker.replace(" ", "\n"), fontsize=7)
         lines.append(f"{checker}: accepts of {len(names)} wrong gradients {', '.join(said)}")
@@ -80,11 +78,15 @@ def make(options):
     versions = dict.fromkeys(
         f"{row[0].split()[0]} {row[1]}" for row in rows if row[1] not in ("absent", "this package")
     )
-    seeds = sorted({int(row[2]) for row in rows if row[2]})
+    seeds = {int(row[2]) for row in rows if row[2]}
     differ = np.concatenate([gaps(seed) for seed in seeds])
-    caption = CAPTION.format(
-        seeds=len(seeds), count=len(names), versions=", ".join(versions),
-        gaps=f"{differ.min():.0f} to {differ.max():.0f}",
+    return finish(
+        replace(options, quick=False), "checkers", figure,  # nothing here is reduced with --quick
+        caption=CAPTION.format(
+            seeds=len(seeds), count=len(names), versions=", ".join(versions),
+            gaps=f"{differ.min():.0f} to {differ.max():.0f}",
+        ),
+        table=[header, *rows],
+        lines=lines,
+        settings={"verdicts": VERDICTS.name},
     )  # fmt: skip
-    full = replace(options, quick=False)  # nothing here is reduced with --quick
-    return finish(full, "checkers", figure, caption, [header, *rows], lines, {"verdicts": VERDICTS.name})

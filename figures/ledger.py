@@ -48,8 +48,8 @@ def picture(entries):
     for name, x in COLUMNS.items():
         left.text(x, 0.6, name, fontsize=5.5, weight="bold", ha="right" if x > 0.8 else "left", va="center")
     for y, entry, statement in zip(places, entries, statements):
-        words = entry.exact.partition(",")[0]
-        told = [entry.row.label, statement, fill(entry.row.mark, 24), *render.numbers(entry), words]
+        told = [entry.row.label, statement, fill(entry.row.mark, 24), *render.numbers(entry),
+                entry.exact.partition(",")[0]]  # fmt: skip
         style = {"va": "center", "color": "black" if entry.passed else PAPER_RED, "linespacing": 1.15,
                  "in_layout": False}  # within the axes anyway  # fmt: skip
         for (name, x), text in zip(COLUMNS.items(), told):
@@ -84,27 +84,20 @@ def run(options):
 def make(options):
     """Run the audit, write HTML, Markdown, JSON and the picture, return a Result."""
     entries, title = list(run(options)), audit.title(options.seed)
-    texts = {
-        "html": page.page(entries, AuditedPackage(), title),
-        "md": render.markdown(entries, title),
-        "json": render.as_json(entries, __version__, options.seed) + "\n",
-    }
-    header = ["label", "statement", "paper", "mark", *Found._fields, "verdict"]
-    rows = [
-        [row.label, row.statement, row.paper, row.mark, *one, "holds" if one.passed else "FAILS"]
-        for entry in entries
-        for row in [entry.row]
-        for one in entry.found
-    ]
-    full = replace(options, quick=False)  # nothing here is reduced with --quick
-    failed = [entry.sentence for entry in entries if not entry.passed]
     return finish(
-        full,
-        "ledger",
-        picture(entries),
-        CAPTION,
-        [header, *rows],
-        [render.summary(entries), *failed],
-        {"seed": options.seed},
-        texts,
-    )
+        replace(options, quick=False), "ledger",  # nothing here is reduced with --quick
+        figure=picture(entries),
+        caption=CAPTION,
+        table=[
+            ["label", "statement", "paper", "mark", *Found._fields, "verdict"],
+            *([row.label, row.statement, row.paper, row.mark, *one, "holds" if one.passed else "FAILS"]
+              for entry in entries for row in [entry.row] for one in entry.found),
+        ],
+        lines=[render.summary(entries), *(entry.sentence for entry in entries if not entry.passed)],
+        settings={"seed": options.seed},
+        more={
+            "html": page.page(entries, AuditedPackage(), title),
+            "md": render.markdown(entries, title),
+            "json": render.as_json(entries, __version__, options.seed) + "\n",
+        },
+    )  # fmt: skip

@@ -95,17 +95,16 @@ def paint(panels, trajectories, average, limit, s, regime):
     for axes, letter, (title, curves, settings) in zip(panels, "abcdef", panels_of(winner, most)):
         marks = [mark for curve in curves for mark in marks_of(average, limit, *curve)]
         title = f"({letter}) {title}" + f", {regime}" * (letter == "a")
-        ranges = {"xscale": "log", "xlim": (1, 1.05 * max(ends)), **settings}
-        panel(axes, *marks, *more.get(letter, []), title=title, place={"pad": 11}, **ranges)
+        panel(axes, *marks, *more.get(letter, []), title=title, place={"pad": 11}, xscale="log",
+              xlim=(1, 1.05 * max(ends)), **settings)  # fmt: skip
         shade_phases(axes, bounds_of(trajectories))
-        corner = corners.get(letter, "upper left")
-        axes.legend(loc=corner, handlelength=2.8, labelspacing=0.3, **ON_CURVES)
+        axes.legend(loc=corners.get(letter, "upper left"), handlelength=2.8, labelspacing=0.3, **ON_CURVES)
     panels[1].yaxis.set_minor_locator(NullLocator())  # it spans many decades
-    panels[5].yaxis.set_major_formatter("{x:g}")
-    panels[5].yaxis.set_minor_formatter("{x:g}")
+    panels[5].yaxis.set(major_formatter="{x:g}", minor_formatter="{x:g}")
     panels[5].set_xlabel("iteration")
-    at_the_bottom = panels[0].get_xaxis_transform()
-    panels[0].plot(ends, np.full(len(ends), 0.02), "|", transform=at_the_bottom, **ENDS)
+    panels[0].plot(  # at the bottom
+        ends, np.full(len(ends), 0.02), "|", transform=panels[0].get_xaxis_transform(), **ENDS
+    )
 
 
 def rows_of(trajectories, average, limit, seeds):
@@ -118,26 +117,27 @@ def rows_of(trajectories, average, limit, seeds):
     yield from phases_of({**runs, "limit": limit})
 
 
-def time_in_words(what, times, in_limit):
-    """When something happens, mean and spread."""
-    spread = f"{np.mean(times):.0f} +- {np.std(times, ddof=1):.0f}"
-    return f"{what} at step {spread} (one sigma over seeds); in the limit {in_limit:.0f}"
-
-
 def lines_of(trajectories, limit, s, regime):
     """What is printed: phases found and their times, and what the end of the runs shows."""
     whole = [one.phases for one in trajectories if one.phases.found]
     of, winners = f"of {len(trajectories)}", ", ".join(sorted({one.phases.winner for one in trajectories}))
+    lines = [
+        f"{regime}: epsilon = {s.epsilon:g} reached in {sum(one.converged for one in trajectories)} {of} "
+        f"runs; three phases found in {len(whole)} {of}, on {winners}"
+    ]
     names = {"leaves": "phase II begins", "settles": "phase III begins", "end": "the run ends"}
+    if len(whole) > 1:
+        times = {name: [float(getattr(one, name)) for one in whole] for name in names}
+        lines += [
+            f"{what} at step {np.mean(times[name]):.0f} +- {np.std(times[name], ddof=1):.0f} (one sigma over "
+            f"seeds); in the limit {getattr(limit.phases, name):.0f}" for name, what in names.items()
+        ]  # fmt: skip
     end = {name: np.array([one.quantities[name][-1] for one in trajectories]) for name in dynamics.QUANTITIES}
     shown = {"signal on signal": "S_ss", "signal on xi_2": "S_s2", "xi_2 on xi_2": "S_22",
              "xi_2 on signal": "S_2s"}  # fmt: skip
     test, largest = end["test_loss"], [one.quantities["slope_ratio"].max() for one in trajectories]
     return [
-        f"{regime}: epsilon = {s.epsilon:g} reached in {sum(one.converged for one in trajectories)} {of} "
-        f"runs; three phases found in {len(whole)} {of}, on {winners}",
-        *(time_in_words(what, [float(getattr(one, name)) for one in whole], getattr(limit.phases, name))
-          for name, what in names.items() if len(whole) > 1),
+        *lines,
         "attention at the end, mean over seeds, row of "
         + ", ".join(f"{what} {end[name].mean():.4f}" for what, name in shown.items()),
         f"at the end: training loss <= {end['train_loss'].max():.3g}, test loss {test.min():.3g} to "

@@ -36,29 +36,11 @@ PANELS = (  # title, label of the axis, {quantity: label}
 BARS = {"linestyle": "", "elinewidth": 0.7, "capsize": 1.5, "capthick": 0.7}
 
 
-def paint(panels, average, limit, bounds):
-    steps, at = average.steps, average.steps % BAR == 0
-    for axes, letter, (title, label, quantities) in zip(panels, "abcde", PANELS):
-        marks = []
-        for (name, what), colour in zip(quantities.items(), (BLUE, VERMILLION), strict=True):
-            half = (average.high[name] - average.low[name]) / 2
-            marks += [
-                line(steps, average.mean[name], color=colour, label=what),
-                bars(steps[at], average.mean[name][at], half[at], color=colour, **BARS),
-                line(limit.steps, limit.quantities[name], **LIMIT),
-            ]
-        ranges = {"ylabel": label, "xlabel": "iteration", "xlim": (0, steps[-1])}
-        panel(axes, *marks, title=f"({letter}) {title}", place={"pad": 11}, **ranges)
-        shade_phases(axes, bounds)
-        axes.legend(**ON_CURVES)
-
-
 def curves_of(what, name, average, limit):
     """Rows of the CSV: the mean of a quantity with its band, and the limit's."""
     bands = average.mean[name], average.low[name], average.high[name]
     yield from ((what, name, *row) for row in zip(average.steps, *bands, strict=True))
-    curve = zip(limit.steps, limit.quantities[name], strict=True)
-    yield from (("limit", name, *row, "", "") for row in curve)
+    yield from (("limit", name, *at, "", "") for at in zip(limit.steps, limit.quantities[name], strict=True))
 
 
 def phases_of(runs):
@@ -79,7 +61,20 @@ def measure(options, name, regime):
 
 def draw(average, limit, bounds):
     figure, panels = plt.subplots(2, 3, figsize=(WIDTH, 4.2))
-    paint(panels.ravel()[:5], average, limit, bounds)
+    steps, at = average.steps, average.steps % BAR == 0
+    for axes, letter, (title, label, quantities) in zip(panels.flat, "abcde", PANELS):
+        marks = []
+        for (name, what), colour in zip(quantities.items(), (BLUE, VERMILLION), strict=True):
+            half = (average.high[name] - average.low[name]) / 2
+            marks += [
+                line(steps, average.mean[name], color=colour, label=what),
+                bars(steps[at], average.mean[name][at], half[at], color=colour, **BARS),
+                line(limit.steps, limit.quantities[name], **LIMIT),
+            ]
+        panel(axes, *marks, title=f"({letter}) {title}", place={"pad": 11}, ylabel=label,
+              xlabel="iteration", xlim=(0, steps[-1]))  # fmt: skip
+        shade_phases(axes, bounds)
+        axes.legend(**ON_CURVES)
     panels[1, 2].axis("off")
     panels[1, 2].legend(handles=[
         mark("mean over the runs", linestyle="-", color="0.35", linewidth=1.3),

@@ -1,14 +1,15 @@
 """How sharp the boundary is, and whether the critical x is a constant."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 import benign_ref as br
 from benign_ref.derived.boundary import setting_at
 from benign_ref.experiments import sharpness
-from benign_ref.experiments.sharpness import LEVELS, Draw, base_of, critical_x_in_limit
+from benign_ref.experiments.sharpness import LEVELS, Draw, base_of, critical_x_in_limit, summary
 
 from .common import LOOKS, WIDTH, bars, compute, finish, legend_below, level, line, mark, panel, plt
-from .sharpness_draws import D_H, SIZES, WHERE, Measured, all_tasks, drawn, places, spreads
 
 TITLE = "how sharp the boundary is, against x = N SNR^2 / C_p^2"
 CAPTION = """
@@ -25,6 +26,23 @@ for d_h = {d_h}; grey: the slope -1/2, for comparison. (e) Critical x_c where th
 8. (f) The same at M = 8, N = 6 with sigma_h or epsilon multiplied by a factor. Bars in (e), (f):
 standard errors. What was found is printed with this run's numbers.
 """
+D_H, WIDE, START = 32, 256, 2.2  # two widths; x, where a search begins
+WHERE = {"test_loss": "test loss 0.2", "attention": "attention 0.5"}
+# Every axis: of (a), (c); of (b); seeds of x_c; the values of (e) and (f); points of a line
+SIZES = {
+    "quick": {
+        "curves": [(8, 2), (8, 6), (3, 6)], "x": [0.5, 1.5, 2.0, 2.4, 4.0], "seeds": 2,
+        "d": [10**3, 10**5], "near": [1.0, 2.1, 4.0], "d_seeds": 3, "wide_seeds": 0,
+        "M": [2, 3], "N": [2], "c_seeds": 2, "sigma_h": [3.0], "epsilon": [3.0], "line": 10,
+    },
+    "full": {
+        "curves": [(8, 2), (8, 6), (8, 16), (3, 6), (16, 6)],
+        "x": [0.4, 0.6, 0.9, 1.2, 1.5, 1.8, 2.0, 2.1, 2.2, 2.4, 3.0, 5.0, 8.0], "seeds": 3,
+        "d": [10**3, 10**4, 10**5, 10**6], "near": [0.5, 1.0, 1.6, 2.0, 2.15, 2.4, 4.0],
+        "d_seeds": 10, "wide_seeds": 6, "M": [2, 3, 4, 8, 16], "N": [2, 12], "c_seeds": 4,
+        "sigma_h": [0.1, 0.3, 3.0], "epsilon": [0.3, 3.0], "line": 80,
+    },
+}  # fmt: skip
 SMALL = {"borderaxespad": 0.1, "labelspacing": 0.25}  # legends in a corner
 WHOLE, FACTORS = [2, 3, 4, 6, 8, 12, 16, 24, 32], [0.1, 0.2, 0.3, 0.5, 1, 2, 3]
 LINES = {  # where the limit is computed in (e) and (f)
@@ -33,6 +51,61 @@ LINES = {  # where the limit is computed in (e) and (f)
 }
 LOSSES = {"ylabel": "test loss", "ylim": (0, 0.72)}
 LEVEL_LINE = level(LEVELS["test_loss"], color="0.6", linewidth=0.7, label=f"{LEVELS['test_loss']:g}")
+
+
+def drawn(M=8, N=6, d=10**5, d_h=D_H, epsilon=1, sigma_h=1.0):
+    """A Draw of seed 0, to be replaced; epsilon and sigma_h by factors."""
+    return Draw(M, N, d, d_h, 0, 0.01 * epsilon, sigma_h)
+
+
+def of_seeds(what, x, draw, first, count):
+    """Tasks for `measure`: one a seed."""
+    return [(what, x, *draw._replace(seed=seed)) for seed in range(first, first + count)]
+
+
+def all_tasks(size, first):
+    """Every task of the figure, the longest kinds first: searches, by M N / epsilon."""
+    asked = [
+        *(("attention", START, drawn(d=d), size["d_seeds"]) for d in size["d"]),
+        *((what, START, drawn(**{axis: value}), size["c_seeds"])  # of (e) and (f), at d = 1e5
+          for axis in ("M", "N", "sigma_h", "epsilon") for value in size[axis] for what in WHERE),
+        *(("attention", START, drawn(d=d, d_h=WIDE), size["wide_seeds"]) for d in size["d"]),
+        *(("point", x, drawn(d=d), size["d_seeds"]) for d in size["d"] for x in size["near"]),
+        *(("point", x, drawn(*of), size["seeds"]) for of in size["curves"] for x in size["x"]),
+    ]  # fmt: skip
+    tasks = [task for *of, count in asked for task in of_seeds(*of, first, count)]
+    return sorted(tasks, key=lambda task: (task[0] == "point", -task[2] * task[3] / task[7]))
+
+
+class Measured(NamedTuple):
+    """The results of all tasks, by task, to be asked by the number of seeds, from the `first` on."""
+
+    results: dict
+    first: int
+
+    def critical(self, what, draw, count):
+        """CriticalX over `count` seeds."""
+        return summary([self.results[task] for task in of_seeds(what, START, draw, self.first, count)])
+
+    def points(self, xs, draw, count):
+        """Arrays (len(xs), count) of the test loss and of the attention."""
+        tasks = [of_seeds("point", x, draw, self.first, count) for x in xs]
+        return np.array([[self.results[task][:3:2] for task in of_x] for of_x in tasks]).transpose(2, 0, 1)
+
+
+def spreads(found, size):
+    """(d): {label: one spread for each d}."""
+    return {
+        f"$x_c$, $d_h={d_h}$": [
+            found.critical("attention", drawn(d=d, d_h=d_h), count).spread for d in size["d"]
+        ]
+        for d_h, count in ((D_H, size["d_seeds"]), (WIDE, size["wide_seeds"])) if count
+    } | {
+        f"test loss, $x={x:g}$": [
+            float(np.std(np.log(found.points([x], drawn(d=d), size["d_seeds"])[0, 0]), ddof=1))
+            for d in size["d"]
+        ] for x in (1.0, 4.0)
+    }  # fmt: skip
 
 
 def draw_curves(loss_axes, attention_axes, found, size):
@@ -45,8 +118,8 @@ def draw_curves(loss_axes, attention_axes, found, size):
         points = found.points(size["x"], drawn(M, N), size["seeds"]).mean(axis=2)
         dots = {**look, "markerfacecolor": "none"}
         for of_panel, values, computed in zip(marks, points, limit):
-            of_panel.append(line(x, computed, color=look["color"], linestyle=look["linestyle"]))
-            of_panel.append(line(size["x"], values, **{**dots, "linestyle": "none"}))
+            of_panel += [line(x, computed, color=look["color"], linestyle=look["linestyle"]),
+                         line(size["x"], values, **{**dots, "linestyle": "none"})]  # fmt: skip
         marks[1].append(line([], [], **dots, label=f"M={M}, N={N}"))
     panel(loss_axes, *marks[0], LEVEL_LINE, title="(a) test loss", log_x=([0.5, 1, 2, 4, 8], r"$x$"),
           legend={"loc": "upper right"}, **LOSSES)  # fmt: skip
@@ -80,8 +153,7 @@ def draw_spreads(axes, values, size):
 def critical_rows(found, size, lines):
     """(e) and (f): (name of an axis, quantity, values, CriticalX there, limit's values, limit's x_c)."""
     for name, of_limit in lines.items():
-        there = sorted(value for axis, value in places(size) if axis == name)
-        fine = sorted({*of_limit, *there})
+        there, fine = sorted(size[name]), sorted({*of_limit, *size[name]})
         for what in WHERE:
             measured = [found.critical(what, drawn(**{name: value}), size["c_seeds"]) for value in there]
             computed = [critical_x_in_limit(drawn(**{name: value}), what) for value in fine]
@@ -107,21 +179,18 @@ def report(rows, values, size):
     """The printed lines: what is sharp, what is not, whether x_c is a constant, what the paper's number
     is.
     """
-    base, factors = base_of(drawn()), {"sigma_h": "sigma_h (factor)", "epsilon": "epsilon (factor)"}
+    base = base_of(drawn())
     low, high = (br.attention_x(8, 6, level=level, base=base, tolerance=1e-4) for level in (0.1, 0.9))
     ends = [
         br.train_in_limit(setting_at(x, 8, 6, base)).test_loss for x in (0.4, low / 1.01, high * 1.01, 8.0)
     ]
-    spread_by_d = {
-        label.replace("$", ""): ", ".join(f"{s:.2g} at {d:.0e}" for d, s in zip(size["d"], spread))
-        for label, spread in values.items()
-    }
     lines, limits = [], {what: [] for what in WHERE}
     for name, what, there, measured, fine, computed in rows:
         limit = [computed[fine.index(value)] for value in there]
         limits[what] += [x for x in limit if np.isfinite(x)]
         shown = "; ".join(f"{value:g}: {c} (limit {x:.3f})" for value, c, x in zip(there, measured, limit))
-        lines.append(f"x_c of {WHERE[what]} by {factors.get(name, name)}: {shown}")
+        factor = " (factor)" * (name in ("sigma_h", "epsilon"))
+        lines.append(f"x_c of {WHERE[what]} by {name}{factor}: {shown}")
     ranges = {what: f"from {min(of):.2f} to {max(of):.2f}" for what, of in limits.items()}
     with_C_p = [br.attention_x(16, 6, base=base.replace(C_p=C_p)) for C_p in (10.0, 20.0, 80.0)]
     lost, attended = (critical_x_in_limit(Draw(16, 10, 1024, 64, 0), what) for what in WHERE)
@@ -130,7 +199,11 @@ def report(rows, values, size):
         f"{high / low:.4f}, at x = {low:.3f}",
         "not sharp: the test loss; it is {:.2f} at x = 0.4, {:.2f} and {:.2f} 1% below and above that x, "
         "{:.3f} at x = 8".format(*ends),
-        *(f"spread over draws of log {label}, by d: {shown}" for label, shown in spread_by_d.items()),
+        *(
+            f"spread over draws of log {label}, by d: ".replace("$", "")
+            + ", ".join(f"{s:.2g} at {d:.0e}" for d, s in zip(size["d"], spread))
+            for label, spread in values.items()
+        ),
         *lines,
         f"a constant? Not exactly: over these the limit's x_c runs {ranges['attention']} for the attention, "
         f"{ranges['test_loss']} for the test loss",
@@ -164,9 +237,8 @@ def make(options):
         "samples": (sharpness.SAMPLES, sharpness.SEARCH_SAMPLES),
     }  # fmt: skip
     tasks = all_tasks(size, options.seed)
-    found = Measured(
-        compute("sharpness", sharpness.measure, tasks, options, "draws", **decides), options.seed
-    )
+    results = compute("sharpness", sharpness.measure, tasks, options, "draws", **decides)
+    found = Measured(results, options.seed)
     values, rows = spreads(found, size), list(critical_rows(found, size, LINES[options.size]))
     return finish(
         options, "sharpness",
@@ -177,7 +249,7 @@ def make(options):
             ["what", "x or start", *Draw._fields, "test_loss or x_c", "standard_error", "attention", "steps",
              "converged"],
             *([*task, *(value if isinstance(value, list) else [value])]
-              for task, value in found.results.items()),
+              for task, value in results.items()),
         ],
         lines=report(rows, values, size),
         settings={**decides, **size, "draw": drawn()._asdict()},

@@ -65,9 +65,11 @@ def over(rows, x, y, side):
     drawn, colour = [row for row in rows if row.engine == "law"], COLOURS[rows[0].regime]
     seeds = sorted({row.seed for row in drawn})
     beside = dict(zip(seeds, side ** np.linspace(-1, 1, len(seeds)), strict=True))
-    at = [getattr(row, x) * beside[row.seed] for row in drawn], [getattr(row, y) for row in drawn]
-    dots = {"color": colour, "markersize": 3.5, "markeredgewidth": 0}
-    return [line(*zip(*limit, strict=True), color=colour, linewidth=0.9), line(*at, ".", **dots)]
+    return [
+        line(*zip(*limit, strict=True), color=colour, linewidth=0.9),
+        line([getattr(row, x) * beside[row.seed] for row in drawn], [getattr(row, y) for row in drawn], ".",
+             color=colour, markersize=3.5, markeredgewidth=0),
+    ]  # fmt: skip
 
 
 def columns(rows, regime, y, size):
@@ -108,17 +110,17 @@ def paint_exponents(axes, regime, found, letter):
     """Claimed and local exponents of T, one column a quantity."""
     marks, near, colour = [], theorem.NEARER, COLOURS[regime]
     for k, one in enumerate(found):
-        ends, band = [k - 0.4, k + 0.4], (one.claimed - near, one.claimed + near)
-        look = {"linestyle": "", "color": colour, "markersize": 4, **MARKS[one.verdict]}
+        ends, grey = [k - 0.4, k + 0.4], {"color": "0.88", "linewidth": 0}
         marks += [
-            ("fill_between", (ends, *band), {"color": "0.88", "linewidth": 0}),
+            ("fill_between", (ends, one.claimed - near, one.claimed + near), grey),
             line(ends, [one.claimed] * 2, color="black", linewidth=0.9),
             line([k] * 2, [one.local.min(), one.local.max()], color=colour, linewidth=0.9),
-            line([k] * len(one.local), one.local, **look),
-        ]
-    title = f"({letter}) {THEOREMS[regime].label}, {regime}: exponents one by one"
-    panel(axes, *marks, title=title, place={"loc": "left"}, ylabel="exponent of $T$")
-    axes.set_xticks(range(len(found)), [NAMES.get(one.quantity, f"$\\{one.quantity}$") for one in found])
+            line([k] * len(one.local), one.local, linestyle="", color=colour, markersize=4,
+                 **MARKS[one.verdict]),
+        ]  # fmt: skip
+    panel(axes, *marks, title=f"({letter}) {THEOREMS[regime].label}, {regime}: exponents one by one",
+          place={"loc": "left"}, ylabel="exponent of $T$", xticks=range(len(found)),
+          xticklabels=[NAMES.get(one.quantity, f"$\\{one.quantity}$") for one in found])  # fmt: skip
 
 
 def draw(rows, judged, size):
