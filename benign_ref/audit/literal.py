@@ -18,20 +18,16 @@ STEP = 1e-20  # of the complex step: its square is far below rounding, and e^-65
 def triple_loop(theta, X):
     """M1 with scalars only: f (N,) and S (N,M,M)."""
     W_Q, W_K, W_V, w_O = (np.asarray(W).tolist() for W in theta)
-    d, d_h, d_v = len(W_Q), len(W_Q[0]), len(w_O)
+    inner = lambda A, B: [[sum(a * b for a, b in zip(row, other)) for other in B] for row in A]  # noqa: E731
     outputs, attention = [], []
     for x in np.asarray(X).tolist():
-        M, total, S = len(x), 0.0, []
-        q = [[sum(x[l][i] * W_Q[i][h] for i in range(d)) for h in range(d_h)] for l in range(M)]
-        k = [[sum(x[j][i] * W_K[i][h] for i in range(d)) for h in range(d_h)] for j in range(M)]
-        c = [sum(x[j][i] * W_V[i][r] * w_O[r] for i in range(d) for r in range(d_v)) for j in range(M)]
-        for l in range(M):
-            p = [sum(a * b for a, b in zip(q[l], k_j)) for k_j in k]
-            e = [math.exp(value - max(p)) for value in p]
-            S.append([value / sum(e) for value in e])
-            top = p.index(max(p))
-            total += c[top] + sum(S[l][j] * (c[j] - c[top]) for j in range(M))
-        outputs.append(total / M)
+        P = inner(inner(x, [*zip(*W_Q)]), inner(x, [*zip(*W_K)]))
+        c = [sum(a * w * o for a, row in zip(x_j, W_V) for w, o in zip(row, w_O)) for x_j in x]
+        e = [[math.exp(p - max(row)) for p in row] for row in P]
+        S = [[value / sum(row) for value in row] for row in e]
+        tops = [c[row.index(max(row))] for row in P]
+        rows = [top + sum(s * (c_j - top) for s, c_j in zip(row, c)) for top, row in zip(tops, S)]
+        outputs.append(sum(rows) / len(x))
         attention.append(S)
     return np.array(outputs), np.array(attention)
 

@@ -16,8 +16,10 @@ ERRORS = 6.0
 def _setting(audited, problem, **changes):
     """A small Setting: all scales set by hand, or all derived. M 3-6, d 5-12."""
     M, d, d_h, d_v = (int(problem.rng(0).integers(*ends)) for ends in ((3, 7), (5, 13), (1, 6), (1, 6)))
-    scales = dict(snr=1.5, sigma_p=0.7, C_p=3.0, sigma_h=0.5, sigma_V=0.8, w_O_norm=1.7)
-    scales = scales if problem.scale == GENERIC else dict(snr=3.0, w_O_norm=1.5)
+    scales = {
+        GENERIC: dict(snr=1.5, sigma_p=0.7, C_p=3.0, sigma_h=0.5, sigma_V=0.8, w_O_norm=1.7),
+        INITIAL: dict(snr=3.0, w_O_norm=1.5),
+    }[problem.scale]
     return audited.setting.Setting(**dict(N=6, M=M, d=d, d_h=d_h, d_v=d_v) | scales | changes)
 
 
@@ -105,7 +107,7 @@ def _start(audited, problem):
     for init, square, fourth in (("gaussian", 2, (3, 96)), ("uniform", 4 / 5, (9 / 5, 9 - 81 / 25))):
         s = _setting(audited, problem, d=60, d_h=20, d_v=20, init=init)
         rngs = (audited.data.make_rng(problem.seed, (3, k)) for k in range(30))
-        *blocks, w_O = (np.array(W) for W in zip(*(audited.data.init_parameters(s, rng) for rng in rngs)))
+        *blocks, w_O = map(np.array, zip(*(audited.data.init_parameters(s, rng) for rng in rngs)))
         z = np.array([
             W.ravel() / scale for W, scale in zip(blocks, (s.sigma_h, s.sigma_h, s.sigma_V))
         ]).T  # (n,3)  # fmt: skip

@@ -28,8 +28,7 @@ def relative(violation, *terms):
     terms, expected as 0 beside them. Raises Vacuous if all terms are 0.
     """
     beside = np.concatenate([np.ravel(term) for term in terms])
-    violation = np.ravel(violation)
-    return relative_residual(np.append(violation, beside), np.append(0 * violation, beside))
+    return relative_residual(np.append(violation, beside), np.append(np.zeros(np.size(violation)), beside))
 
 
 def rows_of_coupling(D):
@@ -124,9 +123,8 @@ def _degree(blocks, audited, problem):
     means, wanted, terms = "f and g by loops over scalars", problem.cotangent @ problem.exact[0], g * f
     if 0 in blocks:
         terms = g[:, None, None] * D * P
-        longer = (1 + 1j * literal.STEP) * theta[0], *theta[1:]
-        means = "complex step of the loss in a factor of the logits"
-        wanted = problem.loss(longer).imag / literal.STEP
+        means, factor = "complex step of the loss in a factor of the logits", 1 + 1j * literal.STEP
+        wanted = problem.loss((factor * theta[0], *theta[1:])).imag / literal.STEP
     for twin, gradient in twins.items():
         yield from within({
             f"{twin}: the three numbers against each other": degree(blocks, theta, gradient, terms),

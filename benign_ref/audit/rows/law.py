@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import literal
 from ..core import Row, equal, relative_residual, within, worst
-from ..problems import GENERIC, MIXED, Problem
+from ..problems import GENERIC, INITIAL, MIXED, Problem
 from .data import DRAWN
 
 EXACT = 1e-9  # measured on 100 seeds: at most 3.4e-12
@@ -20,24 +20,17 @@ def _settings(audited, problem):
     residual than columns, fewer, or (d = T) none. N 1-3, M 2-4, d_h 1-5, and 3-5 in the first, where a fresh
     key sees more than queries and signals do; the labels drawn one by one in one.
     """
-    scales, rng = dict(snr=3.0, w_O_norm=1.5), problem.rng(0)
-    if problem.scale == GENERIC:
-        scales = dict(snr=1.5, sigma_p=0.4, C_p=2.0, sigma_h=0.4, sigma_V=0.8, w_O_norm=1.7, eta=0.1)
+    scales = {
+        GENERIC: dict(snr=1.5, sigma_p=0.4, C_p=2.0, sigma_h=0.4, sigma_V=0.8, w_O_norm=1.7, eta=0.1),
+        INITIAL: dict(snr=3.0, w_O_norm=1.5),
+    }[problem.scale]
+    rng = problem.rng(0)
     for noise, free in (("orthogonal", 7), ("full", 1), ("orthogonal", 0)):
         N, M, d_h = (int(rng.integers(*ends)) for ends in ((1, 4), (2, 5), (3 if free == 7 else 1, 6)))
         d = 2 + N * (M - 1) + (free + 2 * d_h if free > 1 else free)
         yield audited.setting.Setting(
-            N=N,
-            M=M,
-            d=d,
-            d_h=d_h,
-            d_v=1,
-            max_steps=2,
-            epsilon=1e-12,
-            balanced=free != 1,
-            noise=noise,
-            **scales,
-        )
+            N=N, M=M, d=d, d_h=d_h, d_v=1, noise=noise, balanced=free != 1, max_steps=2, epsilon=1e-12,
+            **scales)  # fmt: skip
 
 
 def _differences(a, b):

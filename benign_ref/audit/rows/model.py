@@ -15,7 +15,7 @@ BY_LOOPS = "loops over scalars"
 
 
 def attended(audited, problem, keys=None):
-    """The engines' Attention after its loss L_S on rows [q | k | c] (NM,2d_h+1) of the problem; with keys
+    """The engines' Attention on rows [q | k | c] (NM,2d_h+1) of the problem, and its loss L_S; with keys
     (NM,M) logits stand for the queries.
     """
     N, M, d = problem.X.shape
@@ -23,13 +23,12 @@ def attended(audited, problem, keys=None):
     P = literal.logits(problem.theta, problem.X).reshape(N * M, M)
     q, k = (x @ problem.theta[0], x @ problem.theta[1]) if keys is None else (P, keys)
     attention = audited.attention.Attention(np.arange(N * M).reshape(N, M), q.shape[1])
-    attention.L_S = attention.loss(np.concatenate([q, k, c], axis=1), problem.y)
-    return attention
+    return attention, attention.loss(np.concatenate([q, k, c], axis=1), problem.y)
 
 
 def cotangents(audited, problem, keys):
     """[dq | dk | dc] (NM,2d_h+1) of the engines, with these keys and logits for queries."""
-    attention = attended(audited, problem, keys)
+    attention, _ = attended(audited, problem, keys)
     drows = np.zeros((attention.tokens.size, 2 * attention.q.shape[2] + 1))
     attention.add_cotangents(drows)
     return drows
@@ -37,7 +36,7 @@ def cotangents(audited, problem, keys):
 
 def _M1(audited, problem):
     theta, X, (f, S) = audited.model.Parameters(*problem.theta), problem.X, problem.exact
-    M, model, api, engine = X.shape[1], audited.model, audited.api, attended(audited, problem)
+    M, model, api, (engine, _) = X.shape[1], audited.model, audited.api, attended(audited, problem)
     yield from equal({
         f"forward: {BY_LOOPS}": (model.forward(theta, X), f),
         f"output_of: {BY_LOOPS}": ([model.output_of(theta, X_n) for X_n in X], f),
@@ -78,7 +77,7 @@ def _M2(audited, problem):
         "public loss": api.loss(theta, X, y),
         "public loss, numba": api.loss(theta, X, y, backend="numba"),
         "public test_loss": api.test_loss(theta, X, y),
-        "Attention.loss": attended(audited, problem).L_S,
+        "Attention.loss": attended(audited, problem)[1],
     }
     yield from within({
         f"{name}: sum over scalars": abs(got - base - wanted) / max(abs(wanted), size)

@@ -16,11 +16,10 @@ EXACT = 1e-9
 
 def _last_fall(x, values, level):
     """x where values last fall through the level, and the x on either side, by a loop; NaN if nowhere."""
-    found, pairs = (nan,) * 3, [(a, v) for a, v in zip(x, values) if np.isfinite(v)]
-    for (a, v), (b, w) in zip(pairs, pairs[1:]):
-        if v > level >= w:
-            found = a + (b - a) * (v - level) / (v - w), a, b
-    return found
+    known = [(a, v) for a, v in zip(x, values) if np.isfinite(v)]
+    falls = [(a, b, v, w) for (a, v), (b, w) in zip(known, known[1:]) if v > level >= w]
+    a, b, v, w = falls[-1] if falls else (nan,) * 4
+    return a + (b - a) * (v - level) / (v - w), a, b
 
 
 def _mean_and_error(values):
