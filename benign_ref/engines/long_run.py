@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 
 from .. import validate
-from ..runtime.checkpoint import Checkpoint
 from ..runtime.progress import reporting
 from ..runtime.resume import versions
+from ..runtime.store import Checkpoint
 from .records import History, Record, descend, steps_to_record
 
 

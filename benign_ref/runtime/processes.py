@@ -12,7 +12,7 @@ from multiprocessing import connection, resource_tracker
 from .threads import THREAD_VARIABLES
 
 WORKER_NAME = "benign_ref worker"
-_shared = []  # of each `shared` block that is open, the innermost last: its workers without a task
+_waiting = None  # inside `shared` (the innermost): the workers without a task
 
 
 def attempt(function, task):
@@ -109,35 +109,34 @@ def shared():
     """Inside, workers that have done their tasks wait for the next computation, with everything imported and
     compiled; they end with the block.
     """
-    idle = []
-    _shared.append(idle)
+    global _waiting
+    outer, _waiting = _waiting, []
     try:
         yield
     finally:
-        _shared.remove(idle)
-        for worker in idle:
+        ending, _waiting = _waiting, outer
+        for worker in ending:
             worker.end()
 
 
 def idle():
     """How many workers wait for a computation."""
-    return sum(map(len, _shared[-1:]))
+    return len(_waiting or ())
 
 
 def hired():
     """A worker that waits for a computation, or a new one."""
-    for waiting in _shared[-1:]:
-        while waiting:
-            worker = waiting.pop()
-            if worker.process.is_alive():
-                return worker
-            worker.end()
+    while _waiting:
+        worker = _waiting.pop()
+        if worker.process.is_alive():
+            return worker
+        worker.end()
     return Worker()
 
 
 def release(worker):
     """Let a worker wait for the next computation if it can, and otherwise end it."""
-    if _shared and worker.ready and worker.task is None:
-        _shared[-1].append(worker)
+    if _waiting is not None and worker.ready and worker.task is None:
+        _waiting.append(worker)
     else:
         worker.end()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import benign_ref as br
-from benign_ref.runtime import checkpoint as checkpoints
+from benign_ref.runtime import store
 
 S = br.Setting(N=4, M=4, d=40, d_h=5, d_v=3, snr=6.0, epsilon=1e-9, max_steps=60)
 DATA, THETA = br.sample_dataset(S, br.make_rng(0)), br.init_parameters(S, br.make_rng(1))
@@ -33,8 +33,8 @@ def killed_at(step):
 
 @pytest.fixture(autouse=True)
 def written_at_every_step(monkeypatch):
-    monkeypatch.setattr(checkpoints, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(checkpoints, "MOST_OF_THE_TIME", 1e9)
+    monkeypatch.setattr(store, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(store, "MOST_OF_THE_TIME", 1e9)
 
 
 def same(one, other):
@@ -87,8 +87,8 @@ def test_a_process_that_dies_leaves_a_file_to_go_on_from(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import os, sys, numpy as np, benign_ref as br\n"
-        "from benign_ref.runtime import checkpoint as checkpoints\n"
-        "checkpoints.LEAST_SECONDS, checkpoints.MOST_OF_THE_TIME = 0.0, 1e9\n"
+        "from benign_ref.runtime import store\n"
+        "store.LEAST_SECONDS, store.MOST_OF_THE_TIME = 0.0, 1e9\n"
         "s = br.Setting(N=4, M=4, d=40, d_h=5, d_v=3, snr=6.0, epsilon=1e-9, max_steps=60)\n"
         "data, theta = br.sample_dataset(s, br.make_rng(0)), br.init_parameters(s, br.make_rng(1))\n"
         "die = lambda done, total, loss: os._exit(9) if done == 33 and len(sys.argv) > 1 else None\n"

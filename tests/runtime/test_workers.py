@@ -185,6 +185,9 @@ def test_shared_workers_go_from_one_computation_to_the_next_and_end_with_the_blo
     with processes.shared():
         first = by([1, 2])
         assert len(first) == processes.idle() == 2 and by([3, 4]) == first
+        with processes.shared():  # a block inside has workers of its own
+            assert processes.idle() == 0 and not by([1]) & first
+        assert processes.idle() == 2
         gone = multiprocessing.active_children()[0]  # between two computations: no task is blamed
         gone.kill()
         gone.join()
