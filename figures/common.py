@@ -21,7 +21,7 @@ from benign_ref import plots, validate  # noqa: E402
 from benign_ref.experiments.cell import run_cell  # noqa: E402
 from benign_ref.experiments.sharpness import limit_column  # noqa: E402
 from benign_ref.runtime import processes, workers  # noqa: E402
-from benign_ref.runtime.progress import Line, say  # noqa: E402
+from benign_ref.runtime.progress import Line  # noqa: E402
 from benign_ref.runtime.resume import compute  # noqa: E402, F401 - how every figure computes
 from benign_ref.runtime.store import write_all  # noqa: E402
 
@@ -134,7 +134,7 @@ def rendered(name, figure):
     """
     plt.close(figure)
     function = partial(render, pickle.dumps(figure))
-    source = workers.start(function, [("png",), ("pdf",)], processes.idle() or 1, None, say)
+    source = workers.start(function, [("png",), ("pdf",)], processes.idle() or 1, None)
     found = {kind: content for (kind,), content, _ in source}
     for kind, content in found.items():
         validate.require(isinstance(content, bytes), f"{name}.{kind} was lost: {content}", RuntimeError)

@@ -43,13 +43,15 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
     missing, reused = [task for task in tasks if task not in values], len(values)
     if store and missing:
         store.probe()
-    source = workers.start(function, spread(missing), jobs, executor, say)
+    source = workers.start(function, spread(missing), jobs, executor)
     time_left = TimeLeft(missing)
     try:
         with contextlib.closing(source):  # whatever happens here ends the workers
             progress(reused, len(tasks), None, None)
             for task, value, seconds in source:
                 if isinstance(value, workers.Lost):
+                    if value not in lost.values():  # of many lost alike, the first
+                        say(f"{task} was lost: {value.reason}")
                     lost[task] = values[task] = value
                 else:
                     values[task] = json.loads(json.dumps(value))

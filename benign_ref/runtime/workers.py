@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import queue
 import sys
-from collections import Counter, deque
+from collections import deque
 from concurrent.futures import Future
 from multiprocessing import connection
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from typing import NamedTuple
 from .. import validate
 from . import processes
 from .processes import attempt
+from .progress import say
 from .threads import one_blas_thread
 
 STARTS = 3  # workers in a row that may end before they are ready
@@ -45,22 +46,22 @@ def available_cores():
     return os.cpu_count() or 1
 
 
-def start(function, tasks, jobs, executor, report=lambda text: None):
+def start(function, tasks, jobs, executor):
     """What yields (task, value, seconds) of each of `tasks`: by `executor` if one is given, else by `jobs`
     (None: the cores available) workers, in this process if that is one.
     """
     if executor is not None:
-        return by_executor(function, tasks, executor, report)
+        return by_executor(function, tasks, executor)
     jobs = min(jobs or available_cores(), max(len(tasks), 1))
     if jobs == 1:
-        return in_process(function, tasks, report)
+        return in_process(function, tasks)
     # Before `serve` a worker has this name: it is still importing the script
     if multiprocessing.current_process().name == processes.WORKER_NAME:
         os._exit(UNGUARDED)
     if sys.platform == "win32" and jobs > MOST_ON_WINDOWS:
-        report(f"{MOST_ON_WINDOWS} workers instead of {jobs}: more cannot be waited for on Windows")
+        say(f"{MOST_ON_WINDOWS} workers instead of {jobs}: more cannot be waited for on Windows")
         jobs = MOST_ON_WINDOWS
-    return by_processes(function, tasks, jobs, report)
+    return by_processes(function, tasks, jobs)
 
 
 def _checked(task, value, seconds=math.nan, failed=""):
@@ -68,7 +69,7 @@ def _checked(task, value, seconds=math.nan, failed=""):
     return task, value, seconds
 
 
-def in_process(function, tasks, report=lambda text: None):
+def in_process(function, tasks):
     """Yield (task, value, seconds) of each of `tasks`, computed here, one after the other, with the bits of a
     worker. Raises RuntimeError if the function raised something; for lack of memory a task is Lost.
     """
@@ -78,15 +79,14 @@ def in_process(function, tasks, report=lambda text: None):
                 ended = attempt(function, task)
         except MemoryError as error:
             ended = (Lost(f"MemoryError: {error}"),)
-            report(f"not enough memory for {task}: given up")
         yield _checked(task, *ended)
 
 
 class _Crew:
     """The workers of a computation by channel, the tasks that wait, and those that a worker died of once."""
 
-    def __init__(self, function, tasks, jobs, report):
-        self.function, self.waiting, self.jobs, self.report = function, deque(tasks), jobs, report
+    def __init__(self, function, tasks, jobs):
+        self.function, self.waiting, self.jobs = function, deque(tasks), jobs
         self.workers, self.tried, self.failed_starts = {}, set(), 0
 
     def busy(self):
@@ -112,25 +112,23 @@ class _Crew:
                 RuntimeError,
             )
             return self.waiting.appendleft(task)
-        died = f"a worker process died (exit code {code}) while computing {task}"
         if task in self.tried:
-            self.report(f"{died}, the second time: given up")
             return _checked(task, Lost(f"two worker processes died of it, exit code {code}"))
-        self.report(f"{died}: tried again after the others")
+        say(f"a worker process died (exit code {code}) while computing {task}: tried again after the others")
         self.tried.add(task)
         return self.waiting.append(task)
 
 
-def by_processes(function, tasks, jobs, report=lambda text: None):
+def by_processes(function, tasks, jobs):
     """Yield (task, value, seconds) of each of `tasks`, begun in the order given by `jobs` worker processes.
 
-    When a worker dies, report(text) is called with its task, a new one takes its place, and the task is
-    tried once more after all others; if that one dies of it too, the value is Lost. Closing this generator
+    When a worker dies, that is said with its task, a new one takes its place, and the task is tried once more
+    after all others; if that one dies of it too, the value is Lost. Closing this generator
     kills the workers at once (inside `processes.shared`, those that have a task). Raises RuntimeError if the
     function raised something or if workers cannot be started, and SystemExit with one sentence if the script
     that runs starts workers whenever it is imported.
     """
-    crew = _Crew(function, tasks, jobs, report)
+    crew = _Crew(function, tasks, jobs)
     try:
         while busy := crew.busy():
             for channel in connection.wait(busy):
@@ -152,7 +150,7 @@ def by_processes(function, tasks, jobs, report=lambda text: None):
             processes.release(worker)
 
 
-def by_executor(function, tasks, executor, report=lambda text: None):
+def by_executor(function, tasks, executor):
     """Yield (task, value, seconds) of each of `tasks`, computed by a PEP 3148 executor, which stays the
     caller's: it is never shut down.
 
@@ -160,7 +158,7 @@ def by_executor(function, tasks, executor, report=lambda text: None):
     and tasks must be importable and picklable where the executor computes. A future that fails otherwise than
     by the function itself makes its task Lost. Raises RuntimeError if the function raised something.
     """
-    ended, futures, lost = queue.SimpleQueue(), {}, Counter()
+    ended, futures = queue.SimpleQueue(), {}
     try:
         for task in tasks:
             try:
@@ -177,15 +175,8 @@ def by_executor(function, tasks, executor, report=lambda text: None):
             try:
                 result = future.result()
             except Exception as error:  # noqa: BLE001 - whatever the executor has for it
-                reason = f"{type(error).__name__}: {error}"
-                if not lost[reason]:
-                    report(f"the executor lost {task}: {reason}")
-                lost[reason] += 1
-                result = (Lost(reason),)
+                result = (Lost(f"{type(error).__name__}: {error}"),)
             yield _checked(task, *result)
-        for reason, count in lost.items():
-            if count > 1:
-                report(f"the executor lost {count} in all to {reason}")
     finally:
         for future in futures:
             future.cancel()

@@ -153,7 +153,7 @@ def test_lost_cells_are_marked_left_out_of_means_and_computed_by_a_second_run(tm
     )
     told = capsys.readouterr().err
     assert (
-        f"the executor lost {gone}: OSError: the node is gone" in told
+        f"{gone} was lost: OSError: the node is gone" in told
         and "computed 3, reused 0" in told
         and "1 were lost" in told
     )

@@ -46,6 +46,13 @@ def test_results_come_by_task_and_a_second_call_computes_only_what_is_missing(op
     assert options.executor.count == 3 and again["a", 3.0] == first["a", 3.0] and math.isnan(again["b", 0][1])
 
 
+def test_of_many_tasks_lost_alike_the_first_is_told(options, capsys):
+    with pytest.raises(RuntimeError, match="3 things were lost"):
+        compute("name", pair, [("gone", x) for x in (1.0, 2.0, 3.0)] + [("a", 1.0)], options, "things")
+    told = capsys.readouterr().err
+    assert told.count("was lost: MemoryError: lost with its worker") == 1 and "3 were lost" in told
+
+
 def test_store_of_other_settings_is_refused(options):
     compute("name", pair, [("a", 3.0)], options, "things", level=0.2)
     with pytest.raises(ValueError, match="another computation"):
