@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import validate
-from .engines import cost, long_run, parameter_space
+from .engines import cost, parameter_space
 from .engines.proof_space import ProofSpace
-from .engines.records import Record
+from .engines.records import Record, descend_at, digest_of
 from .paper import descent, model, proof
 from .paper.data import Dataset
 from .paper.gradients import gradients as gradients_by_hand
@@ -183,9 +183,9 @@ def train(
     train_w_O = validate.boolean("train_w_O", train_w_O)
     engine, theta, X, y = _checked_run(s, data, theta, engine, backend)
     which = {"engine": engine, "backend": backend, "train_w_O": train_w_O}
-    space, losses, steps, converged, records = long_run.descend_at(
+    space, losses, steps, converged, records = descend_at(
         s, lambda: SPACES[engine, backend](theta, X, y, train_w_O), name="train",
-        decides=lambda: {**which, "data_and_start": long_run.digest_of(X, y, *theta)},
+        decides=lambda: {**which, "data_and_start": digest_of(X, y, *theta)},
         of="theta", seen=lambda space: space.parameters(), observe=observe, record_every=record_every,
         progress=progress, checkpoint=checkpoint,
     )  # fmt: skip

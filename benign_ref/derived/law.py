@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import validate
-from ..engines import long_run
+from ..engines import records
 from ..engines.proof_space import ColumnSpace
 from ..paper.data import sample_labels
 from ..paper.setting import Setting
@@ -180,7 +180,7 @@ def train_in_law(
     """
     checked_for_law(s)
     validate.generator("rng", rng)
-    space, losses, steps, converged, kept = long_run.descend_at(
+    space, losses, steps, converged, kept = records.descend_at(
         s, lambda: LawSpace(s, rng), name="train_in_law",
         decides=lambda: {"engine": "law", "rng": rng.bit_generator.state},
         of="a LawModel", seen=LawSpace.model, observe=observe, record_every=record_every, progress=progress,

@@ -1,5 +1,8 @@
-"""What a run of gradient descent leaves behind: its losses, and records of the steps asked for."""
+"""What a run of gradient descent leaves behind: its losses, records of the steps asked for, what is told on the
+way, and a file from which it goes on if it was killed.
+"""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,6 +13,9 @@ from .. import validate
 from ..paper import descent
 from ..paper.descent import Space
 from ..paper.model import softmax
+from ..runtime.progress import reporting
+from ..runtime.resume import versions
+from ..runtime.store import Checkpoint
 
 
 class Record(NamedTuple):
@@ -78,3 +84,87 @@ def descend(
 
     descent.descend(space, history=history, before_step=before_step, **how)
     return np.array(history.losses), len(history.losses) - 1, history.converged, history.records
+
+
+def digest_of(*arrays):
+    """A digest of the bits of arrays."""
+    whole = hashlib.sha256()
+    for array in arrays:
+        whole.update(np.ascontiguousarray(array))
+    return whole.hexdigest()[:32]
+
+
+def kept(space, history):
+    """{name: array} of the state of a space and of what its run has seen."""
+    arrays = {
+        "losses": np.array(history.losses),
+        "converged": np.array(history.converged),
+        "last": np.array(-1 if history.last is None else history.last),
+    }
+    for name in space.STATE:
+        value = getattr(space, name)
+        parts = value if isinstance(value, tuple) else [value]
+        arrays |= {f"state.{name}.{i}": part for i, part in enumerate(parts)}
+    for name in Record._fields[:-1] if history.records else ():
+        arrays[f"records.{name}"] = np.array([getattr(record, name) for record in history.records])
+    return arrays
+
+
+def restored(space, arrays):
+    """The History kept in `arrays`; the state goes back to the space."""
+    for name in space.STATE:
+        value = getattr(space, name)
+        parts = [array for key, array in arrays.items() if key.startswith(f"state.{name}.")]
+        setattr(space, name, type(value)(*parts) if isinstance(value, tuple) else parts[0])
+    columns = [arrays[f"records.{name}"] for name in Record._fields[:-1] if f"records.{name}" in arrays]
+    records = [Record(int(step), *rest, None) for step, *rest in zip(*columns)]
+    last = int(arrays["last"])
+    return History(arrays["losses"].tolist(), bool(arrays["converged"]), None if last < 0 else last, records)
+
+
+def descend_at(s, make_space, *, name, decides, of, seen, observe, record_every, progress, checkpoint):
+    """`descend` at s.eta, s.epsilon, s.max_steps and s.extra_steps in the space that make_space() gives.
+    Returns (space, losses, steps, converged, records).
+
+    progress: told under this name after each step (see `reporting`). observe: called with seen(space), named
+    `of` in messages. checkpoint: a file that is resumed and kept (None: none); decides(): what decides the
+    numbers of the run, by name, besides s and record_every. Raises TypeError or ValueError, before any work,
+    for what cannot be, or does not go together, and as Checkpoint does.
+    """
+    validate.require(
+        observe is None or (record_every is not None and callable(observe)),
+        f"observe must be a function of {of}, given together with record_every, got "
+        f"{validate.shown(observe)}, record_every={validate.shown(record_every)}",
+        TypeError,
+    )
+    validate.require(
+        observe is None or checkpoint is None,
+        "checkpoint must be None when observe is given: what it gives cannot be kept",
+    )
+    steps_to_record(record_every)
+    with reporting(progress, name, "steps, loss {value:.3g}") as report:
+        file = None
+        if checkpoint is not None:
+            steps = None if record_every is None else np.asarray(record_every).tolist()
+            file = Checkpoint(checkpoint, {**versions(), **s.values(), "record_every": steps, **decides()})
+        space = make_space()
+        history = restored(space, file.found) if file and file.found else History()
+
+        def after_step():
+            step = len(history.losses) - 1
+            report(step, s.max_steps, history.losses[-1])
+            if file and (file.due() or step == (s.max_steps if history.last is None else history.last)):
+                file.save(kept(space, history))
+
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told by its loss
+            return space, *descend(
+                space,
+                eta=s.eta,
+                epsilon=s.epsilon,
+                max_steps=s.max_steps,
+                extra_steps=s.extra_steps,
+                record_every=record_every,
+                observe=observe and (lambda space: observe(seen(space))),
+                history=history,
+                after_step=after_step,
+            )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import benign_ref as br
-from benign_ref.engines import kernels, long_run, parameter_space, proof_space, records
+from benign_ref.engines import kernels, parameter_space, proof_space, records
 
 plain = pytest.mark.plain
 
@@ -73,9 +73,9 @@ def test_what_a_checkpoint_keeps_comes_back(last, steps):
     seen = [records.Record(step, *rng.standard_normal((4, 2, 2)), None) for step in steps]
     history = records.History([0.7, 0.5, 0.4], last is not None, last, seen)
     space = SimpleNamespace(STATE=("one", "two"), one=np.arange(3.0), two=Pair(np.ones(2), np.zeros((1, 2))))
-    arrays = long_run.kept(space, history)
+    arrays = records.kept(space, history)
     other = SimpleNamespace(STATE=("one", "two"), one=None, two=Pair(None, None))
-    back = long_run.restored(other, arrays)
+    back = records.restored(other, arrays)
     assert (back.losses, back.converged, back.last) == (history.losses, history.converged, last)
     assert other.one.tolist() == [0, 1, 2] and [part.tolist() for part in other.two] == [[1, 1], [[0, 0]]]
     assert [one.step for one in back.records] == steps
@@ -84,7 +84,7 @@ def test_what_a_checkpoint_keeps_comes_back(last, steps):
 
 
 def test_a_digest_has_32_signs_and_tells_arrays_apart():
-    one, other = long_run.digest_of(np.zeros(2)), long_run.digest_of(np.zeros(3))
+    one, other = records.digest_of(np.zeros(2)), records.digest_of(np.zeros(3))
     assert len(one) == len(other) == 32 and one != other
 
 
@@ -101,8 +101,8 @@ def test_a_run_is_kept_at_its_end_and_where_that_is_due(monkeypatch):
             due=lambda: len(told) - 1 in due,
             save=lambda arrays: kept.append(len(arrays["losses"]) - 1),
         )
-        monkeypatch.setattr(long_run, "Checkpoint", lambda path, decides: store)
-        long_run.descend_at(
+        monkeypatch.setattr(records, "Checkpoint", lambda path, decides: store)
+        records.descend_at(
             s.replace(**how), lambda: space, name="a run", decides=dict, of="a space", seen=None,
             observe=None, record_every=None, progress=lambda *what: told.append(what), checkpoint="file",
         )  # fmt: skip

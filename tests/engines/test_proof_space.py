@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import benign_ref as br
-from benign_ref.engines import long_run, proof_space
+from benign_ref.engines import proof_space, records
 from benign_ref.engines.proof_space import ProofSpace, blocks, shape_of_a_step
 
 
@@ -102,8 +102,8 @@ def test_a_step_by_blocks_is_the_step(monkeypatch, worst, train_w_O, M, d_h):
         assert worst(getattr(by_blocks, name), getattr(whole, name)) < 1e-12
     assert worst(by_blocks.G @ by_blocks.C, whole.G @ whole.C) < 1e-12
     assert not by_blocks.wide_C[:, 2 * d_h + 1 :].any() and not by_blocks.wide_rows[:, 2 * d_h + 1 :].any()
-    kept = long_run.kept(by_blocks, long_run.History([0.0]))
-    long_run.restored(later, {name: array.copy() for name, array in kept.items()})
+    kept = records.kept(by_blocks, records.History([0.0]))
+    records.restored(later, {name: array.copy() for name, array in kept.items()})
     assert go_on(later) == go_on(by_blocks)
     for one, other in zip(later.parameters(), by_blocks.parameters()):
         assert np.array_equal(one, other)

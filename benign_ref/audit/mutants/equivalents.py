@@ -94,7 +94,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "rows, few = X.reshape(N * M, d), slice(None, None, max(1, d // 9))",
     ): "which entries are looked at first decides the time alone: tokens alike in these are compared whole",
     (
-        "engines/long_run.py",
+        "engines/records.py",
         '"last": np.array(-1 if history.last is None else history.last),',
         '"last": np.array(-2 if history.last is None else history.last),',
     ): "any negative number stands for none",
