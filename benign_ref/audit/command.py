@@ -28,31 +28,22 @@ MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "t
 
 def statements():
     """Every Row, by label, in the order of the statements."""
-    modules = (import_module(f".rows.{name}", __package__) for name in MODULES)
-    return {row.label: row for module in modules for row in module.ROWS}
+    return {row.label: row for name in MODULES for row in import_module(f".rows.{name}", __package__).ROWS}
 
 
-def chosen(only):
-    """The rows of these labels (None: all), in the ledger's order. Raises ValueError for a label that is
-    none.
+def run(only=None, seed=0, numbers=None):
+    """The ledger: a list of Entry, in its order. only: labels (default: all). numbers: {label: the paper's
+    own number} (default: those of concordance.csv).
+
+    Raises ValueError or TypeError for a bad argument; what the audited code raises is a finding.
     """
-    known = statements()
+    seed, known, entries = validate.integer("seed", seed, 0), statements(), []
     for label in only or ():
         validate.require(
             label in known, f"only must hold labels of the ledger ({', '.join(known)}), got {label!r}"
         )
-    return [row for label, row in known.items() if only is None or label in only]
-
-
-def run(only=None, seed=0, numbers=None):
-    """The ledger: a list of Entry. numbers: {label: the paper's own number} (default: those of
-    concordance.csv).
-
-    Raises ValueError or TypeError for a bad argument; what the audited code raises is a finding.
-    """
-    seed, entries = validate.integer("seed", seed, 0), []
-    numbers = concordance.read(concordance.HOME, statements()) if numbers is None else numbers
-    for row in chosen(only):
+    numbers = concordance.read(concordance.HOME, known) if numbers is None else numbers
+    for row in [row for label, row in known.items() if only is None or label in only]:
         entry = replace(run_row(row, AuditedPackage(), seed), number=numbers.get(row.label, ""))
         if row.label in exact.CASES:
             proof = exact.prove(row.label, seed)

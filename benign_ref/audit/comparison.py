@@ -20,12 +20,13 @@ import csv
 import sys
 from contextlib import suppress
 from functools import partial
-from importlib import import_module, metadata
+from importlib import metadata
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
+from .. import validate
 from ..checks import check_exactly, check_gradient
 from ..paper import data, model
 from ..wrong.gradients import MUTANTS, GradientMutant
@@ -34,7 +35,6 @@ SCALES = (1.0, 1e-2, 1e-3)
 SATURATED, GAP = "saturated", 25  # what the two largest logits of a row differ by, about
 N, M, D, D_H, D_V = 4, 3, 4, 3, 2
 SCIPY_ALLOWED = 1e-5
-TAYLOR_STEPS = 0.01 * 0.5 ** np.arange(4)
 HEADER = ["checker", "version", "seed", "scale", "block", "mutant", "accepted"]
 
 
@@ -63,22 +63,19 @@ def gaps(seed):
     return np.diff(np.sort(P)[..., -2:]).ravel()
 
 
-def split(flat, theta):
-    """A flat vector as Parameters of theta's shapes."""
-    ends = np.cumsum([W.size for W in theta])[:-1]
-    return model.Parameters(
-        *(part.reshape(W.shape) for part, W in zip(np.split(np.asarray(flat), ends), theta))
-    )
-
-
 def joined(theta):
-    """The blocks of theta as one flat vector, in their order; `split` undoes it."""
+    """The blocks of theta as one flat vector, in their order."""
     return np.concatenate([np.ravel(W) for W in theta])
 
 
 def flattened(f, grad, theta):
     """f and grad as functions of one flat vector, and theta as one: what the checkers of others take."""
-    at = lambda v: split(v, theta)  # noqa: E731
+    ends = np.cumsum([W.size for W in theta])[:-1]
+
+    def at(v):
+        parts = np.split(np.asarray(v), ends)
+        return model.Parameters(*(part.reshape(W.shape) for part, W in zip(parts, theta)))
+
     return lambda v: float(f(at(v))), lambda v: joined(grad(at(v))), joined(theta)
 
 
@@ -135,8 +132,7 @@ def jax_check_grads(f, grad, theta):
 
 
 def taylor_test(f, grad, theta):
-    """|f(x + h v) - f(x) - h <grad, v>| must fall like h^2: a rate above 1.9 over the last of three halvings
-    of h = 0.01.
+    """|f(x + h v) - f(x) - h <grad, v>| must fall like h^2: a rate above 1.9 where h = 0.0025 is halved.
 
     One direction v, Gaussian, in units of each block's largest entry.
     """
@@ -144,8 +140,8 @@ def taylor_test(f, grad, theta):
     rng = data.make_rng(0, (1,))
     v = joined([np.abs(W).max() * rng.standard_normal(W.shape) for W in theta])
     along = slope(x) @ v
-    left = [abs(value(x + h * v) - value(x) - h * along) for h in TAYLOR_STEPS]
-    return np.log2(left[-2] / left[-1]) > 1.9
+    before, after = (abs(value(x + h * v) - value(x) - h * along) for h in (0.0025, 0.00125))
+    return np.log2(before / after) > 1.9
 
 
 class Checker(NamedTuple):
@@ -179,15 +175,15 @@ RIGHT = GradientMutant("none", "the right gradient")
 def version_of(checker):
     """The installed version of what a checker needs, this package's for none; None if it is absent."""
     with suppress(ImportError):
-        return metadata.version(import_module(checker.module).__name__) if checker.module else "this package"
+        return metadata.version(checker.module) if checker.module else "this package"
 
 
-def compare(seeds=(0,), scales=(*SCALES, SATURATED), checkers=None):
+def compare(seeds=(0,), scales=(*SCALES, SATURATED), checkers=CHECKERS):
     """Every checker on every mutant and the right gradient, at every scale and seed: rows of HEADER. An
     absent one gives one row.
     """
     rows = []
-    for checker in CHECKERS if checkers is None else checkers:
+    for checker in checkers:
         version = version_of(checker)
         if version is None:
             rows.append([checker.name, "absent", "", "", "", "", ""])
@@ -207,12 +203,9 @@ def shares(rows):
     rows = [row for row in rows if row[1] != "absent"]
     checkers, seeds, scales = (list(dict.fromkeys(row[k] for row in rows)) for k in (0, 2, 3))
     mutants = sorted(dict.fromkeys((row[4], row[5]) for row in rows), key=lambda one: one[0] == "none")
-    accepted = np.full((len(mutants), len(checkers), len(scales), len(seeds)), np.nan)
-    for checker, _, seed, scale, block, name, verdict in rows:
-        accepted[
-            mutants.index((block, name)), checkers.index(checker), scales.index(scale), seeds.index(seed)
-        ] = int(verdict)
-    return checkers, scales, mutants, accepted
+    verdicts = {(row[4:6], row[0], row[3], row[2]): float(row[6]) for row in map(tuple, rows)}
+    accepted = [verdicts.get(which, np.nan) for which in product(mutants, checkers, scales, seeds)]
+    return checkers, scales, mutants, np.reshape(accepted, [*map(len, (mutants, checkers, scales, seeds))])
 
 
 def counted(accepted):
@@ -228,16 +221,15 @@ def table(rows, markdown=False):
     """As text: how many wrong gradients each checker accepts, of how many; none where it is absent."""
     checkers, scales, mutants, accepted = shares(rows)
     names = [scale if scale == SATURATED else f"weights {scale:g}" for scale in scales]
-    rules = {checker.name: checker.rule for checker in CHECKERS}
     lines = [["checker", "version", *names, "takes a gradient for right if"]]
+    rules = {checker.name: checker.rule for checker in CHECKERS}
+    told = {
+        name: [f"{wrong} of {len(mutants) - 1}{'' if right else ', rejects the right one'}"
+               for wrong, right in map(counted, by_scale)]
+        for name, by_scale in zip(checkers, np.moveaxis(accepted, 0, 2))
+    }  # fmt: skip
     for name, version in dict(row[:2] for row in rows).items():
-        cells = [""] * len(scales)
-        if name in checkers:
-            cells = [
-                f"{words} of {len(mutants) - 1}{'' if right else ', rejects the right one'}"
-                for words, right in map(counted, accepted[:, checkers.index(name)].swapaxes(0, 1))
-            ]
-        lines.append([name, version, *cells, rules.get(name, "")])
+        lines.append([name, version, *told.get(name, [""] * len(scales)), rules.get(name, "")])
     if markdown:
         lines.insert(1, ["---"] * len(lines[0]))
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -251,13 +243,12 @@ def main(argv=None):
         prog="python -m benign_ref.audit.comparison", description=__doc__.split("\n")[0]
     )
     parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0], help="of the points, integers >= 0; ranges are over them"
-    )
+        "--seeds", type=validate.integer_argument(0), nargs="+", default=[0],
+        help="of the points, integers >= 0; ranges are over them",
+    )  # fmt: skip
     parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
     parser.add_argument("--csv", metavar="FILE", help="write every verdict there too")
     chosen = parser.parse_args(argv)
-    if min(chosen.seeds) < 0:
-        parser.error(f"argument --seeds: must be integers >= 0, got {min(chosen.seeds)}")
     rows = compare(chosen.seeds)
     print(f"Wrong gradients accepted:\n{table(rows, chosen.markdown)}")
     if chosen.csv:

@@ -20,8 +20,9 @@ __all__ = ["AuditedPackage", "Entry", "Found", "Missing", "Row", "Vacuous", "apa
 PACKAGE = __name__.split(".")[0]
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("paper", "engines", "derived", "experiments", "runtime", "vision")
-HOMES = {path.stem: f"{folder}.{path.stem}" for folder in FOLDERS for path in (ROOT / folder).glob("*.py")}
-HOMES |= {"api": "api", "checks": "checks.gradient"}
+HOMES = {"api": "api", "checks": "checks.gradient"} | {
+    path.stem: f"{folder}.{path.stem}" for folder in FOLDERS for path in (ROOT / folder).glob("*.py")
+}
 
 
 def equal(pairs, allowed):

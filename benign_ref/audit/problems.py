@@ -22,7 +22,6 @@ from . import literal
 SCALES = GENERIC, INITIAL, SATURATED = "generic", "initial", "saturated"
 SHAPES = MIXED, ONE_CLASS, WIDE = "mixed", "one class", "wide"
 ONE_TOKEN = "one token"
-LARGEST_SUM = 650  # of a margin and the spread of a row's logits
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ def _saturated(rng, shape, N, M, d, d_h, d_v):
     W_V = np.outer(basis[2], w_O) / (w_O @ w_O) + 0.2 * rng.standard_normal((d, d_v)) / np.sqrt(w_O @ w_O)
     X = np.array([X_n[rng.permutation(M)] for X_n in X])
     P, f = literal.logits((W_Q, W_K), X), literal.outputs((W_Q, W_K, W_V, w_O), X)
-    most = min(600.0, LARGEST_SUM - (P.max(axis=2) - P.min(axis=2)).max())
+    most = min(600.0, 650 - (P.max(axis=2) - P.min(axis=2)).max())  # no margin and spread underflow
     margin = rng.choice([rng.uniform(0.1, 20), rng.uniform(0.8, 1) * most])
     theta = W_Q, W_K, W_V * margin / np.abs(f).max(), w_O
     return theta, X, _labels(shape, rng, N) * C[:, 0] if rng.integers(2) else C[:, 0], 0.3

@@ -104,7 +104,6 @@ def markdown(entries, title):
 
 def as_dict(entry):
     """An entry as JSON holds it; null for a residual that is not finite."""
-    finite = lambda value: value if math.isfinite(value) else None  # noqa: E731
     return {
         **{
             name: getattr(entry.row, name)
@@ -116,7 +115,12 @@ def as_dict(entry):
         "sentence": entry.sentence,
         "seconds": round(entry.seconds, 3),
         "routes": [
-            {**one._asdict(), "residual": finite(one.residual), "passed": one.passed} for one in entry.found
+            {
+                **one._asdict(),
+                "residual": one.residual if math.isfinite(one.residual) else None,
+                "passed": one.passed,
+            }
+            for one in entry.found
         ],
     }
 

@@ -77,14 +77,17 @@ def test_attention_is_saturated_where_it_is_said_to_be(seed):
 
 def test_wrong_arguments_are_exit_status_2(capsys):
     with pytest.raises(SystemExit) as stop:
-        comparison.main(["--seeds", "-1"])
-    assert stop.value.code == 2 and "integers >= 0" in capsys.readouterr().err
+        comparison.main(["--seeds", "0", "-1"])
+    assert stop.value.code == 2
+    assert "argument --seeds: must be an integer from 0 to 2**53, got '-1'" in capsys.readouterr().err
 
 
 def test_a_flat_vector_comes_apart_as_it_was_joined():
     _, _, theta = comparison.point(1.0, 0)
-    for W, back in zip(theta, comparison.split(comparison.joined(theta), theta)):
-        assert np.array_equal(W, back)
+    given = []
+    value, slope, x = comparison.flattened(lambda at: given.append(at) or 7, lambda at: at, theta)
+    assert value(x) == 7 and all(map(np.array_equal, theta, given[0])) and given[0].w_O.shape == (2,)
+    assert np.array_equal(slope(x), x) and np.array_equal(x[:12].reshape(4, 3), theta.W_Q)
     assert np.linalg.norm(theta.w_O) == pytest.approx(1) and comparison.point(1e-3, 0)[
         2
     ].W_Q == pytest.approx(1e-3 * theta.W_Q)

@@ -4,14 +4,16 @@ trace.
 
 import dataclasses
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 from benign_ref import audit
-from benign_ref.audit import command, mutants
+from benign_ref.audit import command, comparison, mutants
 from benign_ref.audit.core import AuditedPackage, run_row
 from benign_ref.audit.mutants import patches
+from benign_ref.wrong.gradients import MUTANTS
 
 KNOWN = audit.statements()
 ALL = mutants.all_mutants()
@@ -26,6 +28,17 @@ def test_there_are_forty_and_more_each_named_once_of_a_statement_in_the_ledger()
         label for label, row in KNOWN.items() if "measured" not in row.mark
     }
     assert all(mutant.why and mutant.old != mutant.new for mutant in ALL)
+
+
+@pytest.mark.parametrize("k", [0, len(MUTANTS) - 1])
+def test_a_named_wrong_gradient_is_that_of_its_name_for_all_that_call_it(k):
+    mutant, wrong = ALL[[one.label for one in ALL].index("G1") + k], MUTANTS[k]
+    assert mutant.name.endswith(f", {wrong.block}: {wrong.name}") and mutant.why == wrong.hint
+    X, y, theta = comparison.point(1.0, 0)
+    with patches.copy_of_package(mutant) as audited:
+        for gradients in (audited.gradients.gradients, partial(audited.api.gradients, backend="numpy")):
+            found = gradients(audited.model.Parameters(*theta), X, y)
+            assert all(map(np.array_equal, found, wrong.gradients(theta, X, y)))
 
 
 @pytest.mark.parametrize(

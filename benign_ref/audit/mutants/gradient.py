@@ -5,12 +5,15 @@ not reach.
 from ...wrong.gradients import MUTANTS as NAMED
 from .patches import Mutant
 
+# the last line of `gradients`, which is the last function of its file
+END = "    return back(output_cotangent(f, y))\n"
 LABELS = {"W_Q": "G1", "W_K": "G2", "W_V": "G3", "w_O": "G4", "all": "G1"}
 
 MUTANTS = [
     *(Mutant(f"{LABELS[one.block]}, {one.block}: {one.name}", LABELS[one.block], "paper/gradients.py",
-             "", one.name, one.hint, block=one.block)
-      for one in NAMED),
+             END, f"{END}\n\nfrom ..wrong.gradients import MUTANTS\n\ngradients = MUTANTS[{k}].gradients\n",
+             one.hint)
+      for k, one in enumerate(NAMED)),
     Mutant("G1 without g_n's size", "G1", "paper/gradients.py",
            "return g_n * D_n",
            "return np.sign(g_n) * D_n",

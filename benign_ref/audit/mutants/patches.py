@@ -11,7 +11,6 @@ disk, keyed on the file, never sees a wrong kernel.
 import sys
 from contextlib import contextmanager
 from functools import cache
-from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -25,9 +24,8 @@ COPY = f"{PACKAGE}_copy"
 
 
 class Mutant(NamedTuple):
-    """A wrong derivation: in `file` the text `old`, which must be there exactly once, becomes `new`; or (old
-    "") the function `gradients` of the file is the one that wrong/gradients.py names (block, new). label: the
-    statement it breaks.
+    """A wrong derivation: in `file` the text `old`, which must be there exactly once, becomes `new`. label:
+    the statement it breaks.
     """
 
     name: str
@@ -37,7 +35,6 @@ class Mutant(NamedTuple):
     new: str
     why: str
     scales: tuple = ()  # at which its row must reject it, where these are not all of the row's
-    block: str = ""
 
 
 @cache
@@ -82,23 +79,15 @@ class Copy(MetaPathFinder):
 
 
 @contextmanager
-def copy_of_package(*mutants, sources=None):
-    """The AuditedPackage of a copy of the package with these mutants' patches (none: a true copy), or with
-    other `sources` of some files. It can be used inside the `with` only.
+def copy_of_package(mutant=None, sources=None):
+    """The AuditedPackage of a copy of the package with a mutant's patch, or with other `sources` of some
+    files (neither: a true copy). It can be used inside the `with` only.
     """
-    finder = Copy(COPY, sources or {mutant.file: patched(mutant) for mutant in mutants if mutant.old})
+    finder = Copy(COPY, {mutant.file: patched(mutant)} if mutant else sources or {})
     sys.meta_path.insert(0, finder)
     jitted, config.DISABLE_JIT = config.DISABLE_JIT, 1
     try:
-        audited = AuditedPackage(COPY)
-        for mutant in mutants:
-            if not mutant.old:
-                found = import_module(f"{COPY}.wrong.gradients").MUTANTS
-                (wrong,) = (
-                    one.gradients for one in found if (one.block, one.name) == (mutant.block, mutant.new)
-                )
-                audited.gradients.gradients = audited.api.gradients_by_hand = wrong
-        yield audited
+        yield AuditedPackage(COPY)
     finally:
         config.DISABLE_JIT = jitted
         sys.meta_path.remove(finder)
