@@ -10,6 +10,7 @@ attend mostly to itself (`attention_x`). They agree where the transition is shar
 (small M).
 """
 
+from itertools import product
 from math import ceil, exp, log, sqrt
 
 import numpy as np
@@ -94,8 +95,7 @@ def limit_diagram(snrs, Ns, *, base=None):
     base = checked_for_limit(_setting("base", base).replace(N=2))
     snrs, Ns = _axis("snrs", snrs, "> 0", lambda a: a > 0), _axis("Ns", Ns, ">= 2", lambda a: a >= 2)
     losses = np.empty((len(snrs), len(Ns)))
-    for i, snr in enumerate(snrs):
-        for j, N in enumerate(Ns):
-            *_, (end,) = descend(base.replace(N=ceil(N), snr=snr), N / 2, advance_numba, iter(()))
-            losses[i, j] = end.test_loss
+    for (i, snr), (j, N) in product(enumerate(snrs), enumerate(Ns)):
+        *_, (end,) = descend(base.replace(N=ceil(N), snr=snr), N / 2, advance_numba, iter(()))
+        losses[i, j] = end.test_loss
     return losses

@@ -3,7 +3,7 @@
 """
 
 from itertools import count
-from math import inf
+from math import inf, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,12 +71,9 @@ def snapshot(step, state, c):
 
 
 def stacked(column):
-    """A list of numbers as an array; of dicts as a dict of arrays; of Snapshots as a Snapshot of arrays."""
-    first, *_ = column
-    if isinstance(first, Snapshot):
-        return Snapshot(*map(stacked, zip(*column, strict=True)))
-    if isinstance(first, dict):
-        return {pair: np.array([one[pair] for one in column]) for pair in first}
+    """A list of numbers as an array; of dicts, which may hold dicts, as a dict of such arrays."""
+    if isinstance(column[0], dict):
+        return {name: stacked([one[name] for one in column]) for name in column[0]}
     return np.array(column)
 
 
@@ -128,42 +125,32 @@ def checked_for_limit(setting):
     return setting
 
 
-def steps_named(record_every):
-    """An iterator over the steps to record, increasing. None: 0; an integer k >= 1: 0, k, 2k, …; a sequence
-    of integers >= 0: those.
-    """
-    chosen = [0] if record_every is None else validate.steps("record_every", record_every)
-    return count(0, chosen) if isinstance(chosen, int) else iter(chosen)
-
-
 def descend(setting, n, advance, named):
     """GD for n samples a class, any real n >= 1, until L_S <= epsilon or max_steps, and setting.extra_steps
     more after epsilon (all together at most max_steps). Returns losses, steps, converged, and a list of
-    Snapshots: at the steps named, which increase, and at the end. Raises DivergenceError at the first loss
-    that is not finite.
+    Snapshots: at the steps of `named`, an iterator over increasing ones, and at the end. Raises
+    DivergenceError at the first loss that is not finite, or at values that are not.
     """
     c = limit.constants_of(setting, n)
     state, step, losses = limit.start(c, setting.d_h * setting.sigma_h * setting.sigma_h), 0, []
     snapshots, next_named = [], next(named, inf)
     target, last = setting.epsilon, setting.max_steps
     while True:
-        if step == next_named:
-            snapshots.append(snapshot(step, state, c))
-            next_named = next(named, inf)
         part = np.empty(min(last, step + STEPS_AT_ONCE, next_named) - step + 1)
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is seen by its loss
             state, taken = advance(state, c, target, part)
         losses.append(part[:taken])
-        step, loss = step + taken, part[taken]
+        # of infinite values an output is inf - inf, nan, unless it is summed in an order that hides it
+        step, loss = step + taken, part[taken] if np.isfinite(state.V).all() else nan
         if not np.isfinite(loss):
             raise DivergenceError(step, setting.eta, float(loss))
         if loss <= target:  # once: after it nothing but the number of steps ends the run
             target, last = -inf, min(last, step + setting.extra_steps)
+        if step in (next_named, last):
+            snapshots.append(snapshot(step, state, c))
+            next_named = next(named, inf)
         if step == last:
-            break
-    if not snapshots or snapshots[-1].step < step:
-        snapshots.append(snapshot(step, state, c))
-    return np.concatenate(losses + [[loss]]), step, target == -inf, snapshots
+            return np.concatenate([*losses, [loss]]), step, target == -inf, snapshots
 
 
 def train_in_limit(setting: Setting, *, backend: str = "numba", record_every=None) -> LimitRun:
@@ -179,10 +166,12 @@ def train_in_limit(setting: Setting, *, backend: str = "numba", record_every=Non
     finite.
     """
     checked_for_limit(setting)
-    numba = validate.choice("backend", backend, ("numpy", "numba")) == "numba"
-    named = steps_named(record_every)
-    advance = advance_numba if numba else advance_numpy
+    backends = {"numpy": advance_numpy, "numba": advance_numba}
+    advance = backends[validate.choice("backend", backend, backends)]
+    chosen = [0] if record_every is None else validate.steps("record_every", record_every)
+    named = count(0, chosen) if isinstance(chosen, int) else iter(chosen)
     losses, steps, converged, snapshots = descend(setting, setting.N / 2, advance, named)
     end = snapshots[-1]
     ends = end.test_loss, float(end.test_output <= 0), end.logits, end.attention, end.V_s, end.V_2, end.V_i
-    return LimitRun(setting, steps, converged, losses, *ends, stacked(snapshots))
+    history = Snapshot(**stacked([one._asdict() for one in snapshots]))
+    return LimitRun(setting, steps, converged, losses, *ends, history)

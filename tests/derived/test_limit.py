@@ -223,6 +223,15 @@ def test_logits_of_any_size_are_no_overflow():
 
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize("M", [2, 5])
+@pytest.mark.parametrize("extra_steps", [0, 3])
+def test_values_beyond_all_numbers_are_divergence(backend, M, extra_steps):
+    s = setting_of(4, M, eta=1e307, sigma_p=1.0, d=10**4, extra_steps=extra_steps)
+    with pytest.raises(DivergenceError, match=r"the loss is nan at step 1 with eta=1e\+307"):
+        train_in_limit(s, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_a_step_of_any_size_is_taken(backend):
     run = train_in_limit(setting_of(4, 5, eta=1e200), backend=backend)
     assert run.steps == 1 and run.converged and run.losses[1] == 0.0
