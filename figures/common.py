@@ -96,8 +96,7 @@ def load_kernels(of):
 
 def load_all_kernels(options):
     """Load them at the beginning, each in one worker, so that no two compile the same at the same time."""
-    tasks = [("limit",), ("engines",)]
-    compute("kernels", load_kernels, tasks, replace(options, store=None), "sets")
+    compute("kernels", load_kernels, [("limit",), ("engines",)], replace(options, store=None), "sets")
 
 
 def limit_plane(options, name, snrs, Ns, base):
@@ -186,8 +185,13 @@ def cut_map(axes, snrs, Ns, values, level, hatched=None):
 def colour_bars(figure, losses, cut, columns, level):
     """Bars of a map of test losses and of its cut, each beside its column of panels."""
     figure.colorbar(losses, ax=columns[0], label="test loss", aspect=35)
-    bar = figure.colorbar(cut, ax=columns[1], ticks=[0.25, 0.75], aspect=35)
-    bar.ax.set_yticklabels([f"< {level}", f"> {level}"])
+    figure.colorbar(
+        cut,
+        ax=columns[1],
+        ticks=[0.25, 0.75],
+        format=plt.FixedFormatter([f"< {level}", f"> {level}"]),
+        aspect=35,
+    )
 
 
 def curve(axes, c, **style):

@@ -47,22 +47,16 @@ def grid(options):
     return {"snrs": border.SNRS, "Ns": Ns, "epochs": border.EPOCHS, "n_test": n_test}
 
 
-def mnist(options):
-    """The path of the original files or None, and the images."""
-    path = options.mnist and str(options.mnist)
-    return path, border.loaded(path)
-
-
 def measure(options, snrs, Ns, **sizes):
     """{(snr, N, seed, how): [test loss, error rate, training loss]}: wrapped everywhere, clipped at the
     largest N.
     """
-    path, found = mnist(options)
+    path = options.mnist and str(options.mnist)
     tasks = [(snr, N, options.seed, "wrapped") for N in sorted(Ns, reverse=True) for snr in snrs]
     tasks += [(snr, max(Ns), options.seed, "clipped") for snr in snrs]
     cell = partial(border.run_cell, path=path, precision=PRECISION, **sizes)
-    decides = {**sizes, "precision": PRECISION, "images": images.fingerprint(found)}
-    return compute("fig2", cell, tasks, options, "cells", **decides)
+    of_files = images.fingerprint(border.loaded(path))
+    return compute("fig2", cell, tasks, options, "cells", precision=PRECISION, images=of_files, **sizes)
 
 
 def draw(snrs, Ns, losses, clipped, digit):
@@ -75,22 +69,21 @@ def draw(snrs, Ns, losses, clipped, digit):
     meshes = maps(upper, snrs, Ns, losses.T, border.LEVEL, ("(a) {}", "(b) {}"))
     colour_bars(figure, *meshes, upper, border.LEVEL)
     plt.setp(upper, ylabel="$N$", xticks=snrs)
-    dots, other = {"marker": "o", "markersize": 3}, {"color": VERMILLION, "linestyle": "--"}
+    dots = {"marker": "o", "markersize": 3}
     panel(
         panels["c"],
         line(snrs, losses[-1], **dots, label="wrapped", color=BLUE),
-        line(snrs, clipped, **dots, label="clipped", **other),
+        line(snrs, clipped, **dots, label="clipped", color=VERMILLION, linestyle="--"),
         level(border.LEVEL, color="0.4", linewidth=0.8, linestyle=":", label=f"{border.LEVEL:g}"),
         title=f"(c) pixels at $N$ = {max(Ns)}", xlabel="SNR", ylabel="test loss", ylim=(0, None), legend={},
     )  # fmt: skip
     for (column, snr), (row, how) in product(enumerate(shown(snrs)), enumerate(border.PIXELS)):
-        axes, image = (
-            panels[f"{column}{row}"],
-            border.with_border(digit, snr, np.random.default_rng(0), how)[0],
+        axes = panels[f"{column}{row}"]
+        axes.imshow(
+            border.with_border(digit, snr, np.random.default_rng(0), how)[0], cmap="gray", vmin=0, vmax=1
         )
-        axes.imshow(image, cmap="gray", vmin=0, vmax=1)
-        title = f"{'' if column else '(d) '}SNR {snr:g}" * (row == 0)
-        axes.set(xticks=[], yticks=[], ylabel="" if column else how, title=title)
+        axes.set(xticks=[], yticks=[], ylabel="" if column else how,
+                 title=f"{'' if column else '(d) '}SNR {snr:g}" * (row == 0))  # fmt: skip
     return figure
 
 
@@ -100,12 +93,13 @@ def shown(snrs):
 
 
 def make(options):
-    sizes, seed, (_, mnist_) = grid(options), options.seed, mnist(options)
-    snrs, Ns, most, labels = sizes["snrs"], sizes["Ns"], max(sizes["Ns"]), mnist_.training.labels
+    sizes, seed = grid(options), options.seed
+    pixels, labels = border.loaded(options.mnist and str(options.mnist)).training
+    snrs, Ns, most = sizes["snrs"], sizes["Ns"], max(sizes["Ns"])
     found = measure(options, **sizes)
     losses = np.array([[found[snr, N, seed, "wrapped"][0] for snr in snrs] for N in Ns])
     clipped = np.array([found[snr, most, seed, "clipped"][0] for snr in snrs])
-    figure = draw(snrs, Ns, losses, clipped, mnist_.training.pixels[:1])
+    figure = draw(snrs, Ns, losses, clipped, pixels[:1])
     if not options.mnist:
         text = f"reduced: the extract, 4 digits, N up to {most}; published: all digits, N = 3000 to 8400"
         figure.supxlabel(text, fontsize=6.5, color=PAPER_RED)

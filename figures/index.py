@@ -62,13 +62,15 @@ def walk_of(name, seed):
 
 def walks(options):
     """The walk-throughs as pages in options.out; returns their links as HTML."""
-    links, tasks = [], [(name, options.seed) for name in derive.TARGETS]
+    tasks = [(name, options.seed) for name in derive.TARGETS]
     found = compute("walks", walk_of, tasks, replace(options, store=None), "walk-throughs")
-    for (name, walk), text in zip(derive.TARGETS.items(), found.values()):
-        path = options.out / f"derive-{name}.html"
-        write_whole(path, text.encode())
-        links.append(f'<li><a href="{path.name}">{html.escape(name)}</a>: {mathml(walk.heading)}</li>')
-    return f"<ul>{''.join(links)}</ul>"
+    for (name, _), text in found.items():
+        write_whole(options.out / f"derive-{name}.html", text.encode())
+    links = "".join(
+        f'<li><a href="derive-{name}.html">{html.escape(name)}</a>: {mathml(walk.heading)}</li>'
+        for name, walk in derive.TARGETS.items()
+    )
+    return f"<ul>{links}</ul>"
 
 
 def make(options, entries):

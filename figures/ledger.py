@@ -50,11 +50,13 @@ def picture(entries):
     for y, entry, statement in zip(places, entries, statements):
         told = [entry.row.label, statement, fill(entry.row.mark, 24), *render.numbers(entry),
                 entry.exact.partition(",")[0]]  # fmt: skip
-        style = {"va": "center", "color": "black" if entry.passed else PAPER_RED, "linespacing": 1.15,
-                 "in_layout": False}  # within the axes anyway  # fmt: skip
         for (name, x), text in zip(COLUMNS.items(), told):
-            size = {"fontsize": 6, "weight": "bold"} if name == "label" else {"fontsize": 5.5}
-            left.text(x, y, text, ha="right" if x > 0.8 else "left", **size, **style)
+            label = name == "label"
+            left.text(
+                x, y, text, ha="right" if x > 0.8 else "left", va="center", linespacing=1.15,
+                fontsize=6 if label else 5.5, weight="bold" if label else "normal",
+                color="black" if entry.passed else PAPER_RED, in_layout=False,  # within the axes anyway
+            )  # fmt: skip
     strain = [entry.tightest.strain if entry.found else np.inf for entry in entries]
     colours = [GREEN if entry.passed else PAPER_RED for entry in entries]
     right.scatter(np.clip(strain, 1e-9, 1e3), places, s=14, color=colours, clip_on=False)

@@ -1,5 +1,6 @@
-"""What the speed figure times, in a process of its own: a step of every competitor, the parts of a run, cells
-of the published Figure 1. `python -m figures.speed_worker` times these cells beside the authors' program.
+"""What the speed figure times, in a process of its own: a step of every competitor (JAX and PyTorch need not
+be installed), the parts of a run, cells of the published Figure 1. `python -m figures.speed_worker` times
+these cells beside the authors' program.
 
 Every competitor takes the same step: loss, gradients of W_Q, W_K, W_V, and theta - eta gradients, in float64,
 from the same start on the same data (the law engine: on its own draw of the same law).
@@ -25,8 +26,7 @@ from benign_ref.experiments import cell
 from benign_ref.experiments.published import published_setting
 from benign_ref.paper.descent import ReferenceSpace
 from benign_ref.runtime.threads import one_blas_thread
-
-from . import speed_peers
+from benign_ref.runtime.workers import available_cores
 
 N_TEST = 100
 # (N, ||mu||): seconds that a cell takes the authors' program [A: vit.py at commit 01e6b62], drawing, training
@@ -72,6 +72,59 @@ def product_alone(space):
     return partial(np.matmul, space.G, space.C, out=np.empty_like(space.C))
 
 
+def jax_step(s, data, theta, as_written=False):
+    """JAX: jit of value_and_grad and the update together, the old weights given back to it. as_written: X W_V
+    w_O from left to right (M1); otherwise X (W_V w_O), which is cheaper and what our engines do.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    import jax.numpy as jnp
+
+    def loss(weights, w_O, X, y):
+        W_Q, W_K, W_V = weights
+        S = jax.nn.softmax(jnp.einsum("nlh,njh->nlj", X @ W_Q, X @ W_K), axis=-1)
+        c = X @ W_V @ w_O if as_written else X @ (W_V @ w_O)
+        return jnp.logaddexp(0.0, -y * jnp.einsum("nlj,nj->n", S, c) / s.M).mean()
+
+    def step(weights, w_O, X, y):
+        value, gradient = jax.value_and_grad(loss)(weights, w_O, X, y)
+        return value, [W - s.eta * dW for W, dW in zip(weights, gradient)]
+
+    step = jax.jit(step, donate_argnums=0)
+    X, y, w_O = jnp.asarray(data.X), jnp.asarray(data.y), jnp.asarray(theta.w_O)
+    state = [[jnp.array(W) for W in theta[:3]]]
+
+    def take():
+        value, state[0] = jax.block_until_ready(step(state[0], w_O, X, y))
+        return float(value)
+
+    return take
+
+
+def torch_step(s, data, theta):
+    """PyTorch: eager autograd, the update in place; X (W_V w_O), the cheaper order."""
+    import torch
+
+    torch.set_num_threads(available_cores())
+    X, y, w_O = (torch.from_numpy(a) for a in (data.X, data.y, theta.w_O))
+    weights = [torch.from_numpy(W.copy()).requires_grad_() for W in theta[:3]]
+
+    def take():
+        W_Q, W_K, W_V = weights
+        S = torch.softmax((X @ W_Q) @ (X @ W_K).transpose(1, 2), dim=-1)
+        f = (S @ (X @ (W_V @ w_O))[..., None])[..., 0].mean(dim=1)
+        value = torch.nn.functional.softplus(-y * f, threshold=1e9).mean()
+        value.backward()
+        with torch.no_grad():
+            for W in weights:
+                W -= s.eta * W.grad
+                W.grad = None
+        return value.item()
+
+    return take
+
+
 def competitors(s, names, seed):
     """{name: take}; an import that fails leaves its name out."""
     data = br.sample_dataset(s, br.make_rng(seed, (0,)))
@@ -83,9 +136,9 @@ def competitors(s, names, seed):
         "proof": lambda: space_step(proof, s.eta),
         "product": lambda: product_alone(proof),
         "law": lambda: space_step(LawSpace(s, br.make_rng(seed, (2,))), s.eta),
-        "jax": lambda: speed_peers.jax_step(s, data, theta),
-        "jax as written": lambda: speed_peers.jax_step(s, data, theta, as_written=True),
-        "torch": lambda: speed_peers.torch_step(s, data, theta),
+        "jax": lambda: jax_step(s, data, theta),
+        "jax as written": lambda: jax_step(s, data, theta, as_written=True),
+        "torch": lambda: torch_step(s, data, theta),
     }
     takes = {}
     for name in names:
