@@ -79,7 +79,7 @@ def make(options):
         f"{row[0].split()[0]} {row[1]}" for row in rows if row[1] not in ("absent", "this package")
     )
     seeds = {int(row[2]) for row in rows if row[2]}
-    differ = np.concatenate([gaps(seed) for seed in seeds])
+    differ = np.concatenate([*map(gaps, seeds)])
     return finish(
         replace(options, quick=False), "checkers", figure,  # nothing here is reduced with --quick
         caption=CAPTION.format(

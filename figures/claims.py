@@ -4,7 +4,7 @@ import textwrap
 
 import numpy as np
 
-from benign_ref.experiments import claims, figure1
+from benign_ref.experiments import claims
 from benign_ref.experiments.dynamics import PUBLISHED
 
 from . import fig1, published_dynamics
@@ -24,20 +24,20 @@ COLOURS = {claims.HOLDS: "#1b7837", claims.FAILS: PAPER_RED, claims.UNDECIDED: "
 
 def collect(options):
     """All rows, and how many cells, added draws and runs they are from."""
-    matrix = options.authors_matrix and figure1.read_matrix(options.authors_matrix)
-    result = fig1.measure(options)
-    (found, added), computed = fig1.measure_crossings(options, result), fig1.computed_crossings(result.Ns)
-    Ns, away = result.Ns.tolist(), fig1.difference(fig1.computed_plane(options), result)
+    plane = fig1.measure_all(options)
+    of_crossings = plane.result.Ns.tolist(), plane.found, plane.computed
     runs = {
         regime: published_dynamics.measure(options, f"fig{name[-1]}", regime)[1]
         for regime, name in PUBLISHED.items()
     }
     rows = [
-        *claims.crossing_claims(Ns, found, computed), *claims.curve_claims(Ns, found, computed),
-        *claims.plane_claims(matrix and figure1.compare(matrix, result), away),
-        *claims.dynamics_claims(runs), *claims.other_claims(),
+        *claims.crossing_claims(*of_crossings), *claims.curve_claims(*of_crossings),
+        *claims.plane_claims(plane.comparison, plane.away), *claims.dynamics_claims(runs),
+        *claims.other_claims(),
     ]  # fmt: skip
-    return rows, {"cells": result.status.size, "added": len(added), "runs": len(runs["benign"])}
+    return rows, {
+        "cells": plane.result.status.size, "added": len(plane.added), "runs": len(runs["benign"])
+    }  # fmt: skip
 
 
 def verdict_of(row):

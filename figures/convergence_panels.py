@@ -23,14 +23,14 @@ SMALL = {"handlelength": 2.2, "fontsize": 6.5, "labelspacing": 0.25, "borderpad"
 def law_marks(x, T, regime, fit, theory):
     """Runs, their fit, and the theory's slope through their geometric middle."""
     (colour, style, marker), ends = LOOKS[regime], np.array([np.min(x), np.max(x)], dtype=float)
-    hollow = {"markersize": 3.2, "markerfacecolor": "none", "markeredgewidth": 0.8}
-    label = f"{regime} ${fit.exponent:.2f}$ (${theory:g}$)"
     claimed = np.exp(np.log(T).mean()) * (ends / np.exp(np.log(x).mean())) ** theory
     return [
-        line(np.repeat(x, T.shape[1]), T.ravel(), marker, color=colour, **hollow),
-        line(ends, fit.prefactor * ends**fit.exponent, color=colour, linestyle=style, label=label),
+        line(np.repeat(x, T.shape[1]), T.ravel(), marker, color=colour, markersize=3.2,
+             markerfacecolor="none", markeredgewidth=0.8),
+        line(ends, fit.prefactor * ends**fit.exponent, color=colour, linestyle=style,
+             label=f"{regime} ${fit.exponent:.2f}$ (${theory:g}$)"),
         line(ends, claimed, color="black", linestyle=":", linewidth=0.9),
-    ]
+    ]  # fmt: skip
 
 
 def draw_moved(axes, name, letter, moves, fits):
@@ -65,7 +65,7 @@ def in_thousands(T, place):
 
 def spaced(ticks, factor):
     """Of increasing ticks, those at least a factor apart."""
-    chosen = [ticks[0]]
+    chosen = ticks[:1]
     for tick in ticks[1:]:
         if tick >= factor * chosen[-1]:
             chosen.append(tick)
@@ -103,11 +103,11 @@ def draw_slopes(axes, fits):
     marks, shifts = [], {"benign": -0.17, "harmful": 0.17}
     for (regime, name), (slope, low, high, _) in fits.items():
         at, (colour, _, marker) = list(MOVED).index(name) + shifts[regime], LOOKS[regime]
-        look = {"color": colour, "marker": marker, "markersize": 3.2, "capsize": 2, "linewidth": 0.9}
         marks += [
             line([ORDERS[regime][name]] * 2, [at - 0.15, at + 0.15], color="black", linewidth=1.0),
-            bars(slope, at, xerr=[[slope - low], [high - slope]], **look),
-        ]
+            bars(slope, at, xerr=[[slope - low], [high - slope]], color=colour, marker=marker, markersize=3.2,
+                 capsize=2, linewidth=0.9),
+        ]  # fmt: skip
     panel(axes, *marks, xlabel="slope of $T$", title="(i) slopes, 95% intervals", yticks=range(len(MOVED)),
           yticklabels=[symbol for _, symbol in MOVED.values()], ylim=(len(MOVED) - 0.5, -0.5))  # fmt: skip
 

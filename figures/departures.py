@@ -61,7 +61,7 @@ def draw(found, Ns):
     names, dots = list(DEPARTURES)[::-1], {"fmt": "o", "color": "C1", "markersize": 4, "linewidth": 1.2}
     grey = {"color": "0.85", "linewidth": 0, "label": "the published one, standard error"}
     middle = {"color": "0.6", "linewidth": 0.8, "label": "the published one, ours"}
-    black = {"marker": "|", "color": "black", "markersize": 10, "markeredgewidth": 1.5}
+    black = {"marker": "|", "markersize": 10, "markeredgewidth": 1.5}
     figure, panels = plt.subplots(1, len(Ns), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
     for axes, N in zip(panels[0], Ns):
         base = found["published", N]
@@ -71,16 +71,17 @@ def draw(found, Ns):
             ("axvline", (base.mean,), middle),
             *(mark for height, name in enumerate(names) for mark in (
                 bars(found[name, N].mean, height, xerr=found[name, N].error, **dots),
-                line(computed(name, N), height, **black))),
+                line(computed(name, N), height, color="black", **black))),
             title=f"$N={N}$",
             log_x=((200, 500, 1000), r"$N\,\mathrm{SNR}^2$ at test loss " + f"{LEVEL}"),
         )  # fmt: skip
         axes.set_xlim(150, 1500)
-    labels = [mathtext(DEPARTURES[name].name, 60) for name in names]
-    panels[0, 0].set_yticks(range(len(names)), labels, fontsize=6.5)
+    panels[0, 0].set_yticks(
+        range(len(names)), [mathtext(DEPARTURES[name].name, 60) for name in names], fontsize=6.5
+    )
     legend_below(figure, [
         mark("our draws, mean and standard error", color="C1", marker="o", markersize=4, linestyle="-"),
-        mark("the limit with the same change", marker="|", markersize=10, markeredgewidth=1.5),
+        mark("the limit with the same change", **black),
         *panels[0, 0].get_legend_handles_labels()[0][:2],
     ], ncols=2)  # fmt: skip
     return figure
@@ -88,8 +89,8 @@ def draw(found, Ns):
 
 def in_words(name, N, mean, error, _rows, _draws, moved, joint, said, limit, away):
     compared = f"{moved:+.0f} +- {joint:.0f}: {said}" if joint != "" else said
-    limits = f"{limit:.0f}" + (f" ({away:+.0f})" if away != "" else "")
-    return f"    N = {N:2d} {name}: {mean:.0f} +- {error:.0f}, {compared} | {limits}"
+    beside = f" ({away:+.0f})" if away != "" else ""
+    return f"    N = {N:2d} {name}: {mean:.0f} +- {error:.0f}, {compared} | {limit:.0f}{beside}"
 
 
 def make(options):

@@ -89,18 +89,18 @@ def in_words(c):
 def draw(results, crossings):
     figure, grid = plt.subplots(2, 2, figsize=(WIDTH, 4.9), sharex=True)
     for panels, ((plus, minus), result), letters in zip(grid, results.items(), ("ab", "cd")):
-        curves = [(1000.0, {"color": PAPER_RED, "label": r"paper, synthetic: $N\,\mathrm{SNR}^2=1000$"})]
-        for (level, found), style in zip(crossings.items(), ("--", ":")):
-            label = rf"measured: crosses {level} at $N\,\mathrm{{SNR}}^2=c$"
-            if found[plus, minus] is not None:
-                curves.append((float(found[plus, minus]), {**WHITE, "linestyle": style, "label": label}))
+        curves = [
+            (float(found[plus, minus]),
+             {**WHITE, "linestyle": style, "label": rf"measured: crosses {level} at $N\,\mathrm{{SNR}}^2=c$"})
+            for (level, found), style in zip(crossings.items(), ("--", ":")) if found[plus, minus] is not None
+        ]  # fmt: skip
+        paper = {"color": PAPER_RED, "label": r"paper, synthetic: $N\,\mathrm{SNR}^2=1000$"}
         meshes = maps(
             panels, result.snrs, result.Ns, result.mean("test_loss"), LEVEL,
-            [f"({letter}) {plus} against {minus}: {{}}" for letter in letters], curves=curves,
-            hatched=result.not_ended.any(axis=2), vmin=0.0, vmax=1.0,
+            [f"({letter}) {plus} against {minus}: {{}}" for letter in letters], vmin=0.0, vmax=1.0,
+            curves=[(1000.0, paper), *curves], hatched=result.not_ended.any(axis=2),
         )  # fmt: skip
-    for upper in grid[0]:
-        upper.set_xlabel("")
+    plt.setp(grid[0], xlabel="")
     colour_bars(figure, *meshes, grid.T, LEVEL)
     handles, _ = grid[0, 0].get_legend_handles_labels()
     legend_below(figure, handles, 3, **{**ON_MAPS, "framealpha": None, "facecolor": "0.6"})
@@ -113,7 +113,7 @@ def make(options):
         level: {pair: crossing_of(result, level) for pair, result in results.items()}
         for level in (LEVEL, MIDDLE)
     }
-    result = results[PAIRS[0]]
+    result, *_ = results.values()
     return finish(
         options, "digits",
         figure=draw(results, crossings),

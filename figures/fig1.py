@@ -1,5 +1,6 @@
 """The paper's Figure 1 by the published protocol, and the boundary computed from the limit."""
 
+from collections import namedtuple
 from functools import partial
 from types import SimpleNamespace
 
@@ -52,6 +53,10 @@ ten draws less ours, two-sample. Over the {pairs} pairs with N >= 4: root mean s
 
 
 SCALE = {"vmin": 0, "vmax": 0.8}  # of test losses
+# The grid of draws, a PhaseDiagram; the limit's plane; for each N a Crossing of the draws, with {(N, seed): N
+# SNR^2} of the draws added, and the limit's crossing, beyond the plane too; the limit less the mean of the
+# draws, at the grid's pairs; the authors' Matrix and its Comparison, None if it was not given
+Measured = namedtuple("Measured", "result plane found added computed away matrix comparison")
 
 
 def axes_of(quick):
@@ -74,22 +79,24 @@ def computed_plane(options):
     return SimpleNamespace(snrs=snrs, Ns=np.array(figure1.NS), mean=losses)
 
 
-def computed_crossings(Ns):
-    """N SNR^2 of the limit's last fall through LEVEL, for each N; beyond the plane too."""
-    return np.array([fits.limit_crossing(BASE, int(N), LEVEL) for N in Ns])
-
-
-def difference(plane, result):
-    """The limit less the mean of the draws, at the pairs of the result."""
-    at = [int(np.argmin(np.abs(plane.snrs - snr))) for snr in result.snrs]
-    return plane.mean[np.ix_(at, [int(N) // 2 - 1 for N in result.Ns])] - result.mean("test_loss")
-
-
 def measure_crossings(options, result):
     """What `figure1.crossings` gives: a Crossing for each N, and the draws added, with --quick none."""
     added = partial(compute, "fig1_added", figure1.row, options=options, what="rows", setting=str(BASE),
                     n_test=N_TEST)  # fmt: skip
     return figure1.crossings(result, None if options.quick else added)
+
+
+def measure_all(options):
+    """Everything that the figure shows, as Measured."""
+    matrix = figure1.read_matrix(options.authors_matrix) if options.authors_matrix else None
+    result, plane = measure(options), computed_plane(options)
+    at = [int(np.argmin(np.abs(plane.snrs - snr))) for snr in result.snrs]
+    return Measured(
+        result, plane, *measure_crossings(options, result),
+        np.array([fits.limit_crossing(BASE, int(N), LEVEL) for N in result.Ns]),
+        plane.mean[np.ix_(at, [int(N) // 2 - 1 for N in result.Ns])] - result.mean("test_loss"),
+        matrix, matrix and figure1.compare(matrix, result),
+    )  # fmt: skip
 
 
 def lost_draws(result, found):
@@ -194,10 +201,7 @@ def report(result, found, computed, away, comparison):
 
 
 def make(options):
-    matrix = figure1.read_matrix(options.authors_matrix) if options.authors_matrix else None
-    result, plane = measure(options), computed_plane(options)
-    (found, added), computed = measure_crossings(options, result), computed_crossings(result.Ns)
-    comparison, away = matrix and figure1.compare(matrix, result), difference(plane, result)
+    result, plane, found, added, computed, away, matrix, comparison = measure_all(options)
     mus, Ns, draws = axes_of(options.quick)
     crossings = {str(N): f"{c.mean:.0f} ± {c.error:.0f}" for N, c in zip(result.Ns, found) if c.rows}
     return finish(

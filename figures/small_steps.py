@@ -95,8 +95,7 @@ def make(options):
             f"    {result!r}",
         ]
     (least, low), (most, high) = (pick(zip(computed, result.Ns)) for pick in (min, max))
-    for upper in panels[0]:
-        upper.set_xlabel("")
+    plt.setp(panels[0], xlabel="")
     colour_bars(figure, *meshes, panels.T, LEVEL)
     return finish(
         options, "small_steps", figure,

@@ -95,6 +95,53 @@ def test_ratios_of_cells_are_the_authors_time_over_ours():
     assert "2.25 s [A" in lines[0] and lines[-1] == "published cells, mean of the ratios: 7.5"
 
 
+def made_up(name, d, seconds, loss, **more):
+    """A Row of a step whose times are `seconds` and its half and double."""
+    shape = {"N": speed.SHAPE["N"], "M": speed.SHAPE["M"], **more}
+    return speed_worker.Row(
+        "step", **shape, d=d, name=name, median=seconds, shortest=seconds / 2, longest=2 * seconds,
+        processor=seconds / 4, first=9.0, third_loss=loss,
+    )  # fmt: skip
+
+
+def test_lines_and_panels_choose_their_rows():
+    rows = [
+        made_up("parameters", 64, 8.0, 0.5), made_up("proof", 64, 2.0, 0.5 * (1 + 3e-9)),
+        made_up("product", 64, 1.0, ""), made_up("law", 64, 2.0, 0.7), made_up("proof", 64, 3.0, 0.6, N=30),
+        made_up("product", 64, 1.5, "", N=30), made_up("proof", 64, 1.0, 0.4, N=10),
+        made_up("product", 64, 0.5, "", N=10),
+    ]  # fmt: skip
+    runs = [
+        speed_worker.Row("run of 5 steps", d=d, processor=seconds) for d, seconds in ((64, 2), (10**6, 3))
+    ]
+    parts = [
+        speed_worker.Row("a run", name=name, processor=2.0, rounds=7) for name in (*speed.PARTS, "limit")
+    ]
+    cells = [speed_worker.Row(f"published cell {k}", median=1.0, processor=0.1, rounds=3) for k in range(4)]
+    said = speed.report([*rows, *runs, *parts, *cells], {"d": [64], "steps": 5})
+    assert "all engines and peers agree in the loss after two steps to 3e-09 (relative)" in said
+    assert (
+        "d = 64, one core: parameters / proof = 4.00 (medians; shortest times: 4.00; processor time: 4.00)"
+        in said
+    )
+    assert (
+        "first step, compilation or loading of compiled code included: "
+        "parameters 9.00 s, proof 9.00 s, law 9.00 s" in said
+    )
+    assert "a law run of 5 steps: 3.000 s at d = 1e+06, 2.000 s at d = 64, 1.50 times" in said
+    (of_run,) = (line for line in said if line.startswith("a run: 12.000 s in 7 steps (draw 2.000"))
+    assert of_run.endswith("6.00 times the limit")
+    figure, axes = speed.plt.subplots()
+    speed.draw_steps(axes, rows, "N", speed.GROWING, "a title")
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert drawn["proof engine: product alone"] == [[10, 0.5], [20, 1.0], [30, 1.5]]
+    (bars,) = (one for one in axes.containers if one.get_label() == "proof engine")
+    assert bars.lines[0].get_xydata().tolist() == [[10, 1.0], [20, 2.0], [30, 3.0]]
+    assert bars.lines[2][0].get_segments()[0].tolist() == [[10, 0.5], [10, 2.0]]
+    assert {one.get_label() for one in axes.containers} == {"proof engine", "parameter engine"}
+    speed.plt.close(figure)
+
+
 def test_a_measurement_in_its_own_process_answers_or_says_why():
     one = partial(speed_worker.steps, {**SMALL, "d": 12}, ["proof", "product"], 0, 0.0)
     rows = speed.ask([one] * 2)
