@@ -188,9 +188,8 @@ def run_row(row, audited, seed=0, first_failure=False):
         )
     if not found and not broken:
         broken.append("no route was taken, so nothing was checked")
-    if broken:
-        broken = dict.fromkeys([*broken, *_replaced(row, audited)])
-    sentence = f"{row.label}: {'; '.join(broken)}" if broken else ""
+    told = "; ".join(dict.fromkeys([*broken, *_replaced(row, audited)])) if broken else ""
+    sentence = f"{row.label}: {told}" if broken else ""
     return Entry(row, tuple(found), sentence, time.perf_counter() - begun)
 
 

@@ -15,29 +15,30 @@ Results are kept: a change that was rejected is not tried again while its module
 tried again whenever any code or test is another.
 """
 
-import ast
 import hashlib
+import inspect
 import os
-import random
-import re
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
+from cProfile import Profile
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+
+from numba import config
 
 from ..runtime.store import Store
 from . import exact
-from .core import ROOT, run_row
-from .mutants import forks, patches, syntax
-from .mutants.equivalents import reason
+from .core import PACKAGE, ROOT, run_row
+from .mutants import patches
+from .mutants.syntax import MATHEMATICS, Trial, trials
 
-MATHEMATICS = ("api.py", "checked.py", "paper", "engines", "derived", "experiments", "checks", "vision")
-NO_MATHEMATICS = ("cost.py",)  # how fast an engine is, by which one is chosen: no number depends on it
 TREE = ROOT.parent
 KINDS = ("exact", "rows", "tests", "")  # of what rejects; "": nothing
 ENDED = "a process that crashed, or did not end"
+LEAST = 10  # CPU seconds that any check may take: an endless loop is a finding, too
 TABLE = """# Mutants by the syntax tree: the last run
 
     {command}
@@ -54,55 +55,6 @@ TABLE = """# Mutants by the syntax tree: the last run
 |---|---|---|---|
 {survivors}
 """
-
-
-class Trial(NamedTuple):
-    """A change of a file, as the table shows it, and the whole file with the change."""
-
-    file: str
-    line: int
-    old: str
-    new: str
-    source: str
-
-    @property
-    def name(self) -> str:
-        """What the result is kept under: the file as it is and with the change."""
-        text = f"{self.file}{patches.source_of(self.file)}{self.source}"
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-    @property
-    def reason(self) -> str:
-        """Why it is equivalent, "" if nobody said so."""
-        return reason(self.file, self.old, self.new)
-
-    def place(self) -> tuple[range, bool, bool]:
-        """The lines of the innermost function that holds the change, decorators included (all there are if
-        none does); whether numba may compile it; whether it can be seen without a call: it is a constant or
-        a default.
-        """
-        source = patches.source_of(self.file)
-        lines, decorated, constant = range(sys.maxsize), True, True
-        for node in ast.walk(ast.parse(source)):  # from the outside to the inside
-            if isinstance(node, ast.FunctionDef):
-                first = min(part.lineno for part in (node, *node.decorator_list))
-                if first <= self.line <= (node.end_lineno or 0):
-                    lines, decorated = range(first, node.end_lineno + 1), bool(node.decorator_list)
-                    constant = self.line < node.body[0].lineno
-        return lines, decorated and bool(re.search(r"@(njit|cached)\b", source)), constant
-
-
-def trials(count: int, seed: int) -> list[Trial]:
-    """`count` different trials of all there are (all of them, if fewer), in the order drawn."""
-    found = [
-        (path.relative_to(ROOT).as_posix(), change)
-        for name in MATHEMATICS
-        for path in sorted((ROOT / name).glob("*.py")) or [ROOT / name]
-        if path.name not in NO_MATHEMATICS
-        for change in syntax.changes(path.read_text(encoding="utf-8"))
-    ]
-    drawn = random.Random(seed).sample(found, min(count, len(found)))
-    return [Trial(file, *syntax.applied(patches.source_of(file), change)) for file, change in drawn]
 
 
 def rejected_by_rows(sources, checks):
@@ -138,10 +90,10 @@ class Judge:
 
     def _watch_rows(self):
         with patches.copy_of_package() as audited:
-            return {label: forks.watched(holds, audited) for label, holds in self.checks.items()}
+            return {label: watched(holds, audited) for label, holds in self.checks.items()}
 
     def _watch_tests(self, file, plain):
-        known = forks.in_child(forks.watched, forks.failing, file, plain)
+        known = in_child(watched, failing, file, plain)
         for name in known[2]:
             print(f"left out, as it fails without any change: {name}", flush=True)
         return known
@@ -164,7 +116,7 @@ class Judge:
 
         seconds = {label: known[0] for label, known in self.rows.items() if executed(known)}
         checks = {label: self.checks[label] for label in sorted(seconds, key=seconds.get)}
-        yield forks.in_child(rejected_by_rows, sources, checks, seconds=sum(seconds.values()), ended=ENDED)
+        yield in_child(rejected_by_rows, sources, checks, seconds=sum(seconds.values()), ended=ENDED)
         for path in sorted(self.tests, key=lambda path: (module.stem not in path.stem, path)):
             text = path.read_text(encoding="utf-8")
             named = ".".join(module.with_suffix("").parts) in text  # as it is imported
@@ -174,7 +126,76 @@ class Judge:
                 known = self._kept(name, self._watch_tests, file, plain)
                 if executed(known) or constant and module.stem in text:
                     asked, ended = (file, plain, known[2], sources), [f"{file}: {ENDED}"]
-                    yield from forks.in_child(forks.failing, *asked, seconds=known[0], ended=ended)
+                    yield from in_child(failing, *asked, seconds=known[0], ended=ended)
+
+
+def in_child(work, *arguments, seconds=3600, ended=None):
+    """The value of work(*arguments), computed in a fork of this process; `ended` if that crashed, or took
+    more than a few times as many CPU seconds, after which the system ends it.
+    """
+    import resource
+
+    fork = get_context("fork")
+    receive, send = fork.Pipe(duplex=False)
+
+    def limited():
+        limit = int(time.process_time() + LEAST + 3 * seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+        send.send(work(*arguments))
+
+    child = fork.Process(target=limited)
+    child.start()
+    send.close()
+    value = ended
+    with suppress(EOFError):
+        value = receive.recv()
+    child.join()
+    if child.exitcode > 0:
+        raise RuntimeError(f"{work.__name__} failed; its message is above")
+    return value
+
+
+def watched(work, *arguments):
+    """CPU seconds of work(*arguments), (file, first line) of each function of the package it calls, its
+    value.
+    """
+    profile, begun = Profile(builtins=False), time.process_time()
+    value = profile.runcall(work, *arguments)
+    seen = [
+        (Path(code.co_filename).relative_to(ROOT).as_posix(), code.co_firstlineno)
+        for code, *_ in profile.getstats()
+        if code.co_filename.startswith(f"{ROOT}{os.sep}") and code.co_flags & inspect.CO_OPTIMIZED
+    ]
+    return time.process_time() - begun, seen, value
+
+
+def failing(file, plain, left_out=(), sources=None):
+    """The names of the tests of a file that fail, run in this process, which is a fork, as it is or, up to
+    the first, on the package with other `sources` of some files. plain: without numba. left_out: names of
+    tests.
+    """
+    import pytest
+
+    names = []
+
+    class Plugin:
+        @staticmethod
+        def pytest_runtest_logreport(report):
+            if report.failed:
+                names.append(report.nodeid)
+
+        pytest_collectreport = pytest_runtest_logreport  # of a file that cannot be read
+
+    shared = [path.stem for path in (TREE / "tests").glob("*.py")]
+    patches.forget(PACKAGE, "tests", "figures", *shared)  # also what the process that forked has imported
+    sys.meta_path.insert(0, patches.Copy(PACKAGE, sources or {}))
+    config.DISABLE_JIT = int(plain)
+    os.chdir(TREE)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    options = ["-q", "-p", "no:cacheprovider", *["-m", "plain"] * plain, *["-x"] * bool(sources)]
+    pytest.main([*options, *(f"--deselect={name}" for name in left_out), file], plugins=[Plugin()])
+    return names
 
 
 def digest(paths) -> str:
@@ -187,9 +208,7 @@ def checks_of(rows) -> dict:
     measure nothing.
     """
 
-    def exactly(label):
-        return lambda audited: exact.prove(label, 0, audited).verdict != exact.REJECTED
-
+    exactly = lambda label: lambda audited: exact.prove(label, 0, audited).verdict != exact.REJECTED  # noqa: E731
     by_row = lambda row: lambda audited: run_row(row, audited, first_failure=True).passed  # noqa: E731
     checks = {f"{label}, exact": exactly(label) for label in exact.CASES}
     return checks | {row.label: by_row(row) for row in rows if "measured" not in row.mark}

@@ -53,13 +53,17 @@ def text_row(entry, routes=False):
     row, (residual, allowed) = entry.row, numbers(entry)
     taken = [("route", route_of(entry))]
     if routes:
-        residuals = [f"{number(one.residual):>7} / {number(one.allowed):<7}" for one in entry.found]
         taken = [
-            ("route" if one.passed else "FAILS", f"{of} {one.scale}, {one.sizes}: {one.route}")
-            for one, of in zip(entry.found, residuals)
+            (
+                "route" if one.passed else "FAILS",
+                f"{number(one.residual):>7} / {number(one.allowed):<7} {one.scale}, {one.sizes}: {one.route}",
+            )
+            for one in entry.found
         ]
-    below = [("paper", f"{row.paper}; {row.mark}"), ("code", ", ".join(row.code)), *taken]
-    below += [("exact", entry.exact), ("limits", row.limits), ("BROKEN", entry.sentence)]
+    below = [
+        *(("paper", f"{row.paper}; {row.mark}"), ("code", ", ".join(row.code)), *taken),
+        *(("exact", entry.exact), ("limits", row.limits), ("BROKEN", entry.sentence)),
+    ]
     head = f"{row.label:<7}{entry.verdict:<8}{residual:>8}{allowed:>9}"
     lines = wrapped(row.statement)
     lines[0] = f"{head:<{INDENT}}{lines[0][INDENT:]}"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from benign_ref.audit import mutate
-from benign_ref.audit.mutants import equivalents, forks, patches, syntax
+from benign_ref.audit.mutants import equivalents, patches, syntax
 from benign_ref.checks import relative_residual
 
 SOURCE = '''"""A docstring with 1 + 2."""
@@ -65,10 +65,10 @@ def test_a_product_of_an_array_with_itself_is_not_swapped():
 
 
 def test_every_change_of_the_package_parses_and_is_another_program():
-    drawn = mutate.trials(200, 3)
-    assert drawn == mutate.trials(200, 3) and len(set(drawn)) == 200
-    assert {trial.file.split("/")[0] for trial in drawn} >= set(mutate.MATHEMATICS[2:])
-    assert {"api.py", "checked.py"} <= {trial.file for trial in mutate.trials(10**6, 0)}
+    drawn = syntax.trials(200, 3)
+    assert drawn == syntax.trials(200, 3) and len(set(drawn)) == 200
+    assert {trial.file.split("/")[0] for trial in drawn} >= set(syntax.MATHEMATICS[2:])
+    assert {"api.py", "checked.py"} <= {trial.file for trial in syntax.trials(10**6, 0)}
     true = {trial.file: ast.dump(ast.parse(patches.source_of(trial.file))) for trial in drawn}
     for trial in drawn:
         lines = patches.source_of(trial.file).split("\n")
@@ -79,7 +79,7 @@ def test_every_change_of_the_package_parses_and_is_another_program():
 def trial_of(file, old, new):
     start = patches.source_of(file).index(old)
     change = start, start + len(old), new
-    return mutate.Trial(file, *syntax.applied(patches.source_of(file), change))
+    return syntax.Trial(file, *syntax.applied(patches.source_of(file), change))
 
 
 RESIDUAL = ("checks/residual.py", "np.abs(got - expected)", "np.abs(got + expected)")
@@ -115,11 +115,11 @@ def test_a_fork_hands_over_its_value_and_one_that_does_not_end_is_ended():
         while True:
             pass
 
-    assert forks.in_child(sum, [1, 2], seconds=0) == 3
-    assert forks.in_child(endless, seconds=-3, ended="late") == "late"  # one second is left
-    assert forks.in_child(os._exit, 0) is None
+    assert mutate.in_child(sum, [1, 2], seconds=0) == 3
+    assert mutate.in_child(endless, seconds=-3, ended="late") == "late"  # one second is left
+    assert mutate.in_child(os._exit, 0) is None
     with pytest.raises(RuntimeError, match="int failed"):
-        forks.in_child(int, "one")
+        mutate.in_child(int, "one")
 
 
 def test_the_tests_of_a_file_that_fail_are_named_up_to_the_first_on_changed_sources(tmp_path):
@@ -134,7 +134,7 @@ def test_the_tests_of_a_file_that_fail_are_named_up_to_the_first_on_changed_sour
     )
 
     def names(*arguments):
-        found = forks.in_child(forks.failing, str(file), *arguments)
+        found = mutate.in_child(mutate.failing, str(file), *arguments)
         return [name.split("::")[1] for name in found], found
 
     same = {"checks/residual.py": patches.source_of("checks/residual.py")}
@@ -143,12 +143,12 @@ def test_the_tests_of_a_file_that_fail_are_named_up_to_the_first_on_changed_sour
     assert names(False, (), same)[0] == ["test_one"] and names(False, found[:1], same)[0] == ["test_two"]
     assert names(True, (), {trial_of(*RESIDUAL).file: trial_of(*RESIDUAL).source})[0] == []
     file.write_text("def test_one(:")
-    (name,) = forks.in_child(forks.failing, str(file), False)
+    (name,) = mutate.in_child(mutate.failing, str(file), False)
     assert name.endswith("test_it.py")
 
 
 def test_what_a_check_executes_is_seen_functions_only():
-    seconds, seen, value = forks.watched(relative_residual, 1.0, 2.0)
+    seconds, seen, value = mutate.watched(relative_residual, 1.0, 2.0)
     assert value == 0.5 and seconds >= 0 and AT[0] in seen
     assert {file for file, _ in seen} <= {"checks/residual.py", "validate.py"}
 

@@ -6,8 +6,19 @@ only checks arguments (calls of validate, `if` whose body raises).
 """
 
 import ast
+import hashlib
+import random
+import re
+import sys
 from itertools import accumulate
+from typing import NamedTuple
 
+from ..core import ROOT
+from .equivalents import reason
+from .patches import source_of
+
+MATHEMATICS = ("api.py", "checked.py", "paper", "engines", "derived", "experiments", "checks", "vision")
+NO_MATHEMATICS = ("cost.py",)  # how fast an engine is, by which one is chosen: no number depends on it
 OPERATORS = {
     ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"),
     ast.Pow: ("**", "*"), ast.FloorDiv: ("//", "*"), ast.Mod: ("%", "*"),
@@ -19,6 +30,55 @@ EXTREMES = {"min": "max", "max": "min", "argmin": "argmax", "argmax": "argmin", 
             "maximum": "minimum"}  # fmt: skip
 # calls that compute nothing
 WORDS = {"validate", "warnings", "print", "say", "warn", "ValueError", "TypeError"}
+
+
+class Trial(NamedTuple):
+    """A change of a file, as the table shows it, and the whole file with the change."""
+
+    file: str
+    line: int
+    old: str
+    new: str
+    source: str
+
+    @property
+    def name(self) -> str:
+        """What the result is kept under: the file as it is and with the change."""
+        text = f"{self.file}{source_of(self.file)}{self.source}"
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def reason(self) -> str:
+        """Why it is equivalent, "" if nobody said so."""
+        return reason(self.file, self.old, self.new)
+
+    def place(self) -> tuple[range, bool, bool]:
+        """The lines of the innermost function that holds the change, decorators included (all there are if
+        none does); whether numba may compile it; whether it can be seen without a call: it is a constant or
+        a default.
+        """
+        source = source_of(self.file)
+        lines, decorated, constant = range(sys.maxsize), True, True
+        for node in ast.walk(ast.parse(source)):  # from the outside to the inside
+            if isinstance(node, ast.FunctionDef):
+                first = min(part.lineno for part in (node, *node.decorator_list))
+                if first <= self.line <= node.end_lineno:
+                    lines, decorated = range(first, node.end_lineno + 1), bool(node.decorator_list)
+                    constant = self.line < node.body[0].lineno
+        return lines, decorated and bool(re.search(r"@(njit|cached)\b", source)), constant
+
+
+def trials(count: int, seed: int) -> list[Trial]:
+    """`count` different trials of all there are (all of them, if fewer), in the order drawn."""
+    found = [
+        (path.relative_to(ROOT).as_posix(), change)
+        for name in MATHEMATICS
+        for path in sorted((ROOT / name).glob("*.py")) or [ROOT / name]
+        if path.name not in NO_MATHEMATICS
+        for change in changes(path.read_text(encoding="utf-8"))
+    ]
+    drawn = random.Random(seed).sample(found, min(count, len(found)))
+    return [Trial(file, *applied(source_of(file), change)) for file, change in drawn]
 
 
 def applied(source: str, change: tuple[int, int, str]) -> tuple[int, str, str, str]:
