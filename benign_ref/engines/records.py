@@ -1,5 +1,5 @@
-"""What a run of gradient descent leaves behind: its losses, records of the steps asked for, what is told on the
-way, and a file from which it goes on if it was killed.
+"""What a run of gradient descent leaves behind: its losses, records of the steps asked for, and a file from
+which it goes on if it was killed.
 """
 
 import hashlib
