@@ -84,16 +84,14 @@ def reporting(progress, name, what):
         yield lambda done, total, value, left=None: progress(done, total, value)
 
 
-def spread(tasks):
-    """The tasks in the order in which they are begun: first half of them, at any moment evenly spread over
-    all (van der Corput's sequence), so that `TimeLeft` learns what the others cost; then the rest as given,
-    the longest first.
+def spread(count):
+    """The order in which so many tasks are begun, by their places: first half of them, at any moment evenly
+    spread over all (van der Corput's sequence), so that `TimeLeft` learns what the others cost; then the rest
+    as given, the longest first.
     """
-    count = len(tasks)
     bits = max(count - 1, 1).bit_length()
-    places = (int(f"{k:0{bits}b}"[::-1], 2) for k in range(2**bits))
-    first = [tasks[place] for place in places if place < count][: count // 2]
-    return first + [task for task in tasks if task not in set(first)]
+    spread_out = sorted(range(count), key=lambda place: f"{place:0{bits}b}"[::-1])
+    return spread_out[: count // 2] + sorted(spread_out[count // 2 :])
 
 
 class TimeLeft:
@@ -103,7 +101,7 @@ class TimeLeft:
 
     def __init__(self, tasks, clock=time.monotonic):
         self.place = {task: k for k, task in enumerate(tasks)}
-        self.order = np.array([self.place[task] for task in spread(tasks)], dtype=int)
+        self.order = np.array(spread(len(tasks)), dtype=int)
         self.taken = np.full(len(tasks), np.nan)  # seconds of each, 0 if it was lost, in the order given
         self.clock, self.begun = clock, np.inf
 

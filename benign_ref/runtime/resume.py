@@ -43,8 +43,8 @@ def resume(function, tasks, *, store=None, jobs=None, executor=None, what="tasks
     missing, reused = [task for task in tasks if task not in values], len(values)
     if store and missing:
         store.probe()
-    source = workers.start(function, spread(missing), jobs, executor)
-    time_left = TimeLeft(missing)
+    order, time_left = [missing[place] for place in spread(len(missing))], TimeLeft(missing)
+    source = workers.start(function, order, jobs, executor)
     try:
         with contextlib.closing(source):  # whatever happens here ends the workers
             progress(reused, len(tasks), None, None)

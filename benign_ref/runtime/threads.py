@@ -39,11 +39,10 @@ def _blas():
     bundled = Path(numpy.__file__).parent.parent.joinpath("numpy.libs").glob("*openblas*")
     # A symbol is also found in what a library is linked to
     for path in (core._multiarray_umath.__file__, *bundled):
-        with contextlib.suppress(OSError):
-            library = ctypes.CDLL(str(path))
-            for get, set_ in _BLAS_FUNCTIONS:
-                if hasattr(library, get) and hasattr(library, set_):
-                    return getattr(library, get), getattr(library, set_)
+        for get, set_ in _BLAS_FUNCTIONS:
+            with contextlib.suppress(OSError, AttributeError):
+                library = ctypes.CDLL(str(path))
+                return getattr(library, get), getattr(library, set_)
     return lambda: None, lambda count: None
 
 

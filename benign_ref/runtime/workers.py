@@ -100,7 +100,7 @@ class _Crew:
         return [channel for channel, worker in self.workers.items() if worker.task is not None]
 
     def bury(self, channel):
-        """Put the task of a dead worker back; the task as Lost if that was the second time."""
+        """Put the task of a dead worker back; yield it as Lost if that was the second time."""
         worker = self.workers.pop(channel)
         task, code = worker.task, worker.end()
         validate.require(code != UNGUARDED, NO_GUARD, SystemExit)
@@ -111,12 +111,13 @@ class _Crew:
                 f"{STARTS} worker processes in a row ended before they were ready (exit code {code})",
                 RuntimeError,
             )
-            return self.waiting.appendleft(task)
-        if task in self.tried:
-            return _checked(task, Lost(f"two worker processes died of it, exit code {code}"))
-        say(f"a worker process died (exit code {code}) while computing {task}: tried again after the others")
-        self.tried.add(task)
-        return self.waiting.append(task)
+            self.waiting.appendleft(task)
+        elif task in self.tried:
+            yield _checked(task, Lost(f"two worker processes died of it, exit code {code}"))
+        else:
+            say(f"a worker process died (exit code {code}) while computing {task}: tried again at the end")
+            self.tried.add(task)
+            self.waiting.append(task)
 
 
 def by_processes(function, tasks, jobs):
@@ -136,8 +137,7 @@ def by_processes(function, tasks, jobs):
                 try:
                     message = channel.recv()
                 except (EOFError, OSError):  # it is dead
-                    if lost := crew.bury(channel):
-                        yield lost
+                    yield from crew.bury(channel)
                     continue
                 if worker.ready:
                     task, worker.task = worker.task, None

@@ -64,10 +64,9 @@ def test_what_a_caller_may_ask_for(monkeypatch):
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 9, 100])
 def test_the_order_is_all_tasks_once_evenly_spread_first(count):
-    tasks = [(k,) for k in range(count)]
-    order = spread(tasks)
-    assert sorted(order) == tasks and order[count // 2 :] == sorted(order[count // 2 :])
-    places = [k for (k,) in order[: max(count // 8, 1)]]
+    order = spread(count)
+    assert sorted(order) == [*range(count)] and order[count // 2 :] == sorted(order[count // 2 :])
+    places = order[: max(count // 8, 1)]
     assert count < 32 or np.diff(sorted(places)).max() <= 2 * count / len(places)
 
 
@@ -76,7 +75,8 @@ def schedule(seconds, at_once, start=1.5, compiles=0.0):
     workers start at `start`, and each one's first task takes `compiles` longer.
     """
     clock = [0.0]
-    left, queue = TimeLeft(list(seconds), clock=lambda: clock[0]), iter(spread(list(seconds)))
+    tasks = list(seconds)
+    left, queue = TimeLeft(tasks, lambda: clock[0]), iter([tasks[place] for place in spread(len(tasks))])
     running = [
         (start + seconds[task] + compiles, task, compiles) for task in itertools.islice(queue, at_once)
     ]
