@@ -168,9 +168,7 @@ def _follow(what: str, run: Callable[[], Any]) -> Any:
 def _number(field: Field, value: Any) -> Number:
     """What f gives, or an entry of the gradient, as a Number. TypeError if it is none."""
     value = np.asarray(value, dtype=object)
-    if value.ndim:
-        raise TypeError(f"one number is wanted, got an array of shape {value.shape}")
-    number = field.number(value.item())
-    if number is NotImplemented:
-        raise TypeError(f"{type(value.item()).__name__} is no real number")
+    validate.require(not value.ndim, f"one number is wanted, got an array of shape {value.shape}", TypeError)
+    number, kind = field.number(value.item()), type(value.item()).__name__
+    validate.require(number is not NotImplemented, f"{kind} is no real number", TypeError)
     return number

@@ -111,8 +111,7 @@ def check_gradient(
     kink. A block of zeros is "vacuous", which is no pass.
     """
     validate.choice("method", method, METHODS)
-    if directions is not None:
-        directions = validate.integer("directions", directions, 1)
+    directions = 0 if directions is None else validate.integer("directions", directions, 1)
     tolerance = TOLERANCE[method] if tolerance is None else validate.real("tolerance", tolerance)
     rng = np.random.default_rng(0) if rng is None else validate.generator("rng", rng)
     pack, arrays, names = subject(f, grad, point, blocks)
@@ -122,7 +121,7 @@ def check_gradient(
     rows = []
     for name in names:
         shape, line = arrays[name].shape, partial(Line, f, pack, arrays, name)
-        ways: Any = [(..., _direction(rng, shape)) for _ in range(directions or 0)]
+        ways: Any = [(..., _direction(rng, shape)) for _ in range(directions)]
         ways = ways or ((index, 1.0) for index in np.ndindex(shape))
         rows.append(_check_block(line, claimed[name], ways, abs(start), method, rng, tolerance))
     return GradientCheck(method, tolerance, tuple(rows))

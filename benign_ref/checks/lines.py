@@ -202,11 +202,11 @@ def value_of(f: Callable[[Any], Any], blocks: Any, complex_point: bool = False) 
         raise TypeError(
             f"f must return one number, got an array of shape {value.shape} and dtype {value.dtype}"
         )
-    if complex_point and kind != "c":
-        raise ValueError(
-            "f is real at a complex point: it drops the imaginary part, which is the derivative; use "
-            "method='central'"
-        )
+    require(
+        kind == "c" or not complex_point,
+        "f is real at a complex point: it drops the imaginary part, which is the derivative; use "
+        "method='central'",
+    )
     if not complex_point and kind == "c":
         raise TypeError(f"f must be real at a real point, got {value}")
     if kind in "fc":
