@@ -78,6 +78,7 @@ def test_the_verdict_is_that_of_the_worst_route_at_any_scale(scale, monkeypatch)
             yield "by a rule", np.array([one, scale * a]), np.array([other, scale * a])
             yield "0 by a rule", one - other, 0
             yield "wrong or right", np.array([one, scale * a * wrong]), np.array([other, scale * a])
+            assert wrong == 1, "after a wrong route no other is run"
 
         return routes
 

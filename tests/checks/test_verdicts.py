@@ -104,6 +104,28 @@ def test_a_table_says_the_shape_of_each_block():
         assert [row[:2] for row in rows if row[0] in point] == [["a", "number"], ["B", "2x3"]]
 
 
+TABLES = {
+    check_gradient: """
+block   shape        largest  worst error  where              claimed         found  verdict
+a       2                  4         0.25  [1]                      4             3  differs
+longer  2x1                1            0  [0, 0]                   1             1  agrees
+""",
+    check_exactly: """
+block   shape        chance  where              claimed         found  verdict
+a       2           2.8e-18  [1]                      4             3  rejected
+longer  2x1         2.4e-18                                            residual 0
+""",
+}
+
+
+@pytest.mark.parametrize("check", TABLES, ids=lambda check: check.__name__)
+def test_the_table_has_its_columns_under_each_other(check):
+    point = {"a": np.array([1.0, 3.0]), "longer": np.ones((2, 1))}
+    wrong = lambda p: {"a": p["a"] + np.array([0, 1]), "longer": 0 * p["longer"] + 1}  # noqa: E731
+    text = str(check(lambda p: p["a"] @ p["a"] / 2 + p["longer"].sum(), wrong, point))
+    assert TABLES[check] in text and text.endswith("NOT passed")
+
+
 def test_the_exact_check_shows_the_first_wrong_entry_as_it_was_claimed_and_found():
     wrong = np.array([0.0, 0.0, 1.0, 5.0])
     square = lambda p: (p["a"] ** 2).sum()  # noqa: E731
