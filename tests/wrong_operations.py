@@ -7,7 +7,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from benign_ref.vision import transformer
-from benign_ref.vision.training import adam
+from benign_ref.vision.public import adam
 from benign_ref.vision.transformer import (
     EPSILON,
     HEADS,

@@ -114,13 +114,10 @@ class LawModel(NamedTuple):
         """
         n, rng, s = validate.integer("n", n, 1), validate.generator("rng", rng), self.setting
         noise, y = self.fresh_noise(), sample_labels(s, rng, n)
-        f, at_once = np.empty(n), max(1, TOKENS_AT_ONCE // s.M)
-        width = len(noise.B) + noise.beyond(s.M - 1)
-        for first in range(0, n, at_once):
-            part = slice(first, first + at_once)
-            x = rng.standard_normal((len(y[part]), s.M - 1, width))
-            f[part] = self.outputs(y[part], x, noise)
-        return y, f
+        width, at_once = len(noise.B) + noise.beyond(s.M - 1), max(1, TOKENS_AT_ONCE // s.M)
+        parts = np.split(y, range(at_once, n, at_once))
+        f = [self.outputs(part, rng.standard_normal((len(part), s.M - 1, width)), noise) for part in parts]
+        return y, np.concatenate(f)
 
     def test_loss(self, n, rng, return_se=False):
         """L_D (M2): the mean logistic loss on n fresh samples, a float; with return_se=True (mean, its

@@ -1,5 +1,5 @@
 """The vision transformer of Figure 2, every gradient by hand: transformer.py, to be read from top to bottom;
-Adam and the training: training.py; public.py checks the arguments.
+public.py checks the arguments, and trains by Adam.
 
     from benign_ref import vision
     theta = vision.init(np.random.default_rng(0))  # a dict of 30 arrays, see SHAPES

@@ -71,20 +71,18 @@ def patches(images, side):
 def embed(images, W, b, cls, pos):
     """V2: x = [cls; patches W + b] + pos, (B, M, d). back: dW, db, dcls, dpos; images are not trained."""
     y, back_linear = linear(patches(images, math.isqrt(len(W))), W, b)  # (B, M-1, d)
-    x = np.empty((len(y), y.shape[1] + 1, y.shape[2]), dtype=np.result_type(y, cls, pos))
-    x[:, 0] = cls + pos[0]
-    x[:, 1:] = y + pos[1:]
+    tokens = np.concatenate([np.broadcast_to(cls, (len(y), 1, len(cls))), y], axis=1)  # (B, M, d)
 
     def back(dx):
-        # forward: x[:, 1:] = patches W + b + pos[1:]
-        _, dW, db = back_linear(dx[:, 1:])
-        # forward: x[:, 0] = cls + pos[0], the same for every image: the sum over images
-        dcls = dx[:, 0].sum(axis=0)
-        # forward: x = tokens + pos; the class token has a position too
+        # forward: x = tokens + pos, one pos for all images; the class token has a position too
         dpos = dx.sum(axis=0)
+        # forward: tokens[:, 1:] = patches W + b
+        _, dW, db = back_linear(dx[:, 1:])
+        # forward: tokens[:, 0] = cls, the same for every image: the sum over images
+        dcls = dx[:, 0].sum(axis=0)
         return dW, db, dcls, dpos
 
-    return x, back
+    return tokens + pos, back
 
 
 def layer_norm(x, g, b, epsilon=EPSILON):
@@ -197,14 +195,12 @@ def relu(x):
 def log_softmax(z):
     """V7: y = z - log sum_j e^{z_j} over the last axis. back: dz."""
     shifted = z - z.real.max(axis=-1, keepdims=True)
-    e = np.exp(shifted)
-    total = e.sum(axis=-1, keepdims=True)
 
     def back(dy):
         # forward: y_i = z_i - log sum_j e^{z_j}, and d(log sum)/dz_i = e^{z_i} / sum_j e^{z_j}
-        return dy - e / total * dy.sum(axis=-1, keepdims=True)
+        return dy - softmax(z) * dy.sum(axis=-1, keepdims=True)
 
-    return shifted - np.log(total), back
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)), back
 
 
 def in_a_row(p, x, *operations):

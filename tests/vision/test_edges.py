@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benign_ref import vision
-from benign_ref.vision import public, training, transformer
+from benign_ref.vision import public, transformer
 
 
 def test_images_are_taken_in_parts_with_their_share():
@@ -49,19 +49,17 @@ def test_a_weight_that_is_complex_is_carried_by_the_output_and_refused_by_the_gr
 
 def test_the_steps_of_Adam_are_counted_on_from_epoch_to_epoch(monkeypatch):
     counted = []
-    monkeypatch.setattr(
-        training, "objective", lambda theta, images, y: (float(len(y)), lambda: {"w": theta["w"]})
-    )
-    monkeypatch.setattr(training, "adam", lambda theta, g, m, v, t: counted.append(t) or (theta, m, v))
-    theta, rng = {"w": np.ones(1)}, np.random.default_rng(0)
-    _, losses = training.train(theta, np.zeros((5, 1)), np.zeros(5), rng, 3, 2, np.float64)
+    monkeypatch.setattr(transformer, "objective", lambda theta, images, y: (float(len(y)), lambda: theta))
+    monkeypatch.setattr(public, "adam", lambda theta, g, m, v, t: counted.append(t) or (theta, m, v))
+    rng = np.random.default_rng(0)
+    _, losses = vision.train(vision.init(rng), np.zeros((5, 28, 28)), np.zeros(5, int), rng, 3, 2)
     assert counted == [1, 2, 3, 4, 5, 6, 7, 8, 9] and losses == pytest.approx([5 / 3] * 3)
 
 
 def test_adam_is_the_formula_at_any_step():
     g, m, v, t = 0.3, 0.2, 0.05, 3
     (theta,), (m_1,), (v_1,) = (
-        one.values() for one in training.adam({"w": 1.0}, {"w": g}, {"w": m}, {"w": v}, t, 0.01)
+        one.values() for one in public.adam({"w": 1.0}, {"w": g}, {"w": m}, {"w": v}, t, 0.01)
     )
     assert m_1 == pytest.approx(0.9 * m + 0.1 * g) and v_1 == pytest.approx(0.999 * v + 0.001 * g**2)
     step = m_1 / (1 - 0.9**3) / (math.sqrt(v_1 / (1 - 0.999**3)) + 1e-8)

@@ -16,7 +16,7 @@ from benign_ref.audit.problems import drawn
 from benign_ref.audit.rows import vision as rows
 from benign_ref.checks.equality import values
 from benign_ref.checks.exact import Field
-from benign_ref.vision import public, training, transformer
+from benign_ref.vision import public, transformer
 
 
 @pytest.fixture(scope="module", params=["start", "O(1)"])
@@ -175,7 +175,7 @@ def test_exact_arithmetic_rejects_the_wrong_derivations_too(wrong, monkeypatch):
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda w: f"{w.operation}: {w.name}")
 def test_the_row_of_a_statement_rejects_its_wrong_derivations(wrong, monkeypatch):
-    home = training if wrong.operation == "adam" else transformer
+    home = public if wrong.operation == "adam" else transformer
     monkeypatch.setattr(home, wrong.operation, wrong.wrong)
     row = next(row for row in rows.ROWS if row.label == wrong.label)
     for problem in drawn(1, row.label, row.scales, row.shapes):
@@ -243,7 +243,7 @@ def test_training_takes_shuffled_batches_and_lowers_the_loss():
     order, at = np.random.default_rng(1).permutation(50), dict(start)
     m = v = {name: np.zeros_like(a) for name, a in at.items()}
     for t, part in enumerate((order[:20], order[20:40], order[40:]), 1):
-        at, m, v = training.adam(at, vision.gradients(at, images[part], labels[part]), m, v, t)
+        at, m, v = public.adam(at, vision.gradients(at, images[part], labels[part]), m, v, t)
     once, _ = vision.train(start, images, labels, np.random.default_rng(1), epochs=1, batch=20)
     assert all(np.abs(once[name] - at[name]).max() <= 1e-12 for name in at)
 

@@ -2,7 +2,7 @@
 
 from .patches import Mutant
 
-HOME, FACE, ADAM = "vision/transformer.py", "vision/public.py", "vision/training.py"
+HOME, FACE = "vision/transformer.py", "vision/public.py"
 
 MUTANTS = [
     Mutant("linear: W not transposed back", "V1", HOME,
@@ -18,8 +18,8 @@ MUTANTS = [
            "tiles.transpose(0, 1, 3, 4, 2)",
            "a patch is flattened row by row"),
     Mutant("class token's position missing", "V2", HOME,
-           "x[:, 0] = cls + pos[0]\n    x",
-           "x[:, 0] = cls\n    x",
+           "return tokens + pos, back",
+           "return tokens + np.concatenate([0 * pos[:1], pos[1:]]), back",
            "all M tokens have a position"),
     Mutant("class token of one image", "V2", HOME,
            "dcls = dx[:, 0].sum(axis=0)",
@@ -66,7 +66,7 @@ MUTANTS = [
            "return dy",
            "0 where x < 0"),
     Mutant("log-softmax: the sum not differentiated", "V7", HOME,
-           "dy - e / total * dy.sum(axis=-1, keepdims=True)",
+           "dy - softmax(z) * dy.sum(axis=-1, keepdims=True)",
            "dy",
            "d(log sum)/dz = softmax"),
     Mutant("block: not past A", "V8", HOME,
@@ -89,11 +89,11 @@ MUTANTS = [
            "total[name] + share * slope",
            "total[name] + 2 * share * slope",
            "a mean of the chunks' means, by size"),
-    Mutant("Adam: 1 - beta_2^t missing", "V9", ADAM,
+    Mutant("Adam: 1 - beta_2^t missing", "V9", FACE,
            "np.sqrt(v[name] / (1 - BETA_2**t))",
            "np.sqrt(v[name])",
            "v begins at 0"),
-    Mutant("Adam: epsilon inside the root", "V9", ADAM,
+    Mutant("Adam: epsilon inside the root", "V9", FACE,
            "np.sqrt(v[name] / (1 - BETA_2**t)) + EPSILON",
            "np.sqrt(v[name] / (1 - BETA_2**t) + EPSILON)",
            "epsilon stands outside"),

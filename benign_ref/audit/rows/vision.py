@@ -158,7 +158,7 @@ def _V9(audited, problem):
             for beta, power in ((0.9, 1), (0.999, 2))
         )
         before = theta["W"]
-        theta, m, v = audited.training.adam(theta, {"W": slopes[t - 1]}, m, v, t)
+        theta, m, v = audited.public.adam(theta, {"W": slopes[t - 1]}, m, v, t)
         yield (
             f"adam: step {t}",
             relative_residual(before - theta["W"], 0.0005 * first / (second**0.5 + 1e-8)),
@@ -205,7 +205,7 @@ ROWS = [
         "Adam: theta <- theta - rate (m/(1 - beta_1^t)) / (sqrt(v/(1 - beta_2^t)) + epsilon)",
         "Figure 2",
         "[A]",
-        ("vision/training.py:adam",),
+        ("vision/public.py:adam",),
         _V9,
         scales=DRAWN,
         shapes=(MIXED,),
