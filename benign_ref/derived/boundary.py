@@ -40,7 +40,6 @@ def _x_where(name, value_of, M, N, level, tolerance, bracket, base):
     validate.require(isinstance(bracket, (tuple, list)) and len(bracket) == 2, pair, TypeError)
     low, high = (validate.real("bracket", end) for end in bracket)
     validate.require(low < high, pair)
-    checked_for_limit(setting_at(low, M, N, base))
 
     def above(u):
         values[u] = value_of(train_in_limit(setting_at(exp(u), M, N, base)))

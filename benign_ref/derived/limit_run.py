@@ -172,6 +172,9 @@ def train_in_limit(setting: Setting, *, backend: str = "numba", record_every=Non
     named = count(0, chosen) if isinstance(chosen, int) else iter(chosen)
     losses, steps, converged, snapshots = descend(setting, setting.N / 2, advance, named)
     end = snapshots[-1]
-    ends = end.test_loss, float(end.test_output <= 0), end.logits, end.attention, end.V_s, end.V_2, end.V_i
-    history = Snapshot(**stacked([one._asdict() for one in snapshots]))
-    return LimitRun(setting, steps, converged, losses, *ends, history)
+    return LimitRun(
+        setting, steps, converged, losses,
+        test_loss=end.test_loss, error_rate=float(end.test_output <= 0), logits=end.logits,
+        attention=end.attention, V_s=end.V_s, V_2=end.V_2, V_i=end.V_i,
+        history=Snapshot(**stacked([one._asdict() for one in snapshots])),
+    )  # fmt: skip
