@@ -8,8 +8,8 @@ from textwrap import fill
 import numpy as np
 
 from benign_ref import __version__, audit
-from benign_ref.audit import page, render
-from benign_ref.audit.core import AuditedPackage, Entry, Found
+from benign_ref.audit import render
+from benign_ref.audit.core import Entry, Found
 from benign_ref.teach.notation import mathtext
 
 from .common import PAPER_RED, WIDTH, compute, finish, plt
@@ -98,7 +98,7 @@ def make(options):
         lines=[render.summary(entries), *(entry.sentence for entry in entries if not entry.passed)],
         settings={"seed": options.seed},
         more={
-            "html": page.page(entries, AuditedPackage(), title),
+            "html": render.as_html(entries, title),
             "md": render.markdown(entries, title),
             "json": render.as_json(entries, __version__, options.seed) + "\n",
         },

@@ -20,7 +20,6 @@ from ..teach.page import write
 from . import concordance, exact, mutants, mutate, render
 from .core import AuditedPackage, run_row
 from .mutants import patches
-from .page import page
 
 MODULES = ("data", "model", "gradient", "proof", "invariant", "law", "limit", "theory", "setting", "runs",
            "reading", "vision")  # fmt: skip
@@ -151,7 +150,7 @@ def title(seed):
 
 def main_mutants(asked):
     """Print which row caught which; 1 if a mutant got through or does not fit the code."""
-    wrong = [mutant for mutant in mutants.all_mutants() if asked.only is None or mutant.label in asked.only]
+    wrong = [mutant for mutant in mutants.MUTANTS if asked.only is None or mutant.label in asked.only]
     through = []
     print(
         f"{'mutant':<45}{'of':<5}rejected by its own row at each scale, residual > allowed; "
@@ -189,7 +188,7 @@ def main(argv=None):
     elif asked.json:
         print(render.as_json(entries, __version__, asked.seed))
     elif asked.html:
-        if not write(asked.html, page(entries, AuditedPackage(), title(asked.seed))):
+        if not write(asked.html, render.as_html(entries, title(asked.seed))):
             return 2
         print(f"{asked.html}: {render.summary(entries)}")
     else:

@@ -215,10 +215,10 @@ def _replaced(row, audited):
                 yield f"{named} is not the function of its file but {file}:{code.co_name}"
 
 
-def source(row, audited):
+def source(row):
     """(name, text) of each function that a row names; the text says so where there is none."""
     for named in row.code:
         try:
-            yield named, inspect.getsource(audited.function(named))
+            yield named, inspect.getsource(AuditedPackage().function(named))
         except (Missing, OSError, TypeError, ImportError, SyntaxError) as error:
             yield named, f"# no source: {error}\n"

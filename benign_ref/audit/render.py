@@ -1,8 +1,15 @@
-"""The ledger as text for a terminal, as Markdown and as JSON."""
+"""The ledger as text for a terminal, as Markdown, as JSON, and as one self-contained page with equation, code
+and residuals of every row side by side.
+"""
 
+import html
 import json
 import math
 import textwrap
+
+from ..teach.notation import mathml
+from ..teach.page import page, table
+from .core import source
 
 WIDTH = 116
 INDENT = 35  # where the statement begins: after label, verdict, residual, allowed
@@ -133,3 +140,66 @@ def as_json(entries, version, seed):
     """The ledger with every route, as JSON."""
     passed, rows = all(entry.passed for entry in entries), list(map(as_dict, entries))
     return json.dumps({"version": version, "seed": seed, "passed": passed, "rows": rows}, indent=1)
+
+
+def as_html(entries, title):
+    """The ledger as a whole page of HTML; it refers to nothing outside itself."""
+    heads = ["label", "statement", "how sure", "residual", "allowed", "verdict", "as fractions"]
+    rows = [
+        [
+            f'<a href="#{entry.row.label}">{html.escape(entry.name)}</a>',
+            mathml(entry.row.statement),
+            sureness(entry.row),
+            *(("n", text) for text in numbers(entry)),
+            (entry.verdict, entry.verdict),
+            html.escape(entry.exact.partition(" (")[0]),
+        ]
+        for entry in entries
+    ]
+    body = [
+        f"<h1>{html.escape(title)}</h1>",
+        f"<p>{summary(entries)}. Residual and allowed are those of the route nearest to what is allowed.</p>",
+        f'<p class="dim">{html.escape(MARKS)}</p>',
+        table(heads, rows, "all statements"),
+        *map(section, entries),
+    ]
+    return page(title, "\n".join(body), wide=True)
+
+
+def sureness(row):
+    """How sure a statement is, "[C], C_p [P*]", as HTML."""
+    return " ".join(mathml(word) if "_" in word else html.escape(word) for word in row.mark.split())
+
+
+def section(entry):
+    """One row as HTML: equation above, the code of each function on the left, the first open, every route at
+    every scale on the right.
+    """
+    row = entry.row
+    notes = [
+        f'<p class="FAILS">{html.escape(entry.sentence)}</p>' if entry.sentence else "",
+        f"<p>{html.escape(entry.exact)}</p>" if entry.exact else "",
+        f'<p class="dim">{mathml(row.limits)}</p>' if row.limits else "",
+    ]
+    code = [
+        f"<details{' open' * (k == 0)}><summary><code>{html.escape(name)}</code></summary>"
+        f'<pre tabindex="0">{html.escape(text)}</pre></details>'
+        for k, (name, text) in enumerate(source(row))
+    ]
+    routes = [
+        [
+            mathml(one.route),
+            one.scale,
+            (f"n {'holds' if one.passed else 'FAILS'}", number(one.residual)),
+            ("n", number(one.allowed)),
+        ]
+        for one in entry.found
+    ]
+    residuals = table(["route", "scale", "residual", "allowed"], routes, f"residuals of {row.label}")
+    return (
+        f'<section id="{row.label}">'
+        f'<h2>{html.escape(entry.name)} <span class="{entry.verdict}">{entry.verdict}</span></h2>\n'
+        f'<div class="equation">{mathml(row.statement, display=True)}</div>\n'
+        f'<p class="dim">{mathml(row.paper)}; {sureness(row)}</p>\n{"".join(notes)}'
+        '<div class="sides"><div>' + "\n".join(code) + f"</div><div>{residuals}</div></div></section>"
+    )

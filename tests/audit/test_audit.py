@@ -16,12 +16,11 @@ from benign_ref import audit
 from benign_ref.audit import core, exact, literal, mutants, render
 from benign_ref.audit.core import AuditedPackage, Found, Row, Vacuous, run_row
 from benign_ref.audit.mutants import patches
-from benign_ref.audit.page import page
 from benign_ref.audit.problems import INITIAL, MIXED, ONE_CLASS, ONE_TOKEN, SCALES, SHAPES, WIDE, drawn
 from benign_ref.checks import relative_residual
 from benign_ref.experiments import theorem
 
-KNOWN, ALL = audit.statements(), mutants.all_mutants()
+KNOWN, ALL = audit.statements(), mutants.MUTANTS
 QUICK = [label for label, row in KNOWN.items() if "measured" not in row.mark]
 NAMED = [(label, named) for label, row in KNOWN.items() if "measured" not in row.mark for named in row.code]
 LINE = "for phi in S_n]) / len(S_n)"
@@ -219,11 +218,11 @@ def test_a_failing_row_shows_in_every_form(entries):
     assert "FAILS: D1: broken" in render.markdown(wrong, "t")
     data = json.loads(render.as_json(wrong, "0", 0))
     assert data["passed"] is False and data["rows"][0]["routes"][-1]["residual"] is None
-    assert "D1: broken &amp; &lt;so on&gt;" in page(wrong, AuditedPackage(), "t")
+    assert "D1: broken &amp; &lt;so on&gt;" in render.as_html(wrong, "t")
 
 
 def test_the_page_is_one_file_with_equation_code_and_residuals(entries):
-    text = page(entries, AuditedPackage(), "The ledger")
+    text = render.as_html(entries, "The ledger")
     tags = []
 
     class Parser(html.parser.HTMLParser):
@@ -315,7 +314,7 @@ def test_a_mutant_that_is_not_rejected_or_does_not_fit_is_told_and_gives_status_
         (NOTHING_WRONG._replace(file="paper/gone.py"), "error: [Errno 2] No such file"),
     ):
         right = next(one for one in ALL if one.label == "I2")
-        monkeypatch.setattr(mutants, "all_mutants", lambda mutant=mutant, right=right: [mutant, right])
+        monkeypatch.setattr(mutants, "MUTANTS", [mutant, right])
         assert audit.main(["--mutants"]) == 1
         said = capsys.readouterr()
         assert "1 of 2 mutants rejected" in said.out and said.err.startswith(error)

@@ -15,7 +15,7 @@ ASKED = {
     *(f"{letter}{k}" for letter, most in (("G", 4), ("P", 4), ("I", 5)) for k in range(1, most + 1)),
 }
 PLAIN = ("paper/model.py", "paper/gradients.py", "paper/proof.py", "derived/limit.py")
-WRONG = [mutant for mutant in mutants.all_mutants() if mutant.file in PLAIN and mutant.label in exact.CASES]
+WRONG = [mutant for mutant in mutants.MUTANTS if mutant.file in PLAIN and mutant.label in exact.CASES]
 
 
 def test_the_cases_are_the_identities_of_the_statements():

@@ -16,7 +16,7 @@ from benign_ref.audit.mutants import patches
 from benign_ref.wrong.gradients import MUTANTS
 
 KNOWN = audit.statements()
-ALL = mutants.all_mutants()
+ALL = mutants.MUTANTS
 LABELS = dict.fromkeys(mutant.label for mutant in ALL)
 # one of each statement and file; `python -m benign_ref audit --mutants` tries all of them
 SAMPLE = list({(one.label, one.file): one for one in ALL}.values())

@@ -8,9 +8,8 @@ import xml.etree.ElementTree as tree
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from benign_ref.audit import command
-from benign_ref.audit import page as ledger
-from benign_ref.audit.core import AuditedPackage, Entry
+from benign_ref.audit import command, render
+from benign_ref.audit.core import Entry
 from benign_ref.teach import derive
 from benign_ref.teach.notation import mathml, mathtext, prose
 
@@ -119,7 +118,7 @@ def test_every_statement_is_complete_in_both_forms(label):
 def test_no_page_keeps_what_a_terminal_types():
     pages = {name: derive.walk_as_html(name, 0, walk.steps(0)) for name, walk in derive.TARGETS.items()}
     entries = [Entry(row, (), "", 0.0) for row in command.statements().values()]
-    pages["ledger"] = ledger.page(entries, AuditedPackage(), "ledger")
+    pages["ledger"] = render.as_html(entries, "ledger")
     for name, page in pages.items():
         words = re.sub("[a-z]{2,}_[a-z]{3,}", "", seen(page, tags="\u200b"))  # names of arguments stay
         found = [words[max(m.start() - 40, 0) : m.end() + 20] for m in re.finditer(TYPED, words)]

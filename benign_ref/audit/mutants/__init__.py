@@ -2,7 +2,5 @@
 
 from . import gradient, instruments, law, model, proof, vision
 
-
-def all_mutants():
-    """Every Mutant, in the order of the statements."""
-    return [mutant for home in (model, gradient, proof, law, instruments, vision) for mutant in home.MUTANTS]
+# every Mutant, in the order of the statements
+MUTANTS = [mutant for home in (model, gradient, proof, law, instruments, vision) for mutant in home.MUTANTS]
