@@ -238,9 +238,8 @@ def main(argv=None):
             print(step_as_text(k, len(steps), step))
             if chosen.step and k < len(steps) and not wait():
                 break
-    equal, exact = [check.chance for check in checks if check.exact == EQUAL], ""
-    if equal:
-        exact = f", {len(equal)} of them {EQUAL} (by chance with a probability below {max(equal):.0e})"
-    print(f"{len(checks) - len(failed)} of {len(checks)} checks hold{exact}")
+    equal = [check.chance for check in checks if check.exact == EQUAL]
+    exact = f", {len(equal)} of them {EQUAL} (by chance with a probability below {max(equal, default=0):.0e})"
+    print(f"{len(checks) - len(failed)} of {len(checks)} checks hold{exact if equal else ''}")
     print("".join(f"{check_line(check)}\n" for check in failed), end="")
     return 1 if failed else 0

@@ -26,7 +26,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from .. import validate
-from ..checks import equality
+from ..checks import equality, relative_residual
 from ..wrong import MISTAKES, Mistake
 from . import solutions
 from .derivation import EQUAL, Step
@@ -34,7 +34,6 @@ from .derive import TARGETS, TRY_IT, WIDTH, step_as_text
 from .solutions import ASKED, SOLUTIONS
 
 ROUNDING = 1e-9
-LETTERS = solutions.__doc__.partition("\n\n")[2]  # what stands for what, with shapes
 
 
 class Broken(Exception):
@@ -127,11 +126,6 @@ def loaded(file, right):
     return function
 
 
-def relative(got, right):
-    """The largest difference relative to the largest right entry."""
-    return np.max(np.abs(got - right)) / np.max(np.abs(right))
-
-
 def judged(file, exercise, function, seed):
     """(whether the learner's function is right, what is to be said), at one drawn point. Raises Broken."""
     right, example = exercise.function, exercise.example(seed)
@@ -140,7 +134,7 @@ def judged(file, exercise, function, seed):
         raise Broken(f"{right.__name__} must return real numbers, got {got.dtype}")
     for version in versions(right):
         wanted = result(version.formula, example)
-        if got.shape == wanted.shape and relative(got, wanted) < ROUNDING:
+        if relative_residual(got, wanted) < ROUNDING:
             how = on_fractions(file, exercise, function, version.formula, seed)
             named = f"the wrong derivation '{version.name}' ({how}). Look at this: {version.hint}"
             return not version.name, named if version.name else how
@@ -178,7 +172,7 @@ def difference(got, right):
     where = tuple(int(i) for i in np.argwhere(wrong)[0])
     place = f"entry {list(where)} (counted from 0)" if where else "the number"
     factor = np.vdot(right, got) / np.vdot(right, right)
-    alike = got.size > 1 and relative(got, factor * right) < ROUNDING
+    alike = got.size > 1 and factor != 0 and relative_residual(got, factor * right) < ROUNDING
     every = f"; every entry is {factor:.6g} times the right one" if alike else ""
     return f"{place} is {got[where]:.6g}, right is {right[where]:.6g}{every}"
 
@@ -193,10 +187,10 @@ def hint(exercise):
 
 def template(exercise):
     """A file to start from."""
-    function = exercise.function
+    function, letters = exercise.function, solutions.__doc__.partition("\n\n")[2]
     return f'''"""{exercise.step.title.replace("$", "")}. Try it: {TRY_IT} {function.__name__} FILE
 
-{LETTERS}"""
+{letters}"""
 
 import numpy as np
 

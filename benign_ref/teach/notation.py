@@ -61,18 +61,18 @@ BRACKETS = {  # as it is typed: what closes it, and both sides as leaves
     "|": ("|", ("open", "|", "|"), ("close", "|", "|")),
     "<": (">", ("open", "⟨", r"\langle "), ("close", "⟩", r"\rangle ")),
 }
-LEAF_FORMS = {  # kind: as MathML, as mathtext
-    "letter": ("<mi>{}</mi>", "{}"),
-    "upright": ('<mi mathvariant="normal">{}</mi>', "{}"),
-    "number": ("<mn>{}</mn>", "{}"),
-    "text": ("<mtext>{}</mtext>", r"\mathrm{{{}}}"),
-    "relation": ("<mo>{}</mo>", "{{}}{}"),
-    "sign": ("<mo>{}</mo>", "{}"),
-    "mark": ("<mo>{}</mo>", "{}"),
-    "sum": ('<mo movablelimits="true">{}</mo>', "{}"),
-    "infix": ('<mo form="infix">{}</mo>', "{{}}{}"),
-    "open": ('<mo form="prefix" fence="true">{}</mo>', "{}"),
-    "close": ('<mo form="postfix" fence="true">{}</mo>', "{}"),
+LEAF_FORMS = {  # kind: as MathML, of the character; as mathtext, of its name there
+    "letter": ("<mi>{}</mi>", "{1}"),
+    "upright": ('<mi mathvariant="normal">{}</mi>', "{1}"),
+    "number": ("<mn>{}</mn>", "{1}"),
+    "text": ("<mtext>{}</mtext>", r"\mathrm{{{1}}}"),
+    "relation": ("<mo>{}</mo>", "{{}}{1}"),
+    "sign": ("<mo>{}</mo>", "{1}"),
+    "mark": ("<mo>{}</mo>", "{1}"),
+    "sum": ('<mo movablelimits="true">{}</mo>', "{1}"),
+    "infix": ('<mo form="infix">{}</mo>', "{{}}{1}"),
+    "open": ('<mo form="prefix" fence="true">{}</mo>', "{1}"),
+    "close": ('<mo form="postfix" fence="true">{}</mo>', "{1}"),
     "space": ('<mspace width="0.2em"/>', r"\ "),
 }
 DISPLAY, MATHTEXT, INLINE = range(3)
@@ -147,7 +147,7 @@ class _Reader:
         }  # fmt: skip
         if word in LEAVES and mathematics.get(word, True):
             return LEAVES[word]
-        if word == "sqrt":
+        if word == "sqrt" and after.strip():
             self.at += len(after) - len(after.lstrip())
             inner = self.with_scripts(self.one(False, True))
             return "root", inner[2] if inner[0] == "group" else [inner]
@@ -210,17 +210,18 @@ def _with_fractions(items):
 
 def _written(items, form):
     """Items in one of the three forms."""
-    parts = []
-    for k, item in enumerate(items):
+    found = []
+    for k, (kind, *parts) in enumerate(items):
         beside = {other[0] for other in items[max(k - 1, 0) : k + 2]}
-        if item[0] == "space" and not beside <= FACTORS | {"space", "text"}:
-            continue  # operators and commas bring their own space
-        if item[0] in LEAF_FORMS:
-            forms, inner = LEAF_FORMS[item[0]], [item[2] if form == MATHTEXT else html.escape(item[1])]
-        else:
-            forms, inner = FORMS[item[0]], [_written(part, form) for part in item[1:]]
-        parts.append((*forms, forms[0])[form].format(*inner))
-    return parts[0] if len(parts) == 1 else ROW[form].format("".join(parts))
+        if kind != "space" or beside <= FACTORS | {"space", "text"}:  # operators and commas bring theirs
+            forms = LEAF_FORMS.get(kind) or FORMS[kind]
+            inner = (
+                [_written(part, form) for part in parts]
+                if kind in FORMS
+                else [html.escape(parts[0]), parts[1]]
+            )
+            found.append((*forms, forms[0])[form].format(*inner))
+    return found[0] if len(found) == 1 else ROW[form].format("".join(found))
 
 
 def _opened(items):

@@ -56,9 +56,6 @@ figure { margin: 1rem 0; }
 """
 
 
-WIDE = ' class="wide"'
-
-
 def page(title: str, body: str, wide: bool = False, head: str = "") -> str:
     """The whole page as text: `title` is plain text, `body` and `head` (more style, a script) are HTML.
 
@@ -73,7 +70,7 @@ def page(title: str, body: str, wide: bool = False, head: str = "") -> str:
 <style>{STYLE}</style>
 {head}</head>
 <body>
-<main{WIDE * wide}>
+<main{' class="wide"' * wide}>
 {body}
 </main>
 </body>

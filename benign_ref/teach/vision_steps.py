@@ -15,15 +15,14 @@ from .derivation import Step, compare, decimals, each, slopes
 
 
 def norm_example(seed, field=None):
-    """Three tokens x (3,4), scale g, shift b (4,), cotangent dy (3,4); z, dz (3,4), root (3,1)."""
+    """Three tokens x (3,4), scale g, shift b (4,), cotangent dy (3,4); u, z, dz, du (3,4), root (3,1)."""
     rng, epsilon = make_rng(seed), 1e-5
     x, dy, g, b = (decimals(rng, shape, field) for shape in ((3, 4), (3, 4), 4, 4))
-    centred = x - x.mean(axis=1, keepdims=True)
-    root = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)
-    z, dz = centred / root, dy * g
-    dcentred = solutions.root_back(dz, z, root)
-    drawn = dict(x=x, dy=dy, g=g, b=b, epsilon=epsilon)
-    return SimpleNamespace(**drawn, centred=centred, root=root, z=z, dz=dz, dcentred=dcentred)
+    u = x - x.mean(axis=1, keepdims=True)
+    root = np.sqrt((u**2).mean(axis=1, keepdims=True) + epsilon)
+    z, dz = u / root, dy * g
+    du = solutions.root_back(dz, z, root)
+    return SimpleNamespace(x=x, dy=dy, g=g, b=b, epsilon=epsilon, u=u, root=root, z=z, dz=dz, du=du)
 
 
 def norm_forward_and_scale(ex):
@@ -41,7 +40,7 @@ def norm_forward_and_scale(ex):
         """,
         """A token $x$ is one row; layer norm treats each by itself. $u$ has mean 0, and $z$ has mean
         square $1 - epsilon / r^2$. The variance is taken with $1/d$.""",
-        [("x", ex.x), ("u", ex.centred), ("r", ex.root), ("z", z)],
+        [("x", ex.x), ("u", ex.u), ("r", ex.root), ("z", z)],
         [compare("z against loops over single numbers", z, np.array(loops))],
         exercise="normalise",
     )
@@ -82,12 +81,12 @@ def root_and_mean(ex):
         """Quotient rule: $u$ above gives $dz / r$. $r$ below gives $-sum_i dz_i u_i / r^2 = -sum_i dz_i
         z_i / r$ times $z_j / d$ for each entry $j$. In words: a change along $z$ itself changes the
         length only, which is scaled away.""",
-        [("dz", ex.dz), ("z", ex.z), ("r", ex.root), ("du", ex.dcentred)],
+        [("dz", ex.dz), ("z", ex.z), ("r", ex.root), ("du", ex.du)],
         [
             compare(
                 "du against the derivative of <dz, u/r> in u",
-                ex.dcentred,
-                slopes(lambda u: (ex.dz * u / root(u)).sum(), ex.centred),
+                ex.du,
+                slopes(lambda u: (ex.dz * u / root(u)).sum(), ex.u),
             )
         ],
         exercise="root_back",
@@ -103,7 +102,7 @@ def root_and_mean(ex):
         """Every entry of $x$ is in its own $u$ with 1 and in all $d$ of them with $-1/d$. The mean of $z$
         is 0 already, so the second term has none to lose. Rows of $dx$ sum to 0: adding one number to a
         token changes nothing.""",
-        [("du", ex.dcentred), ("dx", dx)],
+        [("du", ex.du), ("dx", dx)],
         [
             compare(
                 "dx against the derivative of <dy, y> in x",
@@ -111,9 +110,7 @@ def root_and_mean(ex):
                 slopes(lambda x: (ex.dy * (ex.g * solutions.normalise(x, ex.epsilon) + ex.b)).sum(), ex.x),
                 1e-11,
             ),
-            compare(
-                "second line against du - mean du", dx, ex.dcentred - ex.dcentred.mean(axis=1, keepdims=True)
-            ),
+            compare("second line against du - mean du", dx, ex.du - ex.du.mean(axis=1, keepdims=True)),
         ],
         exercise="layer_norm_back",
     )

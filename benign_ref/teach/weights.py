@@ -78,21 +78,18 @@ CHAINS = {
 }
 
 
-def into(ex, name):
-    """The gradient of each f_n in the block `name`, of the shape of the block: from D_n through P_n, or from
-    a_n through c_n.
-    """
-    known, rest = (ex.D, ex.theta[:2]) if name in ("W_Q", "W_K") else (ex.a, ex.theta[2:])
-    return [SOLUTIONS[f"into_{name}"](X_n, one, *rest) for X_n, one in zip(ex.X, known)]
-
-
 def into_and_sum(ex, name):
-    """The gradient of each f_n in the block `name`; then G1, G2, G3 or G4: that of L_S, as a sum over samples
-    and as a double sum.
+    """The gradient of each f_n in the block `name`, from D_n through P_n or from a_n through c_n; then G1,
+    G2, G3 or G4: that of L_S, as a sum over samples and as a double sum.
     """
-    chain, per_sample, W = CHAINS[name], into(ex, name), getattr(ex.theta, name)
+    chain, W = CHAINS[name], getattr(ex.theta, name)
+    part, known, arrays, blocks = (
+        ("<D_n, P_n>", "D_n", ex.D, ex.theta[:2])
+        if name in ("W_Q", "W_K")
+        else ("a_n^T c_n", "a_n", ex.a, ex.theta[2:])
+    )
+    per_sample = [SOLUTIONS[f"into_{name}"](X_n, one, *blocks) for X_n, one in zip(ex.X, arrays)]
     at = lambda W: ex.theta._replace(**{name: W})  # noqa: E731
-    part, known = ("<D_n, P_n>", "D_n") if name in ("W_Q", "W_K") else ("a_n^T c_n", "a_n")
     both = lambda theta, X_n, D_n, a_n: (  # noqa: E731 - the block is in one of the two
         (D_n * (X_n @ theta.W_Q @ theta.W_K.T @ X_n.T)).sum() + a_n @ X_n @ theta.W_V @ theta.w_O
     )
@@ -111,6 +108,7 @@ def into_and_sum(ex, name):
         exercise=f"into_{name}",
     )
 
+    G = gradients(ex.theta, ex.X, ex.y)
     total = sum(g_n * one for g_n, one in zip(ex.g, per_sample))
     double = sum(
         ex.y[n] * ex.slope[n] * chain.term(ex.X[n], ex.X[n, l], s, softmax_jacobian(s), *ex.theta)
@@ -135,9 +133,7 @@ def into_and_sum(ex, name):
             ),
             Check("the same by central differences", by_central_differences(ex, name, total), 1e-5),
             compare("first sum against the double sum", total, double),
-            compare(
-                "first sum against paper/gradients.py", total, getattr(gradients(ex.theta, ex.X, ex.y), name)
-            ),
+            compare("first sum against paper/gradients.py", total, getattr(G, name)),
         ],
         exercise=f"gradient_{name}",
     )

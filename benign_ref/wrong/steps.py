@@ -15,8 +15,8 @@ from .gradients import MUTANTS
 
 
 class Mistake(NamedTuple):
-    """step: the name of the right function; hint: what to look at, one step back. formula: of arguments named
-    as those of the right function, or of those of a wrong gradient (gradients.py).
+    """step: the name of the right function; hint: what to look at, one step back. formula: of what the step's
+    example holds, each argument by its letter, and not always the arguments of the right function.
     """
 
     step: str
@@ -32,14 +32,6 @@ def _one_block(gradients, block, theta, X, y):
 
 def _mean(a):
     return a.mean(axis=1, keepdims=True)
-
-
-def _variance(x):
-    return _mean((x - _mean(x)) ** 2)
-
-
-def _through_root(dz, u, root):
-    return (dz - u * _mean(dz * u) / root**2) / root
 
 
 def _heads(qkv, columns, root):
@@ -154,10 +146,9 @@ MISTAKES = [
                 sum(alpha @ keys for alpha, keys in zip(alpha_noise, noise_keys))),
     # layer norm and attention of the vision transformer
     Mistake("normalise", "variance with 1/(d-1)", "layer norm divides by d",
-            lambda x, epsilon:
-                (x - _mean(x)) / np.sqrt(_variance(x) * x.shape[1] / (x.shape[1] - 1) + epsilon)),
+            lambda u, epsilon: u / np.sqrt(_mean(u**2) * u.shape[1] / (u.shape[1] - 1) + epsilon)),
     Mistake("normalise", "divided by the variance", "z is divided by the root of variance + epsilon",
-            lambda x, epsilon: (x - _mean(x)) / (_variance(x) + epsilon)),
+            lambda u, epsilon: u / (_mean(u**2) + epsilon)),
     Mistake("scale_back", "scale g dropped", "y = g z + b: g stands beside z",
             lambda dy, g: dy),
     Mistake("root_back", "root not differentiated", "the root is of u, so it moves with u: quotient rule",
@@ -165,10 +156,10 @@ MISTAKES = [
     Mistake("root_back", "sign", "the root stands below: its derivative enters with a minus",
             lambda dz, z, root: (dz + z * _mean(dz * z)) / root),
     Mistake("layer_norm_back", "mean not differentiated", "u = x - mean x: every entry of x is in all of u",
-            lambda dy, x, g, epsilon: _through_root(dy * g, x - _mean(x), np.sqrt(_variance(x) + epsilon))),
+            lambda dz, u, root: (dz - u * _mean(dz * u) / root**2) / root),
     Mistake("layer_norm_back", "root not differentiated",
             "the root is of u, so it moves with u: quotient rule",
-            lambda dy, x, g, epsilon: (dy * g - _mean(dy * g)) / np.sqrt(_variance(x) + epsilon)),
+            lambda dz, root: (dz - _mean(dz)) / root),
     Mistake("heads_output", "heads interleaved", "in q, in k and in v the heads stand one after the other",
             lambda qkv, heads: _heads(qkv, lambda d: np.arange(d).reshape(-1, heads).T, 2)),
     Mistake("heads_output", "1/sqrt(d/H) for 1/sqrt(d)", "the root is of the whole width d, as published",

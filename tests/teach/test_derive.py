@@ -87,14 +87,15 @@ def test_a_wrong_formula_fails_its_own_step(monkeypatch, name, module, what, cha
 @pytest.mark.parametrize(
     "block, change",
     [
-        ("W_Q", lambda e: [-one for one in e]),
-        ("W_K", lambda e: [one[:, ::-1] for one in e]),
-        ("W_V", lambda e: [2 * one for one in e]),
-        ("w_O", lambda e: e[::-1]),
+        ("W_Q", lambda one: -one),
+        ("W_K", lambda one: one[:, ::-1]),
+        ("W_V", lambda one: 2 * one),
+        ("w_O", lambda one: one[::-1]),
     ],
 )
 def test_a_wrong_last_link_fails_where_it_is(monkeypatch, block, change):
-    monkeypatch.setattr(weights, "into", broken(weights.into, change))
+    name = f"into_{block}"
+    monkeypatch.setitem(weights.SOLUTIONS, name, broken(weights.SOLUTIONS[name], change))
     steps = {step.title: step for step in derive.TARGETS[block].steps(0)}
     into, total = (
         steps[f"From there into ${block}$"],
@@ -148,6 +149,12 @@ def test_a_comparison_of_zeros_is_no_pass():
         derivation.compare("ones", [np.ones(2)], [np.ones(2)]).passed
         and not derivation.compare("", 1.0, 1.001).passed
     )
+
+
+def test_what_fractions_say_is_left_out_where_they_were_not_tried(monkeypatch, capsys):
+    step = derivation.Step("", "", "", [], [derivation.Check("", 0.0, 1e-12)])
+    monkeypatch.setattr(derive, "walk", lambda name, seed: [step])
+    assert derive.main(["W_Q"]) == 0 and capsys.readouterr().out.endswith("\n1 of 1 checks hold\n")
 
 
 def test_the_printed_gradient_is_the_gradient(monkeypatch, capsys):

@@ -129,6 +129,10 @@ def test_a_wrong_one_is_named_or_its_first_entry_shown(tmp_path, capsys):
     assert status == 1 and "entry [0, 1] (counted from 0)" in said and "phi_j (1[i=j] - phi_i)" in said
     status, said = tried(tmp_path, capsys, "coupling", FILES["coupling"].replace("return D", "return D[0]"))
     assert status == 1 and "shape (3,), wanted is (3, 3)" in said
+    status, said = tried(tmp_path, capsys, "coupling", FILES["coupling"].replace("return D", "return 0 * D"))
+    assert status == 1 and "is 0, right is" in said and "every entry" not in said
+    status, said = tried(tmp_path, capsys, "output", "def output(X_n, W_Q, W_K, W_V, w_O): return 3")
+    assert status == 1 and "the number is 3, right is" in said and "every entry" not in said
 
 
 @pytest.mark.parametrize(

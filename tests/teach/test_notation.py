@@ -93,7 +93,7 @@ def test_words_stay_words(typed):
 
 
 @pytest.mark.parametrize(
-    "typed", ["(1/M", "a) b", "||v|", "<a, b", "x_", "f^", "", "$5", "[0, 1)", "e^{-z", "{"]
+    "typed", ["(1/M", "a) b", "||v|", "<a, b", "x_", "f^", "", "$5", "[0, 1)", "e^{-z", "{", "f, sqrt "]
 )
 def test_what_is_no_notation_comes_out_as_it_is_and_raises_nothing(typed):
     parsed(mathml(typed))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benign_ref.teach import derive, solutions, vision_steps
+from benign_ref.teach import derive, exercises, solutions, vision_steps
 from benign_ref.vision import transformer
 
 
@@ -30,3 +30,19 @@ def test_attention_is_that_of_the_transformer(seed):
     for part, letter in enumerate("QKV"):
         ours = np.concatenate([shown[f"d{letter}_1"], shown[f"d{letter}_2"]], axis=1)
         assert np.abs(ours - dqkv[:, 4 * part : 4 * part + 4]).max() < 1e-14
+
+
+def test_the_mistakes_of_a_layer_norm_are_what_their_names_say():
+    ex = vision_steps.norm_example(0)
+    z, z_sample, z_variance = [
+        exercises.result(one.formula, ex) for one in exercises.versions(solutions.normalise)
+    ]
+    assert np.abs(z_variance - z / ex.root).max() < 1e-13
+    assert np.abs(z_sample - ex.u / np.sqrt(ex.x.var(axis=1, ddof=1)[:, None] + ex.epsilon)).max() < 1e-14
+    dx, no_mean, no_root = [
+        exercises.result(one.formula, ex) for one in exercises.versions(solutions.layer_norm_back)
+    ]
+    assert np.abs(no_mean - no_mean.mean(axis=1, keepdims=True) - dx).max() < 1e-13
+    through_root = ex.z * (ex.dz * ex.z).mean(axis=1, keepdims=True) / ex.root
+    assert np.abs(no_root - through_root - dx).max() < 1e-13
+    assert np.abs(no_mean - no_root).max() > 1e-2
