@@ -9,21 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colors, lines, patheffects
 
-matplotlib.use("Agg")  # headless, always
-import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
-from matplotlib import colors, lines, patheffects  # noqa: E402
-
-import benign_ref as br  # noqa: E402
-from benign_ref import plots, validate  # noqa: E402
-from benign_ref.experiments.cell import run_cell  # noqa: E402
-from benign_ref.experiments.sharpness import limit_column  # noqa: E402
-from benign_ref.runtime import processes, workers  # noqa: E402
-from benign_ref.runtime.progress import Line  # noqa: E402
-from benign_ref.runtime.resume import compute  # noqa: E402, F401 - how every figure computes
-from benign_ref.runtime.store import write_all  # noqa: E402
+import benign_ref as br
+from benign_ref import plots, validate
+from benign_ref.experiments.cell import run_cell
+from benign_ref.experiments.sharpness import limit_column
+from benign_ref.runtime import processes, workers
+from benign_ref.runtime.progress import Line
+from benign_ref.runtime.resume import compute  # how every figure computes
+from benign_ref.runtime.store import write_all
 
 WIDTH = plots.WIDTH
 PAPER_RED = "#d62728"
@@ -44,8 +41,8 @@ MARKS = (
 )
 
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # old dates of fonts are no news
-plt.rcParams.update(plots.LOOK)
-plt.rcParams["axes.prop_cycle"] = plt.cycler(color=plots.COLOURS)
+plt.switch_backend("Agg")  # headless, always
+plt.rcParams.update({**plots.LOOK, "axes.prop_cycle": plt.cycler(color=plots.COLOURS)})
 TWO = colors.ListedColormap([plt.cm.viridis(0.0), plt.cm.viridis(1.0)])  # below and above a level
 
 

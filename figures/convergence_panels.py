@@ -83,8 +83,8 @@ def draw_epsilon(panels, passed, fits):
                               (epsilon[HOLD_AT:], held, {"label": "held", **held_on})):  # fmt: skip
             middles, slopes = local_slopes(x, times.T)
             b += [line(middles, slopes.mean(axis=0), marker, **look, **own)] * (slopes.size > 0)
-        rows = zip(attention.T, (":", "--", style), (None, None, marker))
-        c += [line(epsilon, of_row, marker=of, linestyle=its, **look) for of_row, its, of in rows]
+        c += [line(epsilon, of_row, marker=of, linestyle=its, **look)
+              for of_row, its, of in zip(attention.T, (":", "--", style), (None, None, marker))]  # fmt: skip
     names = {":": "signal's row", "--": r"row of $\xi_2$", "-": r"rows of $\xi_i,\ i\geq 3$"}
     c += [line([], [], linestyle=its, color="black", label=name) for its, name in names.items()]
     panel(panels[0], *a, yscale="log", ylabel="steps $T$", title=r"(a) moving $\epsilon$")

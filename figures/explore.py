@@ -64,10 +64,9 @@ def crossings(ours):
             limit = f"{s.C_p**2 * br.critical_x(s.M, N, level=LEVEL, base=s):.0f}"
         except ValueError:
             limit = "beyond"
-        authors = CROSSINGS.get(N)
         found[N] = {
             "limit": limit,
-            "authors": "none in nine rows of ten" if authors is None else f"{authors[0]} ± {authors[1]}",
+            "authors": "{} ± {}".format(*CROSSINGS[N]) if N in CROSSINGS else "none in nine rows of ten",
             "ours": ours.get(str(N), "not computed in this run"),
         }
     return found
@@ -101,6 +100,6 @@ def write(path, options, ours):
         BODY.replace("N_SNR2", mathml("N SNR^2")).replace("XI_2", mathml("xi_2")).replace("MU_", mathml("mu"))
         + f'<script type="application/json" id="data">{text}</script>\n<script>{SCRIPT}</script>'
     )
-    title = "The phase diagram of the limit, to be played with"
-    write_whole(path, page(title, body, head=f"<style>{STYLE}</style>").encode())
+    whole = page("The phase diagram of the limit, to be played with", body, head=f"<style>{STYLE}</style>")
+    write_whole(path, whole.encode())
     return path

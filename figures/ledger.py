@@ -58,8 +58,8 @@ def picture(entries):
                 color="black" if entry.passed else PAPER_RED, in_layout=False,  # within the axes anyway
             )  # fmt: skip
     strain = [entry.tightest.strain if entry.found else np.inf for entry in entries]
-    colours = [GREEN if entry.passed else PAPER_RED for entry in entries]
-    right.scatter(np.clip(strain, 1e-9, 1e3), places, s=14, color=colours, clip_on=False)
+    right.scatter(np.clip(strain, 1e-9, 1e3), places, s=14, clip_on=False,
+                  color=[GREEN if entry.passed else PAPER_RED for entry in entries])  # fmt: skip
     right.axvline(1.0, color=PAPER_RED, linewidth=0.8)
     right.set(
         xscale="log", xlim=(1e-9, 1e1), xlabel="residual / allowed", yticks=[], xticks=[1e-8, 1e-4, 1.0]

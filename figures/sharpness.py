@@ -187,11 +187,11 @@ def report(rows, values, size):
     lines, limits = [], {what: [] for what in WHERE}
     for name, what, there, measured, fine, computed in rows:
         limit = [computed[fine.index(value)] for value in there]
-        limits[what] += [x for x in limit if np.isfinite(x)]
+        limits[what] += limit
         shown = "; ".join(f"{value:g}: {c} (limit {x:.3f})" for value, c, x in zip(there, measured, limit))
         factor = " (factor)" * (name in ("sigma_h", "epsilon"))
         lines.append(f"x_c of {WHERE[what]} by {name}{factor}: {shown}")
-    ranges = {what: f"from {min(of):.2f} to {max(of):.2f}" for what, of in limits.items()}
+    ranges = {what: f"from {np.nanmin(of):.2f} to {np.nanmax(of):.2f}" for what, of in limits.items()}
     with_C_p = [br.attention_x(16, 6, base=base.replace(C_p=C_p)) for C_p in (10.0, 20.0, 80.0)]
     lost, attended = (critical_x_in_limit(Draw(16, 10, 1024, 64, 0), what) for what in WHERE)
     return [

@@ -185,8 +185,8 @@ def draw_parts(axes, runs):
         seconds = np.array([run[part].processor for run in runs.values()])
         axes.barh(places, seconds, left=begun, height=0.6, color=colour, label=part)
         begun = begun + seconds
-    limits = [run["limit"].processor for run in runs.values()]
-    axes.vlines(limits, places - 0.38, places + 0.38, color="black", linewidth=2, label="limit")
+    axes.vlines([run["limit"].processor for run in runs.values()], places - 0.38, places + 0.38,
+                color="black", linewidth=2, label="limit")  # fmt: skip
     names = [name.replace(", ", "\n", 1).replace("||mu||", r"$\|\mu\|$") for name in runs]
     axes.set(yticks=places, yticklabels=names, xlabel="seconds (processor)", title="(d) parts of a run")
     axes.invert_yaxis()
