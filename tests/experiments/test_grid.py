@@ -210,6 +210,13 @@ def test_axes_with_repetitions_without_entries_or_without_end_are_refused(axes):
         phase_diagram(**{"snrs": [2.0], "Ns": [2], **SMALL, **axes}, executor=Inline())
 
 
+def test_an_executor_has_its_own_workers():
+    with pytest.raises(ValueError, match="^jobs must be None when an executor is given, .* got 2$"):
+        phase_diagram([2.0], [2], jobs=2, executor=Inline(), **SMALL)
+    with pytest.raises(TypeError, match="^executor must have a method submit"):
+        phase_diagram([2.0], [2], executor=Inline, **SMALL)
+
+
 def test_progress_is_told_of_every_cell():
     heard = []
     result = phase_diagram(

@@ -66,6 +66,16 @@ def test_every_value_is_printed_with_the_file_it_is_from(figure, file):
     assert "[A: vit.py]" not in str(br.published_setting("figure1", N=4, mu=3.0).replace(M=5)).splitlines()[2]
 
 
+def test_what_is_not_given_is_printed_with_where_it_is_from_and_what_is_given_without():
+    published, own = br.published_setting("figure4"), br.published_setting("figure4", N=4, mu=3.0)
+    file = "[A: training_dynamic_harmful.py]"
+    assert (published.sources["N"], published.sources["snr"]) == (file, f"{file}, from ||mu|| = 15.0")
+    assert not {"N", "snr"} & set(own.sources)
+    for s in (published, own):
+        assert s.sources["epsilon"] == "[C], no end: 500 steps whatever the loss [A]"
+    assert br.published_setting("figure1", N=4, mu=3.0).sources["epsilon"] == "[A: vit.py]"
+
+
 @pytest.mark.parametrize(
     "arguments, match",
     [
