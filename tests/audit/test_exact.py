@@ -88,6 +88,16 @@ def test_the_verdict_is_that_of_the_worst_route_at_any_scale(scale, monkeypatch)
     assert exact.prove("M3") == (exact.REJECTED, 0, "wrong or right")
 
 
+def test_the_chances_of_all_routes_add_up(monkeypatch):
+    def case(audited, field, label):
+        a, b = field.draw((2,))
+        yield "degree 1", [a, b], [a, b]
+        yield "degree 2", a * b, b * a
+
+    monkeypatch.setitem(exact.CASES, "M3", case)
+    assert exact.prove("M3") == (exact.EQUAL, 2 * (4 + 4) / 2**64, "")
+
+
 def test_what_the_code_raises_is_a_finding():
     broken = patches.Mutant(
         "breaks", "M3", "paper/gradients.py", "return np.diag(phi) -", "return np.diag(phi, k=0.5) -", "none"

@@ -47,6 +47,7 @@ def test_fractions_judge_every_entry_by_its_own_size(scale):
     (step,) = derivation.with_fractions(steps, 0)
     said = [check.exact for check in step.checks]
     assert said == [derivation.EQUAL, derivation.UNDECIDED, derivation.UNEQUAL]
+    assert step.checks[0].chance == 2 * 4 / 2**64  # of two numbers on either side
     assert all(check.residual < 1e-15 for check in step.checks)  # in floating point nothing is seen
     assert [check.passed for check in step.checks] == [True, True, False]
 

@@ -115,6 +115,10 @@ def test_floats_and_another_shift_are_right_and_said_to_be_less(tmp_path, capsys
     assert status == 0 and "equal to rounding; not tried on fractions" in said and "cast to float" in said
     status, said = tried(tmp_path, capsys, "gradient_W_Q", FILES["W_Q"])
     assert status == 0 and "equal to 90 digits; as fractions not decided" in said
+    rounded = "S_n, c_n = (np.vectorize(lambda x: float(getattr(x, 'value', x)))(a) for a in (S_n, c_n))"
+    text = FILES["coupling"].replace("    D = S_n * 0", f"    {rounded}\n    D = S_n * 0")
+    status, said = tried(tmp_path, capsys, "coupling", text)
+    assert status == 0 and "not tried on fractions: it gives floating-point numbers" in said
     text = FILES["coupling"].replace("/ len(c_n)", "* 0.3333333333333333")
     status, said = tried(tmp_path, capsys, "coupling", text)
     assert status == 0 and "a constant was rounded" in said
