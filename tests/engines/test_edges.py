@@ -115,6 +115,23 @@ def test_a_run_is_kept_at_its_end_and_where_that_is_due(monkeypatch):
     assert run((), epsilon=0.65, extra_steps=9)[0] == [6]
 
 
+@pytest.mark.parametrize(
+    "how, told",
+    [
+        ({"record_every": 0}, "^record_every"),
+        ({"observe": len}, "^observe must be a function of a space, given together with record_every"),
+        ({"observe": len, "record_every": 1, "checkpoint": "c"}, "^checkpoint must be None when observe"),
+    ],
+)
+def test_what_a_run_cannot_keep_is_refused_before_any_work(how, told):
+    asked = {"observe": None, "record_every": None, "checkpoint": None, "progress": False, **how}
+    with pytest.raises((TypeError, ValueError), match=told):
+        records.descend_at(
+            br.Setting(), lambda: pytest.fail("work"), name="a run", decides=lambda: pytest.fail("work"),
+            of="a space", seen=None, **asked,
+        )  # fmt: skip
+
+
 def test_a_product_of_exactly_the_small_size_is_left_whole(monkeypatch):
     monkeypatch.setattr(proof_space, "small_products_are_quick", lambda: True)
     assert 128 * 128 * 64 == proof_space.SMALL == 2**20
