@@ -125,8 +125,8 @@ class Judge:
                 name = f"{path.stem} {plain} {digest([*self.code, path])}"
                 known = self._kept(name, self._watch_tests, file, plain)
                 if executed(known) or constant and module.stem in text:
-                    asked, ended = (file, plain, known[2], sources), [f"{file}: {ENDED}"]
-                    yield from in_child(failing, *asked, seconds=known[0], ended=ended)
+                    asked = file, plain, known[2], sources
+                    yield from in_child(failing, *asked, seconds=known[0], ended=[f"{file}: {ENDED}"])
 
 
 def in_child(work, *arguments, seconds=3600, ended=None):

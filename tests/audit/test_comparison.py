@@ -31,6 +31,8 @@ def test_the_comparison_counts_and_names_what_is_absent():
     assert checkers == ["Taylor test", "ours (complex step)"] and scales == [1e-3]
     assert mutants == [(m.block, m.name) for m in [*MUTANTS, comparison.RIGHT]]
     assert comparison.counted(accepted[:, 1, 0]) == ("0", True)
+    untried = np.isnan(comparison.shares([*rows[:3], *rows[4:]])[3])
+    assert untried.sum() == untried[-2, 0].sum() == 1 and not np.isnan(accepted).any()
     words, right = comparison.counted(accepted[:, 0, 0])
     assert int(words) >= 15 and right  # all of W_Q and W_K pass a test in one direction
     text, table = comparison.table(rows), comparison.table(rows, markdown=True)

@@ -90,6 +90,9 @@ def test_the_list_says_which_row_caught_which():
         and "NOT" not in line
     )
     assert {"G1", "G2", "M3"} <= {entry.row.label for entry in entries} and entries[0].row.label == "G1"
+    for one in ALL:
+        own, *others = command.concerned(one)
+        assert own.label == one.label and all("measured" not in row.mark for row in others)
     blank = entries[0].__class__(entries[0].row, (), "", 0.0)
     assert not audit.rejected([blank]) and "NOT REJECTED" in command.mutant_line(mutant, [blank])
 
