@@ -139,20 +139,20 @@ def _euler(audited, field, label) -> Routes:
     }[label]
 
 
-def _balance(W, label):
-    """I4: W_Q^T W_Q - W_K^T W_K. I5: W_V^T W_V - w_O w_O^T."""
-    A, B = (W.W_Q, W.W_K) if label == "I4" else (W.W_V, W.w_O[None])
-    return A.T @ A - B.T @ B
-
-
 @_case("I4", "I5")
 def _balanced(audited, field, label) -> Routes:
+    """I4: W_Q^T W_Q - W_K^T W_K. I5: W_V^T W_V - w_O w_O^T."""
+
+    def balance(W):
+        A, B = (W.W_Q, W.W_K) if label == "I4" else (W.W_V, W.w_O[None])
+        return A.T @ A - B.T @ B
+
     theta, _, X, y, eta = _problem(audited, field)
     dW, space = audited.gradients.gradients(theta, X, y), audited.descent.ReferenceSpace(theta, X, y, True)
     space.evaluate()
     space.move(eta)
-    change = _balance(space.parameters(), label) - _balance(theta, label)
-    return [("change of the balance = eta^2 that of the gradients", change, eta**2 * _balance(dW, label))]
+    change = balance(space.parameters()) - balance(theta)
+    return [("change of the balance = eta^2 that of the gradients", change, eta**2 * balance(dW))]
 
 
 def _orthogonal(size):

@@ -21,7 +21,6 @@ import numpy as np
 from .exact import DRAWN_FROM, Field, Number, rounded
 
 EQUAL, REJECTED, UNDECIDED = "residual 0", "rejected", "not decided"
-Sides = Callable[[int | None], tuple[Any, Any]]  # as drawn for None, else with true values to so many digits
 
 
 _fractions = np.frompyfunc(lambda x: x.value if isinstance(x, Number) else Fraction(x), 1, 1)
@@ -54,10 +53,11 @@ def gap(got: Any, expected: Any) -> np.ndarray:
     return np.asarray(_fractions(got) - _fractions(expected) if alike else Fraction(1), dtype=object)
 
 
-def verdict(sides: Sides) -> tuple[str, float]:
+def verdict(sides: Callable[[int | None], tuple[Any, Any]]) -> tuple[str, float]:
     """(EQUAL, REJECTED or UNDECIDED; the chance that EQUAL is said of what is not), as the page says.
 
-    sides(digits): the two arrays to be compared, of Numbers or of plain numbers.
+    sides(digits): the two arrays to be compared, of Numbers or of plain numbers; as drawn for None, else with
+    true values to so many digits.
     """
     drawn = sides(None)
     said = EQUAL

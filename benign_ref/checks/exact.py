@@ -202,8 +202,7 @@ class Number:
     __sub__, __rsub__ = _rule(lambda a, b: a + -b), _rule(lambda a, b: b + -a)
     __rtruediv__ = _rule(lambda a, b: b / a)
     __lt__, __le__, __gt__, __ge__ = map(_order, (operator.lt, operator.le, operator.gt, operator.ge))
-    __eq__, __ne__ = _rule(lambda a, b: a.value == b.value), _rule(lambda a, b: a.value != b.value)
-    __hash__ = None  # type: ignore[assignment]  # equal values may have different slopes
+    __eq__ = _rule(lambda a, b: a.value == b.value)  # and no hash: equal values may have different slopes
 
     def __neg__(self) -> "Number":
         return Number(self.field, -self.value, -self.slope, self.degree, -self.near)

@@ -18,7 +18,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,6 @@ EXPLAINED = {
     "e^(a+b) = e^a e^b or the like (a softmax shifted on one side only), which this cannot prove",
 }
 NEAR = Fraction(1, 2**40)  # how far from an entry it is drawn, relative
-_REFUSED = (TypeError, AttributeError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -115,13 +114,10 @@ class _Route:
     @cached_property
     def claimed(self) -> dict[str, np.ndarray]:
         """The claimed blocks, each as Numbers in a row."""
-
-        def row(name: str) -> np.ndarray:
-            return np.array([_number(self.field, a) for a in blocks[name].ravel()])
-
         wanted = _follow("grad", lambda: self.grad(self.pack(copies(self.point))))
         blocks = claims(split("grad(point)", wanted)[1], self.point, self.names)
-        return _follow("grad", lambda: {name: row(name) for name in self.names})
+        numbers = np.frompyfunc(partial(_number, self.field), 1, 1)
+        return _follow("grad", lambda: {name: numbers(blocks[name].ravel()) for name in self.names})
 
     def sides(self, name: str, start: int, stop: int) -> tuple[Number, Number]:
         """(claimed, found) along entries start to stop of the block's direction v: <grad, v> and df/dv, as
@@ -156,7 +152,7 @@ def _follow(what: str, run: Callable[[], Any]) -> Any:
     try:
         with np.errstate(all="ignore"):  # what a Number is in floats may be infinite
             return run()
-    except _REFUSED as error:
+    except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
         reason = "division by 0" if isinstance(error, ZeroDivisionError) else error
         raise ValueError(
             f"{what} cannot be followed in exact arithmetic: {reason}. Allowed are + - * / @, whole powers, "
