@@ -92,7 +92,8 @@ def draw_map(axes, map_, cells):
     mesh = axes.pcolormesh(
         snrs, Ns, map_.test_loss[:, :, 0].T, vmin=0, vmax=1, shading="nearest", rasterized=True
     )
-    axes.set(xlim=(snrs[0], snrs[-1]), ylim=(Ns[0] - 0.4, Ns[-1]))
+    axes.set(xlim=(snrs[0], snrs[-1]), ylim=(Ns[0] - 0.4, Ns[-1]), xlabel="SNR", ylabel="N", yticks=cells.Ns,
+             title="(a) test loss, computed; dots: measured")  # fmt: skip
     whole, fine = range(2, int(cells.Ns.max()) + 2), np.linspace(2, cells.Ns.max() + 1, 200)
     critical = [br.critical_x(BASE.M, N, level=LEVEL, base=BASE) for N in whole]
     # x_c moves little from one N to the next
@@ -104,7 +105,6 @@ def draw_map(axes, map_, cells):
         edgecolors="white", linewidths=0.8, zorder=3, path_effects=WHITE["path_effects"],
         label="measured cells",
     )  # fmt: skip
-    axes.set(xlabel="SNR", ylabel="N", yticks=cells.Ns, title="(a) test loss, computed; dots: measured")
     return mesh
 
 

@@ -134,7 +134,7 @@ def rendered(name, figure):
     found = {kind: content for (kind,), content, _ in source}
     for kind, content in found.items():
         validate.require(isinstance(content, bytes), f"{name}.{kind} was lost: {content}", RuntimeError)
-    return found
+    return {kind: found[kind] for kind in ("png", "pdf")}  # whichever ended first
 
 
 def finish(options, name, figure, caption, table, lines, settings, more=()):

@@ -24,7 +24,7 @@ def test_rows_by_workers_are_those_of_the_audit_in_its_order(tmp_path, monkeypat
     assert not options.store.exists()  # an audit that is kept would not see the code change
 
 
-def test_workers_that_wait_draw_the_same_bytes():
+def test_workers_that_wait_draw_the_same_bytes(monkeypatch):
     def picture():
         figure, axes = common.plt.subplots()
         axes.errorbar([1, 2, 3], [3, 1, 2], yerr=0.5, label=r"$N\,\mathrm{SNR}^2$")
@@ -33,8 +33,14 @@ def test_workers_that_wait_draw_the_same_bytes():
 
     figure = picture()
     here = common.rendered("name", figure)
-    assert here["png"][:4] == b"\x89PNG" and here["pdf"][:4] == b"%PDF"
+    assert list(here) == ["png", "pdf"] and here["png"][:4] == b"\x89PNG" and here["pdf"][:4] == b"%PDF"
     assert not common.plt.fignum_exists(figure.number)
     with processes.shared():
         list(workers.by_processes(abs, [(-1,), (-2,)], 2))
         assert processes.idle() == 2 and common.rendered("name", picture()) == here
+
+    def the_last_first(function, tasks, jobs, executor):
+        return ((task, function(*task), 0.0) for task in reversed(tasks))
+
+    monkeypatch.setattr(workers, "start", the_last_first)
+    assert list(common.rendered("name", picture())) == ["png", "pdf"]
