@@ -66,8 +66,7 @@ def read_matrix(path):
     """
     path = Path(path)
     try:
-        npy = path.suffix == ".npy"
-        values = np.load(path, allow_pickle=False) if npy else np.loadtxt(path, encoding="utf-8")
+        values = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, encoding="utf-8")  # no pickles
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: cannot be read as the authors' matrix: {error}") from None
     kind, other = getattr(values, "dtype", np.dtype(object)), f"{path}: is not the authors' matrix"

@@ -208,5 +208,7 @@ def run_cell(digit_plus, digit_minus, snr, N, seed, *, base, path, n_test):
     """cell.run_cell at (SNR, N) on images of two digits; path as in `load`. A function of its arguments and
     the images alone.
     """
-    source = partial(draw_digits, classes=(digit_plus, digit_minus), path=path)
-    return cell.run_cell(snr, N, seed, base=base, engine="proof", n_test=n_test, source=source)
+    return cell.run_cell(
+        snr, N, seed, base=base, engine="proof", n_test=n_test,
+        source=partial(draw_digits, classes=(digit_plus, digit_minus), path=path),
+    )  # fmt: skip
