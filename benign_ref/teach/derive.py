@@ -130,14 +130,13 @@ def step_as_text(number, count, step):
     """One step for a terminal."""
     head = f"{number}/{count}  {step.title.replace('$', '')}"
     equation = textwrap.dedent(step.equation).strip("\n").rstrip()
-    parts = [
+    return "\n\n".join([
         f"{head}\n{'-' * len(head)}\n{textwrap.indent(equation, '    ')}",
         filled(step.why, "  "),
         textwrap.indent("\n".join(show(*pair) for pair in step.numbers), "    "),
         "\n".join(map(check_line, step.checks)),
-        f"  try it: {TRY_IT} {step.exercise} FILE",
-    ]
-    return "\n\n".join(parts) + "\n"
+        f"  try it: {TRY_IT} {step.exercise} FILE\n",
+    ])  # fmt: skip
 
 
 def matrix(value):
@@ -158,21 +157,23 @@ def step_as_html(number, step):
         f"<div><span>{notation.mathml(name + ' =')}</span>{matrix(value)}</div>"
         for name, value in step.numbers
     )
-    heads = ["", "residual", "allowed", "compared", "as fractions"]
-    rows = [
+    checks = page.table(
+        ["", "residual", "allowed", "compared", "as fractions"],
         [
-            ("ok", "ok") if check.passed else ("FAIL", "FAIL"),
-            *(("n", f"{check.residual:.1e}"), ("n", f"{check.allowed:.0e}")),
-            *(notation.mathml(check.what), check.exact),
-        ]
-        for check in step.checks
-    ]
+            [
+                ("ok", "ok") if check.passed else ("FAIL", "FAIL"),
+                *(("n", f"{check.residual:.1e}"), ("n", f"{check.allowed:.0e}")),
+                *(notation.mathml(check.what), check.exact),
+            ]
+            for check in step.checks
+        ],
+        f"checks of step {number}",
+    )
     return (
         f'<section id="step{number}"><h2>{number}. {notation.prose(step.title)}</h2>\n'
         f'<div class="equation" tabindex="0">{equation}</div>\n<p>{notation.prose(step.why)}</p>\n'
         f'<div class="numbers" tabindex="0">{numbers}</div>\n'
-        f"{page.table(heads, rows, f'checks of step {number}')}\n"
-        f'<p class="dim">Try it: <code>{TRY_IT} {step.exercise} FILE</code></p></section>'
+        f'{checks}\n<p class="dim">Try it: <code>{TRY_IT} {step.exercise} FILE</code></p></section>'
     )
 
 

@@ -180,9 +180,8 @@ def difference(got, right):
 def hint(exercise):
     """What to look at: one step back; the definition for the first step."""
     step = exercise.before or exercise.step
-    equation = textwrap.indent(textwrap.dedent(step.equation).strip("\n "), "    ")
-    where = "One step back" if exercise.before else "The definition"
-    return f"{where}, '{step.title.replace('$', '')}':\n{equation}"
+    head = f"{'One step back' if exercise.before else 'The definition'}, '{step.title.replace('$', '')}':\n"
+    return head + textwrap.indent(textwrap.dedent(step.equation).strip("\n "), "    ")
 
 
 def template(exercise):

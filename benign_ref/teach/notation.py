@@ -18,10 +18,12 @@ from itertools import takewhile
 
 NAMES = "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
 GREEK = dict(zip(NAMES.split(), "α β γ δ ε η θ κ λ μ ν ξ π ρ σ τ φ χ ψ ω".split()))
-CAPITALS = dict(zip("Gamma Delta Theta Lambda Pi Phi Psi Omega".split(), "Γ Δ Θ Λ Π Φ Ψ Ω".split()))
 LEAVES = {  # as it is typed: (kind, the character, its name in mathtext)
     **{name: ("letter", letter, f"\\{name} ") for name, letter in GREEK.items()},
-    **{name: ("upright", letter, f"\\{name} ") for name, letter in CAPITALS.items()},
+    **{
+        name: ("upright", letter, f"\\{name} ")
+        for name, letter in zip("Gamma Delta Theta Lambda Pi Phi Psi Omega".split(), "ΓΔΘΛΠΦΨΩ")
+    },
     "ell": ("letter", "ℓ", r"\ell "),
     "infinity": ("upright", "∞", r"\infty "),
     "grad": ("upright", "∇", r"\nabla "),
