@@ -22,13 +22,13 @@ from .limit_run import advance_numba, checked_for_limit, descend, train_in_limit
 BRACKET = (0.2, 20.0)  # [C] of x, wide about the heuristic x = 2
 
 
-def _setting(name, base):
-    return Setting() if base is None else validate.instance(name, base, Setting)
+def _setting(base):
+    return Setting() if base is None else validate.instance("base", base, Setting)
 
 
 def setting_at(x, M, N, base=None):
     """The Setting at x = N SNR^2 / C_p^2, M and N. Raises ValueError or TypeError."""
-    x, base = validate.real("x", x), _setting("base", base)
+    x, base = validate.real("x", x), _setting(base)
     C_p = base.replace(M=M, N=N).C_p
     return base.replace(M=M, N=N, snr=C_p * sqrt(x / N))
 
@@ -91,7 +91,7 @@ def limit_diagram(snrs, Ns, *, base=None):
     (None: Setting()) are derived afresh, and the run ends at epsilon or at max_steps. One process. Raises
     ValueError or TypeError for a bad argument, DivergenceError if a run diverges.
     """
-    base = checked_for_limit(_setting("base", base).replace(N=2))
+    base = checked_for_limit(_setting(base).replace(N=2))
     snrs, Ns = _axis("snrs", snrs, "> 0", lambda a: a > 0), _axis("Ns", Ns, ">= 2", lambda a: a >= 2)
     losses = np.empty((len(snrs), len(Ns)))
     for (i, snr), (j, N) in product(enumerate(snrs), enumerate(Ns)):

@@ -61,7 +61,8 @@ def attend(P, weight, S):
         for l in range(COLUMNS):
             S[j, l] = exp(P[j, l] - largest)
             total += weight[j, l] * S[j, l]
-        S[j] /= total
+        for l in range(COLUMNS):
+            S[j, l] /= total
 
 
 @cached
