@@ -23,9 +23,9 @@ SHADES = plt.get_cmap("viridis")
 BRIGHTEST = 0.75  # the test loss at which the colours end
 
 
-def digits(values, count=3):
-    """Numbers with `count` significant digits."""
-    return [float(f"{value:.{count}g}") for value in values]
+def digits(values):
+    """Numbers with three significant digits."""
+    return [float(f"{value:.3g}") for value in values]
 
 
 def words(s, run, phases):

@@ -52,6 +52,10 @@ ten draws less ours, two-sample. Over the {pairs} pairs with N >= 4: root mean s
 {mean:+.3f}, largest {largest:+.2f} at SNR = {snr:g}, N = {N}."""
 
 
+SIZES = {  # ||mu||, N, and the number of draws of each pair
+    "quick": ([20.0, 40.0, 44.0, 48.0, 60.0, 66.0, 90.0, 100.0], [4, 10, 20], 2),
+    "full": ([float(mu) for mu in figure1.MUS], list(figure1.NS), figure1.DRAWS),
+}
 SCALE = {"vmin": 0, "vmax": 0.8}  # of test losses
 # The grid of draws, a PhaseDiagram; the limit's plane; for each N a Crossing of the draws, with {(N, seed): N
 # SNR^2} of the draws added, and the limit's crossing, beyond the plane too; the limit less the mean of the
@@ -59,15 +63,9 @@ SCALE = {"vmin": 0, "vmax": 0.8}  # of test losses
 Measured = namedtuple("Measured", "result plane found added computed away matrix comparison")
 
 
-def axes_of(quick):
-    """||mu||, N, and the number of draws of each pair."""
-    return ([20.0, 40.0, 44.0, 48.0, 60.0, 66.0, 90.0, 100.0], [4, 10, 20], 2) if quick else (
-        [float(mu) for mu in figure1.MUS], list(figure1.NS), figure1.DRAWS)  # fmt: skip
-
-
 def measure(options):
     """The grid of real draws, as a PhaseDiagram; what the store has is not computed again."""
-    mus, Ns, draws = axes_of(options.quick)
+    mus, Ns, draws = SIZES[options.size]
     return br.phase_diagram([figure1.snr_of(mu) for mu in mus], Ns, base=BASE, engine="proof", n_test=N_TEST,
                             **options.of_grid("fig1", draws))  # fmt: skip
 
@@ -202,7 +200,7 @@ def report(result, found, computed, away, comparison):
 
 def make(options):
     result, plane, found, added, computed, away, matrix, comparison = measure_all(options)
-    mus, Ns, draws = axes_of(options.quick)
+    mus, Ns, draws = SIZES[options.size]
     crossings = {str(N): f"{c.mean:.0f} ± {c.error:.0f}" for N, c in zip(result.Ns, found) if c.rows}
     return finish(
         options, "fig1",

@@ -66,7 +66,7 @@ def many(rows, column, **where):
 
 
 def fig1(module, options, rows):
-    mus, Ns, draws = module.axes_of(options.quick)
+    mus, Ns, draws = module.SIZES[options.size]
     drawn = [row for row in rows if row["what"] == "draw"]
     assert len(drawn) == draws * len(mus) * len(Ns) and many(drawn, "N") == len(Ns)
     return {

@@ -7,7 +7,7 @@ from figures import fig1, published_dynamics
 
 
 def test_the_table_is_written_as_markdown_csv_and_picture(shared, monkeypatch, capsys):
-    monkeypatch.setattr(fig1, "axes_of", lambda quick: ([60.0, 66.0], [10, 12], 2))
+    monkeypatch.setitem(fig1.SIZES, "quick", ([60.0, 66.0], [10, 12], 2))
     for name, small in {"RUNS": {"quick": 2}, "EVERY": 25}.items():
         monkeypatch.setattr(published_dynamics, name, small)
     assert run_all.load(["--only", "claims", "--quick", "--jobs", "1", "--out", str(shared)])() == 0

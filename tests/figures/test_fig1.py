@@ -15,9 +15,9 @@ from figures.common import Options
 
 
 def test_the_complete_figure_is_the_published_plane_and_the_quick_one_a_part_of_it():
-    mus, Ns, draws = fig1.axes_of(quick=False)
+    mus, Ns, draws = fig1.SIZES["full"]
     assert mus == list(range(1, 101)) and Ns == list(range(2, 21, 2)) and draws == 10
-    quick_mus, quick_Ns, quick_draws = fig1.axes_of(quick=True)
+    quick_mus, quick_Ns, quick_draws = fig1.SIZES["quick"]
     assert set(quick_mus) <= set(mus) and set(quick_Ns) <= set(Ns) and quick_draws < draws
 
 
@@ -68,7 +68,7 @@ def test_a_wrong_matrix_is_refused_before_any_work(tmp_path, capsys):
 
 @pytest.mark.parametrize("given", [False, True])
 def test_the_figure_is_made_with_and_without_the_authors_matrix(shared, tmp_path, monkeypatch, capsys, given):
-    monkeypatch.setattr(fig1, "axes_of", lambda quick: ([60.0, 66.0], [10, 12], 2))
+    monkeypatch.setitem(fig1.SIZES, "quick", ([60.0, 66.0], [10, 12], 2))
     arguments = ["--only", "fig1", "--quick", "--jobs", "1", "--out", str(shared)]
     if given:
         plane = fig1.computed_plane(Options(tmp_path, jobs=1))
