@@ -27,7 +27,10 @@ def row_weights(k, m):
     """(k,4): how many tokens of a column a token of a row's type sees. Rows s and 2: 1, 1, m, 0; row i: 1, 1,
     1, m-1.
     """
-    return np.array([[1.0, 1.0, m, 0.0], [1.0, 1.0, m, 0.0], [1.0, 1.0, 1.0, m - 1.0]])[:k]
+    weight = np.ones((k, COLUMNS))
+    for j in range(k):
+        weight[j, SMALL], weight[j, OTHER] = (1.0, m - 1.0) if j == SMALL else (float(m), 0.0)
+    return weight
 
 
 @cached
@@ -98,7 +101,9 @@ def coupling_blocks(D, g, n, m, mean, between, within):
     if m > 0:
         mean[SMALL, SMALL] += g * (m - 1) * D[SMALL, OTHER]
         within[0, 0] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])  # of no use where m = 1
-    between[:] = mean[TWO:, TWO:]
+    for j in range(TWO, k):  # an assignment of slices would take numba a second longer to compile
+        for l in range(TWO, k):
+            between[j - TWO, l - TWO] = mean[j, l]
 
 
 @cached
