@@ -236,8 +236,8 @@ def parts(shapes, repeats):
         f"N = {N}, ||mu|| = {mu:g}, published": published_setting("figure1", N=N, mu=mu) for N, mu in AUTHORS
     }
     rows = []
+    parts_once(next(iter(places.values())), 0)  # loads the compiled kernels
     for what, s in places.items():
-        parts_once(s, 0)  # loads the compiled kernels
         found, taken = zip(*(parts_once(s, seed) for seed in range(repeats)))
         seconds = {part: median(one[part] for one in found) for part in found[0]}
         rows += [Row(what, name=part, processor=seconds[part], rounds=median(taken)) for part in seconds]
@@ -250,7 +250,8 @@ def cells(repeats):
     for (N, mu), theirs in AUTHORS.items():
         s, what = published_setting("figure1", N=N, mu=mu), f"published cell, ||mu|| = {mu:g}"
         run = partial(cell.run_cell, s.snr, N, base=s, engine="proof", n_test=N_TEST)
-        run(0)  # loads the compiled kernels
+        if not rows:
+            run(0)  # loads the compiled kernels
         times = [timed(partial(run, seed)) for seed in range(repeats)]
         rows += [row_of(what, s, "proof", times), Row(what, N, s.M, s.d, "the authors' program [A]", theirs)]
     return rows
