@@ -60,21 +60,16 @@ def moved(s, name, factor):
     """Setting s with one thing multiplied by `factor`: "epsilon", "eta", "w_O" (its norm), "mu" (its norm),
     "N" (must stay an integer) or "sigma_p^2 d".
     """
+    validate.choice("name", name, ORDERS["benign"])
     factor = validate.real("factor", factor)
-    changes = {
-        "epsilon": {"epsilon": s.epsilon * factor},
-        "eta": {"eta": s.eta * factor},
-        "w_O": {"w_O_norm": s.w_O_norm * factor},
-        "mu": {"snr": s.snr * factor},
-        "N": {"N": int(s.N * factor)},
-        "sigma_p^2 d": {"sigma_p": s.sigma_p * factor**0.5, "snr": s.snr / factor**0.5},
-    }
-    validate.choice("name", name, changes)
-    validate.require(
-        name != "N" or s.N * factor == int(s.N * factor),
-        f"factor must leave N an integer, got {factor!r} at N={s.N}",
-    )
-    return s.replace(**changes[name])
+    if name == "N":
+        N = s.N * factor
+        validate.require(N.is_integer(), f"factor must leave N an integer, got {factor!r} at N={s.N}")
+        return s.replace(N=int(N))
+    if name == "sigma_p^2 d":
+        return s.replace(sigma_p=s.sigma_p * factor**0.5, snr=s.snr / factor**0.5)
+    field = {"mu": "snr", "w_O": "w_O_norm"}.get(name, name)
+    return s.replace(**{field: getattr(s, field) * factor})
 
 
 def drawn(s, seed):

@@ -89,6 +89,9 @@ def test_the_base_has_its_longest_token_at_the_step_that_the_longest_of_all_runs
         ("N", 0.3, "factor must leave N an integer"),
         ("d", 2.0, "name must be one of"),
         ("mu", 0.0, "factor must be"),
+        ("N", 1e308, "factor must leave N an integer"),  # where N * factor is inf
+        ("mu", 1e308, "snr must be a finite number > 0, got inf"),
+        ("zeta", None, "name must be one of"),  # the name first: a factor of nothing is neither good nor bad
     ],
 )
 def test_wrong_moves_are_told(name, factor, message):
