@@ -8,8 +8,8 @@ for figures.
     any other word              a word
 
 Statements mix words and mathematics, and nothing marks where mathematics begins. So a word of two or more
-letters is a word unless it stands in the tables below, is in capitals (a product of letters, as QK^T) or
-begins with d for a differential (dW, df_n).
+letters is a word unless it stands in the tables below, is in capitals (a product of letters, as QK^T; those
+of WORDS are words) or begins with d for a differential (dW, df_n).
 """
 
 import html
@@ -54,7 +54,7 @@ LEAVES = {  # as it is typed: (kind, the character, its name in mathtext)
     },
 }
 PRODUCTS = {"nm", "cx"}  # products of small letters; others would be words
-SHORT_WORDS = "If As At No Is It On To So Of We By Or An Be".split()
+WORDS = "If In As At No Is It On To So Of We By Or An Be II III HTML JSON CSV JAX CPU FILE LAW CC BY SA".split()
 BRACKETS = {  # as it is typed: what closes it, and both sides as leaves
     "(": (")", ("open", "(", "("), ("close", ")", ")")),
     "[": ("]", ("open", "[", "["), ("close", "]", "]")),
@@ -153,7 +153,7 @@ class _Reader:
             self.at += len(after) - len(after.lstrip())
             inner = self.with_scripts(self.one(False, True))
             return "root", inner[2] if inner[0] == "group" else [inner]
-        product = word in PRODUCTS or (word[:-1].isupper() and len(word) < 5 and word not in SHORT_WORDS)
+        product = word in PRODUCTS or (word[:-1].isupper() and len(word) < 5 and word not in WORDS)
         whole = word[1:] in GREEK or word[1:].isupper() or (len(word) == 2 and word != "do")
         article = word == "a" and re.match(r" (?!in )[A-Za-z]{3,}", after)
         if product or (word[0] == "d" and whole) or len(word) < (3 if script else 2) and not article:

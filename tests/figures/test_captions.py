@@ -13,6 +13,7 @@ import pytest
 
 from benign_ref.experiments import border, convergence, dynamics, images, published, sharpness
 from benign_ref.experiments import theorem as condition
+from benign_ref.teach.notation import mathml
 from figures import NAMES, common, compare, speed_worker
 
 REFERENCE = Path(compare.__file__).with_name("reference")
@@ -40,6 +41,14 @@ def test_no_other_number_is_typed_in_a_caption(name):
 def test_every_caption_is_looked_at():
     without = {"claims", "convergence", "speed", "checkers", "ledger"}
     assert set(NAMES) == set(TYPED) | without
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_words_in_capitals_are_no_products_of_letters_on_the_page(name):
+    caption = (REFERENCE / "full" / f"{name}.txt").read_text(encoding="utf-8")
+    text = f"{importlib.import_module(f'figures.{name}').TITLE} {caption}"
+    words = set(re.findall(r"(?<![\^_{])\b[A-Z]{2,}\b", text)) - {"SNR"}
+    assert [word for word in words if mathml(word) != word] == []
 
 
 def filled(name, size):

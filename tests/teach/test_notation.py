@@ -86,6 +86,9 @@ def test_what_is_typed_is_read(typed, parts):
         "multi-head attention",
         "at most max_steps in all",
         "the geometric mean over",
+        "In phases II and III",
+        "HTML, Markdown, JSON, picture",
+        "JAX on a CPU",
     ],
 )
 def test_words_stay_words(typed):
