@@ -54,7 +54,9 @@ LEAVES = {  # as it is typed: (kind, the character, its name in mathtext)
     },
 }
 PRODUCTS = {"nm", "cx"}  # products of small letters; others would be words
-WORDS = "If In As At No Is It On To So Of We By Or An Be II III HTML JSON CSV JAX CPU FILE LAW CC BY SA".split()
+WORDS = (  # in capitals but for the last letter
+    "If In As At No Is It On To So Of We By Or An Be II III HTML JSON CSV JAX CPU FILE LAW CC BY SA".split()
+)
 BRACKETS = {  # as it is typed: what closes it, and both sides as leaves
     "(": (")", ("open", "(", "("), ("close", ")", ")")),
     "[": ("]", ("open", "[", "["), ("close", "]", "]")),
@@ -92,10 +94,11 @@ FORMS = {  # kind of several parts: as MathML, as mathtext, as MathML within a l
 }
 FACTORS = {"letter", "upright", "number", "sum", *FORMS}
 SPELT = NAMES.replace(" ", "|")
-HYPHENED = rf"(?!(?:{SPELT})-)[a-z]{{3,}}-[a-z]{{3,}}|(?!(?:{SPELT}|ell|sum|grad)_)[a-z]{{2,}}_[a-z]{{3,}}"
+HYPHENED = rf"(?!(?:{SPELT})-)[a-z]{{3,}}-[a-z]{{3,}}"
+UNDERSCORED = rf"(?!(?:{SPELT}|ell|sum|grad)_)[a-z]{{2,}}(?:_[a-z]{{3,}})+"
 TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:x\d+)?)"
-    rf"|(?P<text>[A-Z]\d(?!\w)|i\.i\.d\.|[a-z]+'s\b|(?<=[Pp]hase )I+\b|{HYPHENED})"
+    rf"|(?P<text>[A-Z]\d(?!\w)|i\.i\.d\.|[A-Za-z]?[a-z]+'s\b|(?<=[Pp]hase )I+\b|{HYPHENED}|{UNDERSCORED})"
     r"|(?P<word>[A-Za-z]+)|(?P<mark>\.\.\.?|->|<-|<=|>=|>~|<~|!=|\+-|-\+|\|\||.)",
     re.DOTALL,
 )
@@ -238,12 +241,14 @@ def _opened(items):
 def _pieces(text):
     """The notation cut where a line may break: [words, items, width of the space before] each.
 
-    A piece is one word with its comma, or mathematics up to a comma, a relation or a sum's next term.
+    A piece is one word with its comma, or mathematics up to a comma, a full stop, a relation or a sum's next
+    term.
     """
     found, space, cut = [], 0, True
     for item in _opened(_Reader(text).items()):
         if item[0] == "space":
             space = len(item[1])
+            cut |= bool(found) and found[-1][1][-1][1] == "."  # of a sentence, not of .01
             continue
         words, mark = item[0] == "text", item[0] == "mark"
         new = cut or words or space > 2 or (space and item[0] in ("relation", "infix"))

@@ -66,6 +66,11 @@ def characters(text):
         ("phi(z)[label_b]", ["<msub><mtext>label</mtext><mi>b</mi></msub>"]),
         ("z = u / r       (d)", ["<mfrac><mi>u</mi><mi>r</mi></mfrac></mrow></math>", "gap"]),
         ("dx = dy mean(z)", ["<mi>d</mi><mi>x</mi>", "mean"]),
+        (
+            "Speed. (a) Time of X. Then",
+            ["Speed. <math", "</math> Time of <math", ".</mo></mrow></math> Then"],
+        ),
+        ("2 at .01", ["<mo>.</mo><mn>01</mn>"]),
         ("alpha-beta", ["<mi>α</mi>", "<mi>β</mi>"]),
     ],
 )
@@ -89,6 +94,8 @@ def test_what_is_typed_is_read(typed, parts):
         "In phases II and III",
         "HTML, Markdown, JSON, picture",
         "JAX on a CPU",
+        "Student's law. Attention's gradients",
+        "value_and_grad of jax.numpy",
     ],
 )
 def test_words_stay_words(typed):
