@@ -78,13 +78,15 @@ def parse(argv):
         parser.error("--jobs and --executor exclude each other: an executor has its own workers")
     if (asked.compare or asked.update_reference) and asked.seed:
         parser.error(f"the reference has --seed 0, so there is nothing to compare with --seed {asked.seed}")
-    try:
-        if asked.mnist:
-            importlib.import_module("benign_ref.experiments.images").load(asked.mnist)
-        if asked.authors_matrix:
-            importlib.import_module("benign_ref.experiments.figure1").read_matrix(asked.authors_matrix)
-    except (ValueError, OSError) as found:
-        parser.error(f"--mnist or --authors-matrix: {found}")
+    for option, path, module, read in (
+        ("--mnist", asked.mnist, "images", "load"),
+        ("--authors-matrix", asked.authors_matrix, "figure1", "read_matrix"),
+    ):
+        try:
+            if path:
+                getattr(importlib.import_module(f"benign_ref.experiments.{module}"), read)(path)
+        except (ValueError, OSError) as found:
+            parser.error(f"{option}: {found}")
     return asked
 
 

@@ -4,7 +4,7 @@ against the products it needs; cells of the published Figure 1; whole runs in la
 
 import os
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -228,10 +228,18 @@ def joined(values):
     return " and ".join(f"{value:g}" for value in values)
 
 
+def version_of(peer):
+    """The version of a peer, in words where it was installed without saying one."""
+    try:
+        return version(peer)
+    except PackageNotFoundError:
+        return "of unknown version"
+
+
 def make(options):
     size = SIZES[options.size]
     rows = measure(options, size)
-    versions = {name: version(name) for name in PEERS if those(rows, name=name)}
+    versions = {name: version_of(name) for name in PEERS if those(rows, name=name)}
     peers = [f"With {' and '.join(f'{PEERS[name]} {versions[name]}' for name in versions)}."] * bool(versions)
     absent = ", ".join(PEERS[name] for name in PEERS if name not in versions)
     peers += [f"Not installed: {absent}."] * bool(absent)

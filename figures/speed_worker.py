@@ -26,7 +26,6 @@ from benign_ref.experiments import cell
 from benign_ref.experiments.published import published_setting
 from benign_ref.paper.descent import ReferenceSpace
 from benign_ref.runtime.threads import one_blas_thread
-from benign_ref.runtime.workers import available_cores
 
 N_TEST = 100
 # (N, ||mu||): seconds that a cell takes the authors' program [A: vit.py at commit 01e6b62], drawing, training
@@ -106,7 +105,7 @@ def torch_step(s, data, theta):
     """PyTorch: eager autograd, the update in place; X (W_V w_O), the cheaper order."""
     import torch
 
-    torch.set_num_threads(available_cores())
+    torch.set_num_threads(1)  # where a process cannot be held on one core, too
     X, y, w_O = (torch.from_numpy(a) for a in (data.X, data.y, theta.w_O))
     weights = [torch.from_numpy(W.copy()).requires_grad_() for W in theta[:3]]
 

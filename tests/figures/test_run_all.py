@@ -39,8 +39,11 @@ def test_list_names_every_figure(capsys):
         (["--executor", "dask:cluster"], "got 'dask:cluster'"),
         (["--only", "fig99"], "invalid choice: 'fig99'"),
         (["--jobs", "2", "--executor", "dask:tcp://h:1"], "--jobs and --executor exclude each other"),
-        (["--mnist", "nowhere"], "path must be a folder with the four IDX files of MNIST, got 'nowhere'"),
-        (["--authors-matrix", "nowhere"], "nowhere: cannot be read as the authors' matrix"),
+        (
+            ["--mnist", "nowhere"],
+            "--mnist: path must be a folder with the four IDX files of MNIST, got 'nowhere'",
+        ),
+        (["--authors-matrix", "nowhere"], "--authors-matrix: nowhere: cannot be read as the authors' matrix"),
         (["--out", ""], "--out: must be a folder, got ''"),
         (["--out", __file__], "which is a file"),
         (["--compare", "--seed", "3"], "nothing to compare with --seed 3"),

@@ -161,6 +161,25 @@ def test_a_process_measures_on_the_core_and_with_the_threads_that_it_is_told(mon
     assert speed_worker.answer(None) == [] and len(pinned) == 1
 
 
+def test_a_peer_without_package_metadata_is_of_unknown_version():
+    assert speed.version_of("numpy") == np.__version__
+    assert speed.version_of("no package of this name") == "of unknown version"
+
+
+def test_pytorch_is_told_to_compute_with_one_thread(monkeypatch):
+    class Told(Exception):
+        pass
+
+    class Torch:
+        @staticmethod
+        def set_num_threads(count):
+            raise Told(count)
+
+    monkeypatch.setitem(sys.modules, "torch", Torch)
+    with pytest.raises(Told, match="^1$"):
+        speed_worker.torch_step(None, None, None)
+
+
 def test_the_figure_is_made(tmp_path, monkeypatch, small_cells):
     """From real measurements of a small shape; CSV holds every number, absent peers are named."""
 
