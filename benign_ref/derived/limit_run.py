@@ -162,8 +162,8 @@ def train_in_limit(setting: Setting, *, backend: str = "numba", record_every=Non
     backend "numpy": the equations of limit.py; "numba": its twin by types of tokens, 34 numbers a step.
     record_every: None (start and end), an integer k (steps 0, k, 2k, … and the end) or a sequence of steps
     (those and the end). Not reaching epsilon is no error (run.converged is False). Raises ValueError or
-    TypeError for a bad argument, also for N = 1 and balanced=False, DivergenceError at a loss that is not
-    finite.
+    TypeError for a bad argument, also for N = 1 and balanced=False, DivergenceError at a loss, or at values,
+    that are not finite.
     """
     checked_for_limit(setting)
     backends = {"numpy": advance_numpy, "numba": advance_numba}

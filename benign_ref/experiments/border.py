@@ -41,7 +41,7 @@ def loaded(path: str | None) -> Mnist:
     if path is not None:
         return images.load(path)
     mnist = images.load_extract(images.EXTRACT, HELD_OUT)  # sorted by digit, with as many of each
-    turns = (np.arange(len(part.labels)).reshape(4, -1).T.ravel() for part in mnist)
+    turns = [np.arange(len(y)).reshape(len(np.unique(y)), -1).T.ravel() for _, y in mnist]
     return Mnist(*(Images(part.pixels[turn], part.labels[turn]) for part, turn in zip(mnist, turns)))
 
 

@@ -23,7 +23,6 @@ and by the published protocol, all but the losses of the first training sample w
 All on the training data but test_loss.
 """
 
-from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
@@ -73,10 +72,15 @@ class Trajectory(NamedTuple):
         return cls(np.array(steps), arrays, Phases(*phases), converged)
 
 
-Average = namedtuple("Average", "steps mean low high")
-Average.__doc__ = """Over seeds, at the steps (R,) that all runs have: {name: (R,)} of the mean and of
-mean -+ 2 sigma (see `average`).
-"""
+class Average(NamedTuple):
+    """Over seeds, at the steps (R,) that all runs have: {name: (R,)} of the mean and of mean -+ 2 sigma (see
+    `average`).
+    """
+
+    steps: np.ndarray
+    mean: dict
+    low: dict
+    high: dict
 
 
 def pair_mean(matrices, pair):

@@ -12,9 +12,9 @@ the published plane like the ten, its crossing by the same rule of the last fall
 close together: so the error found is a little small, and the mean too where the far outliers lie above it.
 """
 
-from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,10 +54,12 @@ def red_curve_as_drawn(N):
     return N * snr_of(float(i + 2)) ** 2
 
 
-Matrix = namedtuple("Matrix", "snrs Ns test_loss")
-Matrix.__doc__ = (
+class Matrix(NamedTuple):
     """The authors' data. test_loss (100,10,10) at (||mu||, N, draw); the axes as in PhaseDiagram."""
-)
+
+    snrs: np.ndarray
+    Ns: np.ndarray
+    test_loss: np.ndarray
 
 
 def read_matrix(path):
@@ -87,11 +89,18 @@ def read_matrix(path):
     return matrix
 
 
-Comparison = namedtuple("Comparison", "z pairs rms mean largest at")
-Comparison.__doc__ = """z (S,n), two-sample, of the difference of means (theirs less ours) at every pair
-(SNR, N) that both have; NaN where either has fewer than two draws. The rest over the pairs with N >= 4: how
-many, of their z the root mean square, the mean and the largest, and (SNR, N) of that.
-"""
+class Comparison(NamedTuple):
+    """z (S,n), two-sample, of the difference of means (theirs less ours) at every pair (SNR, N) that both
+    have; NaN where either has fewer than two draws. The rest over the pairs with N >= 4: how many, of their z
+    the root mean square, the mean and the largest in size, and (SNR, N) of that.
+    """
+
+    z: np.ndarray
+    pairs: int
+    rms: float
+    mean: float
+    largest: float
+    at: tuple[float, int]
 
 
 def compare(matrix, result):

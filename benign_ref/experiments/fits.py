@@ -1,6 +1,5 @@
 """The fits that compare what was measured with the theory: boundary constants, crossings, power laws."""
 
-from collections import namedtuple
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -50,10 +49,16 @@ def crossing(x, values, level):
     return x[i] + (x[i + 1] - x[i]) * (values[i] - level) / (values[i] - values[i + 1]), x[i], x[i + 1]
 
 
-Crossing = namedtuple("Crossing", "mean error rows draws of_mean")
-Crossing.__doc__ = """Where the rows of one N fall through a level, in N SNR^2: the arithmetic mean and its
-standard error over the `rows` (of `draws`) that do; of_mean: where their mean does. NaN where there is none.
-"""
+class Crossing(NamedTuple):
+    """Where the rows of one N fall through a level, in N SNR^2: the arithmetic mean and its standard error
+    over the `rows` (of `draws`) that do; of_mean: where their mean does. NaN where there is none.
+    """
+
+    mean: float
+    error: float
+    rows: int
+    draws: int
+    of_mean: float
 
 
 def log_crossings(result, level):

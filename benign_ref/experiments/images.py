@@ -14,9 +14,9 @@ import gzip
 import hashlib
 import zipfile
 import zlib
-from collections import namedtuple
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,12 +33,20 @@ IDX_FILES = (
 )
 
 
-Images = namedtuple("Images", "pixels labels")
-Images.__doc__ = "pixels (n,784) of uint8, 0 background to 255 ink; labels (n,) of uint8, the digit."
-Mnist = namedtuple("Mnist", "training held_out")
-Mnist.__doc__ = """Two sets of Images without a common one: `training`, from which runs draw, and
-`held_out`, on which they are tested.
-"""
+class Images(NamedTuple):
+    """pixels (n,784) of uint8, 0 background to 255 ink; labels (n,) of uint8, the digit."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+
+
+class Mnist(NamedTuple):
+    """Two sets of Images without a common one: `training`, from which runs draw, and `held_out`, on which
+    they are tested.
+    """
+
+    training: Images
+    held_out: Images
 
 
 def checked(images, labels, source):
