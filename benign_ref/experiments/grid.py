@@ -155,12 +155,8 @@ def checked_axes(snrs, Ns, seeds):
     kinds = list, tuple, range, np.ndarray
     if not isinstance(seeds, kinds):
         seeds = range(validate.integer("seeds", seeds, 1))
-    cells, axes = 1, []
-    for name, values, check in (
-        ("snrs", snrs, validate.real),
-        ("Ns", Ns, partial(validate.integer, at_least=1)),
-        ("seeds", seeds, partial(validate.integer, at_least=0)),
-    ):
+    given, cells, axes = {"snrs": snrs, "Ns": Ns, "seeds": seeds}, 1, []
+    for name, values in given.items():  # how many before what they are: millions take a while to look at
         validate.require(
             isinstance(values, kinds) and getattr(values, "ndim", 1) == 1,
             f"{name} must be a list of numbers, got {validate.shown(values)} of type {type(values).__name__}",
@@ -172,6 +168,8 @@ def checked_axes(snrs, Ns, seeds):
             f"{name} must hold at least one number, and the grid at most {MOST_CELLS} cells, "
             f"got {len(values)} numbers",
         )
+    checks = validate.real, partial(validate.integer, at_least=1), partial(validate.integer, at_least=0)
+    for (name, values), check in zip(given.items(), checks):
         axes.append([check(f"{name}[{i}]", value) for i, value in enumerate(values)])
         validate.require(
             len(set(axes[-1])) == len(values),

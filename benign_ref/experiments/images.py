@@ -1,9 +1,10 @@
 """Real images in place of the signals: MNIST digits, one class for y = +1, another for y = -1. The protocol
 is ours [C].
 
-    x_1 = ||mu|| image / ||image|| in the first PIXELS = 784 coordinates, so ||x_1|| = SNR sigma_p sqrt(d); no
-    two images are alike x_2, ..., x_M = noise as in D1, on the d - 784 coordinates off the images: as <image,
-    xi> = 0 there, so <mu, xi> = 0 in D1
+    x_1            ||mu|| image / ||image|| in the first PIXELS = 784 coordinates, so ||x_1|| = SNR sigma_p
+                   sqrt(d); no two images are alike
+    x_2, ..., x_M  noise as in D1, on the d - 784 coordinates off the images: <image, xi> = 0, as <mu, xi> = 0
+                   in D1
 
 The noise has sigma_p sqrt(d) / sqrt(d - 784) in place of sigma_p, so that the norm of a noise token stays
 sigma_p sqrt(d) to leading order, and SNR, C_p and N SNR^2 keep their meaning. The proof's coordinates hold

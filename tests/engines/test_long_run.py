@@ -105,7 +105,7 @@ def test_a_process_that_dies_leaves_a_file_to_go_on_from(tmp_path):
     assert all((out[f"arr_{i}"] == W).all() for i, W in enumerate(whole.parameters))
 
 
-def test_a_law_run_keeps_what_it_drew(tmp_path):
+def test_a_law_run_draws_again_what_it_drew(tmp_path):
     rng = br.make_rng(5)
     whole = br.train_in_law(S, rng, record_every=20)
     with pytest.raises(Killed):

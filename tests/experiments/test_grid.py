@@ -210,6 +210,12 @@ def test_axes_with_repetitions_without_entries_or_without_end_are_refused(axes):
         phase_diagram(**{"snrs": [2.0], "Ns": [2], **SMALL, **axes}, executor=Inline())
 
 
+@pytest.mark.parametrize("axes, name", [({"Ns": range(2, 2**40)}, "Ns"), ({"seeds": 10**7 + 1}, "seeds")])
+def test_a_grid_that_is_too_large_is_refused_before_any_of_its_numbers_is_looked_at(axes, name):
+    with pytest.raises(ValueError, match=f"^{name} must hold at least one number, and the grid at most"):
+        phase_diagram(**{"snrs": ["no number"], "Ns": [2], **SMALL, **axes})
+
+
 def test_an_executor_has_its_own_workers():
     with pytest.raises(ValueError, match="^jobs must be None when an executor is given, .* got 2$"):
         phase_diagram([2.0], [2], jobs=2, executor=Inline(), **SMALL)
