@@ -34,9 +34,12 @@ NO_GUARD = (
 
 
 class Lost(NamedTuple):
-    """A task without a result, because the process that computed it is gone."""
+    """A task without a result, because the process that computed it is gone. As a text it is the reason."""
 
     reason: str
+
+    def __str__(self):
+        return self.reason
 
 
 def available_cores():

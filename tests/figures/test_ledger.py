@@ -44,3 +44,10 @@ def test_workers_that_wait_draw_the_same_bytes(monkeypatch):
 
     monkeypatch.setattr(workers, "start", the_last_first)
     assert list(common.rendered("name", picture())) == ["png", "pdf"]
+
+
+def test_a_picture_that_is_lost_is_told_with_the_reason(monkeypatch):
+    lost = workers.Lost("two worker processes died of it, exit code -9")
+    monkeypatch.setattr(workers, "start", lambda function, tasks, *how: ((task, lost, 0.0) for task in tasks))
+    with pytest.raises(RuntimeError, match="^fig.png was lost: two worker processes died of it"):
+        common.rendered("fig", common.plt.figure())

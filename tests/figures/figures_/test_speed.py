@@ -4,6 +4,7 @@ left out in silence.
 
 import importlib.util
 import json
+import os
 import sys
 from functools import partial
 
@@ -142,12 +143,18 @@ def test_lines_and_panels_choose_their_rows():
     speed.plt.close(figure)
 
 
+def die():
+    os._exit(3)
+
+
 def test_a_measurement_in_its_own_process_answers_or_says_why():
     one = partial(speed_worker.steps, {**SMALL, "d": 12}, ["proof", "product"], 0, 0.0)
     rows = speed.ask([one] * 2)
     assert [row.name for row in rows] == ["proof", "product"] * 2 and all(row.rounds == 3 for row in rows)
     with pytest.raises(RuntimeError, match="(?s)computation of .*steps.* failed:.*N must be"):
         speed.ask([partial(speed_worker.steps, {"N": -1}, ["proof"], 0, 0.0)])
+    with pytest.raises(RuntimeError, match="^a process that measured was lost: two worker processes died"):
+        speed.ask([die])
     assert not processes.idle()
 
 
