@@ -141,8 +141,9 @@ def _check_block(name: str, shape: tuple[int, ...], route: Callable[[int | None]
     bound += chance(drawn.claimed[name])
     if said == EQUAL:
         return ExactBlock(name, shape, said, "", np.nan, np.nan, bound)
-    first = bisect_left(range(size), True, key=lambda k: judged(0, k + 1)[0] == said)
-    claimed, found = values([side / drawn.ways[name][first] for side in drawn.sides(name, first, first + 1)])
+    first = bisect_left(range(size - 1), True, key=lambda k: judged(0, k + 1)[0] == said)
+    sides = drawn.sides(name, first, first + 1)
+    claimed, found = values([side / drawn.ways[name][first] for side in sides]).tolist()
     where = str([int(i) for i in np.unravel_index(first, shape)])
     return ExactBlock(name, shape, said, where, claimed, found, bound)
 

@@ -153,8 +153,12 @@ def _check_block(
     for where, v in ways:
         one, entry = line(where, v), where is not ...
         places.append(str(list(where)) if entry else f"direction {len(places) + 1}")
-        found = one.differences() if method == "central" else (one.complex_step(), 0.0, np.inf, 0.0)
-        table.append(((claimed[where] * v).sum(), *found))
+        wanted = (claimed[where] * v).sum()
+        if method == "complex_step":
+            step = one.complex_step()
+            table.append((wanted, step, 0.0, step, 0.0))
+        else:
+            table.append((wanted, *one.differences()))
     wanted, found, rough, nearest, jumps = np.array(table).T
     finite = bool(np.isfinite(claimed).all())
     largest = float(max(np.abs(claimed).max(), np.abs(found).max())) if finite else np.nan

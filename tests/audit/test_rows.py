@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from benign_ref.audit import literal
-from benign_ref.audit.rows import law, model, proof
+from benign_ref.audit.core import AuditedPackage
+from benign_ref.audit.problems import INITIAL, MIXED, drawn
+from benign_ref.audit.rows import law, model, proof, theory, vision
 from benign_ref.audit.rows.limit_class import Class
 
 
@@ -60,3 +62,21 @@ def test_derivatives_are_taken_by_each_entry_of_the_blocks_asked_for():
     first, second = literal.complex_step(function, theta, range(2), 1e-30)
     assert np.allclose(first, [[6.0, 12.0]]) and np.allclose(second, [5.0, 48.0])
     assert np.allclose(literal.central(function, theta, 0, 1e-3), first)
+
+
+@pytest.mark.parametrize("residual", [vision._by_block, vision._at_once])
+def test_a_gradient_that_lacks_a_block_is_no_gradient(residual):
+    theta = {"one": np.array([1.0, 2.0]), "two": np.array([[3.0]])}
+    function = lambda at: (at["one"] ** 2).sum() * at["two"].sum()  # noqa: E731
+    right = {"one": 6 * theta["one"], "two": np.array([[5.0]])}
+    found = lambda claimed: residual(function, theta, claimed, np.random.default_rng(0))  # noqa: E731
+    assert found(right) < 1e-14 < 0.1 < found(right | {"two": -right["two"]})
+    with pytest.raises(KeyError, match="two"):
+        found({"one": right["one"]})
+
+
+def test_the_ledger_shows_no_progress_of_its_runs(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    (problem,) = drawn(0, "T2", (INITIAL,), (MIXED,))
+    assert len(list(theory._ends(AuditedPackage(), problem, "harmful"))) == 4
+    assert capsys.readouterr().err == ""

@@ -244,6 +244,13 @@ def test_named_tuples_numbers_and_functions_that_scribble_are_taken():
     assert "[]" in text and text.endswith("NOT passed") and "2^64" in text and EXPLAINED["rejected"] in text
 
 
+def test_an_f_that_is_wrong_for_a_while_is_rejected_all_the_same():
+    calls = []
+    f = lambda p: p["a"].sum() * (2 if calls.append(0) or len(calls) <= 3 else 1)  # noqa: E731
+    (row,) = check_exactly(f, lambda p: {"a": p["a"] * 0 + 1}, {"a": np.ones(4)}).rows
+    assert (row.verdict, row.where) == ("rejected", "[3]")
+
+
 def test_the_public_name():
     assert br.checks.check_exactly is check_exactly
 

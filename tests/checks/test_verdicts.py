@@ -132,6 +132,29 @@ def test_the_exact_check_shows_the_first_wrong_entry_as_it_was_claimed_and_found
     (row,) = check_exactly(square, lambda p: {"a": 2 * p["a"] + wrong}, POINT).rows
     assert (row.verdict, row.where) == ("rejected", "[2]")
     assert row.found == pytest.approx(4, rel=1e-9) and row.claimed == pytest.approx(5, rel=1e-9)
+    assert type(row.found) is type(row.claimed) is float
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_claim_beyond_all_numbers_along_a_direction_differs(method):
+    v = _direction(np.random.default_rng(3), (9,))
+    options = {"method": method, "directions": 1, "rng": np.random.default_rng(3)}
+    with np.errstate(over="ignore"):
+        (row,) = check_gradient(
+            lambda p: p["a"].sum(), lambda p: {"a": 1.7e308 * np.sign(v)}, {"a": np.ones(9)}, **options
+        ).rows
+    assert (row.verdict, row.claimed, row.found) == ("differs", np.inf, pytest.approx(v.sum()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_number_is_checked_along_a_direction_too(method):
+    def check(wrong):
+        return check_gradient(
+            lambda p: p["a"] ** 2, lambda p: {"a": wrong * 2 * p["a"]}, {"a": np.array(3.0)}, method=method,
+            directions=1,
+        ).rows[0].verdict  # fmt: skip
+
+    assert (check(1), check(1.1)) == ("agrees", "differs")
 
 
 @pytest.mark.parametrize("rule, digits, verdict", [

@@ -70,7 +70,10 @@ def _ends(audited, problem, regime):
     s = _setting(audited, POINTS[regime], d=512)
     rngs = [audited.data.make_rng(problem.seed, (53, k)) for k in range(3)]
     data, theta = audited.data.sample_dataset(s, rngs[0]), audited.data.init_parameters(s, rngs[1])
-    run, fresh = audited.api.train(s, data, theta), audited.data.sample_dataset(s, rngs[2], n=400)
+    run, fresh = (
+        audited.api.train(s, data, theta, progress=False),  # the ledger is no run to be watched
+        audited.data.sample_dataset(s, rngs[2], n=400),
+    )
     L_D = audited.api.test_loss(run.parameters, fresh.X, fresh.y) if run.converged else np.nan
     yield (
         (f"{regime}: L_D on vectors, d = 512", L_D, 0.15)

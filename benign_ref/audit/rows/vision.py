@@ -108,19 +108,21 @@ def _error(function, theta, claimed, v):
 
 
 def _by_block(function, theta, claimed, rng):
-    """The largest relative residual of the blocks of a claimed gradient, each along a random direction."""
+    """The largest relative residual of the blocks of a claimed gradient, each along a random direction.
+    KeyError if one is missing.
+    """
     found = [
-        _error(function, theta, claimed, {name: rng.standard_normal(dW.shape)})
-        / (np.abs(dW).max() * dW.size**0.5)
-        for name, dW in claimed.items()
+        _error(function, theta, claimed, {name: rng.standard_normal(W.shape)})
+        / (np.abs(claimed[name]).max() * W.size**0.5)
+        for name, W in theta.items()
     ]
     return np.max(found)  # NaN, of a block of zeros too, is not allowed
 
 
 def _at_once(function, theta, claimed, rng):
     """The same along one direction in all blocks, in which each has a share."""
-    v = {name: rng.standard_normal(dW.shape) / np.abs(dW).max() for name, dW in claimed.items()}
-    return _error(function, theta, claimed, v) / sum(dW.size for dW in claimed.values()) ** 0.5
+    v = {name: rng.standard_normal(W.shape) / np.abs(claimed[name]).max() for name, W in theta.items()}
+    return _error(function, theta, claimed, v) / sum(W.size for W in theta.values()) ** 0.5
 
 
 def _V8(audited, problem):
