@@ -5,6 +5,7 @@ which it goes on if it was killed.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from .. import validate
 from ..paper import descent
 from ..paper.descent import Space
 from ..paper.model import softmax
+from ..paper.setting import Setting
 from ..runtime.progress import reporting
 from ..runtime.resume import versions
 from ..runtime.store import Checkpoint
@@ -86,7 +88,7 @@ def descend(
     return np.array(history.losses), len(history.losses) - 1, history.converged, history.records
 
 
-def digest_of(*arrays):
+def digest_of(*arrays: np.ndarray) -> str:
     """A digest of the bits of arrays."""
     whole = hashlib.sha256()
     for array in arrays:
@@ -94,7 +96,7 @@ def digest_of(*arrays):
     return whole.hexdigest()[:32]
 
 
-def kept(space, history):
+def kept(space: Any, history: History) -> dict[str, np.ndarray]:
     """{name: array} of the state of a space and of what its run has seen."""
     arrays = {
         "losses": np.array(history.losses),
@@ -110,7 +112,7 @@ def kept(space, history):
     return arrays
 
 
-def restored(space, arrays):
+def restored(space: Any, arrays: dict[str, np.ndarray]) -> History:
     """The History kept in `arrays`; the state goes back to the space."""
     for name in space.STATE:
         value = getattr(space, name)
@@ -122,7 +124,19 @@ def restored(space, arrays):
     return History(arrays["losses"].tolist(), bool(arrays["converged"]), None if last < 0 else last, records)
 
 
-def descend_at(s, make_space, *, name, decides, of, seen, observe, record_every, progress, checkpoint):
+def descend_at(
+    s: Setting,
+    make_space: Callable[[], Any],
+    *,
+    name: str,
+    decides: Callable[[], dict[str, Any]],
+    of: str,
+    seen: Callable[[Any], Any],
+    observe: Callable[[Any], Any] | None,
+    record_every: int | Sequence[int] | None,
+    progress: bool | Callable[[int, int, float], Any] | None,
+    checkpoint: str | Path | None,
+) -> tuple[Any, np.ndarray, int, bool, list[Record]]:
     """`descend` at s.eta, s.epsilon, s.max_steps and s.extra_steps in the space that make_space() gives.
     Returns (space, losses, steps, converged, records).
 
@@ -150,7 +164,7 @@ def descend_at(s, make_space, *, name, decides, of, seen, observe, record_every,
         space = make_space()
         history = restored(space, file.found) if file and file.found else History()
 
-        def after_step():
+        def after_step() -> None:
             step = len(history.losses) - 1
             report(step, s.max_steps, history.losses[-1])
             if file and (file.due() or step == (s.max_steps if history.last is None else history.last)):
