@@ -44,10 +44,7 @@ _HOMES = {  # module: the public names that live there; a test holds it against 
     "paper.setting": "Setting",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
-_SUBMODULES = (
-    "checks",
-    "paper",
-)  # br.checks.check_exactly, br.paper.model, ... without an import of their own
+_SUBMODULES = "checks", "paper"  # br.checks.check_exactly, br.paper.model, ... without an import of their own
 __all__ = ["__version__", *_HOME_OF]
 
 
