@@ -1,8 +1,9 @@
 """How every command starts and ends: Ctrl-C is one line and status 130, a closed pipe a quiet end and
-status 141, and printing works in any locale.
+status 141, a full disk one line and status 1, and printing works in any locale.
 """
 
 import _thread
+import errno
 import os
 import signal
 import sys
@@ -38,6 +39,12 @@ def guard():
         signal.signal(signal.SIGINT, _leave)
 
 
+def _drop_output():
+    """What is not written yet, and what comes, goes nowhere: the flush at exit shall not fail again."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(load):
     """The exit status of a command. load() checks the command line, imports what the command needs and
     returns the command, a function that returns the status.
@@ -56,8 +63,14 @@ def run(load):
         finally:
             print(end="", flush=True)  # nothing where there is no stdout
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        _drop_output()
         return PIPE_CLOSED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        print(f"cannot go on: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as error:
         terminal = sys.stderr is not None and sys.stderr.isatty()
         print(("\r\x1b[2K" if terminal else "") + (str(error) or "interrupted"), file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import ast
 import ctypes
+import errno
 import os
 import re
 import signal
@@ -137,6 +138,16 @@ def test_ctrl_c_in_a_callback_from_c_is_not_lost(monkeypatch, capsys):
 @pytest.mark.parametrize("name", UNREAD)
 def test_a_closed_pipe_is_a_quiet_end(ends, name):
     assert ends["unread", name].result() == (141, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no file here is always full")
+def test_a_full_disk_is_one_line_and_status_1():
+    command = [sys.executable, "-m", "benign_ref", "derive", "w_O"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            command, cwd=HERE.parent, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 1 and done.stderr == f"cannot go on: {os.strerror(errno.ENOSPC)}\n"
 
 
 @pytest.mark.parametrize("name", READ)
