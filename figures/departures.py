@@ -87,10 +87,14 @@ def draw(found, Ns):
     return figure
 
 
-def in_words(name, N, mean, error, _rows, _draws, moved, joint, said, limit, away):
-    compared = f"{moved:+.0f} +- {joint:.0f}: {said}" if joint != "" else said
+def in_words(name, N, mean, error, rows, draws, moved, joint, said, limit, away):
+    def give_or_take(error):
+        return f" +- {error:.0f}" if np.isfinite(error) else ""  # fewer than two rows that cross have none
+
+    compared = f"{moved:+.0f}{give_or_take(joint)}: {said}" if joint != "" else said
     beside = f" ({away:+.0f})" if away != "" else ""
-    return f"    N = {N:2d} {name}: {mean:.0f} +- {error:.0f}, {compared} | {limit:.0f}{beside}"
+    ours = f"{mean:.0f}{give_or_take(error)} ({rows}/{draws})"
+    return f"    N = {N:2d} {name}: {ours}, {compared} | {limit:.0f}{beside}"
 
 
 def make(options):
@@ -108,8 +112,8 @@ def make(options):
             *rows,
         ],
         lines=[
-            "N SNR^2 at test loss 0.2, real draws; difference from the base in joint standard errors | "
-            "the limit",
+            "N SNR^2 at test loss 0.2, mean +- standard error of real draws (rows that cross/rows); "
+            "difference from the base +- joint standard error: verdict | the limit (its difference)",
             *(in_words(*row) for row in rows),
         ],
         settings={name: setting_of(name, Ns[0]).values() for name in DEPARTURES},
