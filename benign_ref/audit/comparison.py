@@ -20,7 +20,7 @@ import csv
 import sys
 from contextlib import suppress
 from functools import partial
-from importlib import metadata
+from importlib import import_module, metadata
 from itertools import product
 from typing import NamedTuple
 
@@ -173,9 +173,11 @@ RIGHT = GradientMutant("none", "the right gradient")
 
 
 def version_of(checker):
-    """The installed version of what a checker needs, this package's for none; None if it is absent."""
+    """The installed version of what a checker needs, this package's for none; None if it is absent, or
+    there but cannot be imported.
+    """
     with suppress(ImportError):
-        return metadata.version(checker.module) if checker.module else "this package"
+        return metadata.version(import_module(checker.module).__name__) if checker.module else "this package"
 
 
 def compare(seeds=(0,), scales=(*SCALES, SATURATED), checkers=CHECKERS):

@@ -69,6 +69,13 @@ def test_the_kept_verdicts_belong_to_the_mutants_of_today():
         assert {row[6] for row in rows if row[0] == ours and row[4] == "none"} == {"1"}
 
 
+def test_what_is_installed_but_cannot_be_imported_is_absent(monkeypatch):
+    checker = comparison.Checker("broken", "iniconfig", None, "")  # which pytest brings along
+    assert comparison.version_of(checker)
+    monkeypatch.setitem(comparison.sys.modules, "iniconfig", None)
+    assert comparison.version_of(checker) is None
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_attention_is_saturated_where_it_is_said_to_be(seed):
     X, _, theta = comparison.point(comparison.SATURATED, seed)
