@@ -37,7 +37,7 @@ BASES = {"proof": BASE, "law": BASE.replace(d=100_000)}
 
 # The axes: SNR, N and the number of seeds
 SIZES = {
-    "quick": ([4.0, 8.0, 11.0, 15.0, 20.0], [4, 6, 10], 2),
+    "quick": ([4.0, 8.0, 11.0, 15.0, 20.0], [4, 10], 2),
     "full": (list(np.arange(1.0, 26.0, 2.0)), list(range(2, 21, 2)), 3),
 }
 
