@@ -71,7 +71,7 @@ def test_the_figure_is_made_with_and_without_the_authors_matrix(shared, tmp_path
     monkeypatch.setitem(fig1.SIZES, "quick", ([60.0, 66.0], [10, 12], 2))
     arguments = ["--only", "fig1", "--quick", "--jobs", "1", "--out", str(shared)]
     if given:
-        plane = fig1.computed_plane(Options(tmp_path, jobs=1))
+        plane = fig1.computed_plane(Options(tmp_path, jobs=1, store=shared / "store"))
         theirs = plane.mean[:, :, None] + 0.01 * np.random.default_rng(0).random((100, 10, 10))
         np.save(tmp_path / "matrix.npy", theirs.transpose(1, 2, 0).reshape(100, 100))
         arguments += ["--authors-matrix", str(tmp_path / "matrix.npy")]
