@@ -1,4 +1,4 @@
-"""Ties, ends and single cases of fits, grids and phases: where `>` and `>=`, the first and the last differ."""
+"""Ties, ends and single cases of fits, grids, phases: where `>` and `>=`, the first and the last differ."""
 
 import gzip
 from math import exp, log, sqrt
