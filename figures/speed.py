@@ -207,6 +207,7 @@ def draw_cells(axes, ours, theirs):
 
 
 def draw(rows, size):
+    """All panels."""
     N, M, first = SHAPE["N"], SHAPE["M"], size["d"][0]
     figure, ((by_d, by_N, by_M), (stacked, runs, cells)) = plt.subplots(
         2, 3, figsize=(WIDTH * 1.35, 5.6), width_ratios=[1.5, 1, 1]
@@ -225,6 +226,7 @@ def draw(rows, size):
 
 
 def joined(values):
+    """Numbers in words, for the caption."""
     return " and ".join(f"{value:g}" for value in values)
 
 
@@ -237,6 +239,7 @@ def version_of(peer):
 
 
 def make(options):
+    """Measure, draw, return a Result."""
     size = SIZES[options.size]
     rows = measure(options, size)
     versions = {name: version_of(name) for name in PEERS if those(rows, name=name)}

@@ -53,12 +53,12 @@ def prove(label: str, seed: int = 0, audited: AuditedPackage | None = None) -> P
 
             said, odds = equality.verdict(sides)
             total += odds
-            found.setdefault(_SAID[said], Proof(_SAID[said], 0.0, route))
-            if _SAID[said] == REJECTED:
+            found.setdefault(said, Proof(_SAID[said], 0.0, route))
+            if said == equality.REJECTED:
                 break
     except Exception as error:  # noqa: BLE001 - whatever the audited code raises is a finding
         return Proof(REJECTED, 0.0, f"{type(error).__name__}: {error}")
-    return found.get(REJECTED) or found.get(UNDECIDED) or Proof(EQUAL, total, "")
+    return found.get(equality.REJECTED) or found.get(equality.UNDECIDED) or Proof(EQUAL, total, "")
 
 
 def main(only: list[str] | None, seed: int) -> int:

@@ -101,7 +101,7 @@ def coupling_blocks(D, g, n, m, mean, between, within):
     if m > 0:
         mean[SMALL, SMALL] += g * (m - 1) * D[SMALL, OTHER]
         within[0, 0] = g * (D[SMALL, SMALL] - D[SMALL, OTHER])  # of no use where m = 1
-    for j in range(TWO, k):  # an assignment of slices would take numba a second longer to compile
+    for j in range(TWO, k):  # to compile an assignment of slices, numba would take twice the time
         for l in range(TWO, k):
             between[j - TWO, l - TWO] = mean[j, l]
 

@@ -102,8 +102,7 @@ class ColumnSpace:
         height = block * math.ceil(T / block)
         self.wide_G, self.wide_C = np.zeros((height, height)), np.zeros_like(start, shape=(T, stored))
         self.wide_rows, self.wide_start = np.zeros((2, height, stored))
-        self.c_and_zeros, self.Gc_and_zeros = np.zeros((2, T)), np.empty((2, height))
-        self.G = self.wide_G[:T, :T]
+        self.G, self.c_and_zeros = self.wide_G[:T, :T], np.zeros((2, T))
         self.G_by_block = self.wide_G.reshape(-1, block, height)[:, :, :T]
         self.rows_by_block = self.wide_rows.reshape(-1, block, stored)[:, :, : self.together]
         np.matmul(Z, Z.T, out=self.G)
@@ -144,8 +143,7 @@ class ColumnSpace:
         np.matmul(self.G_by_block, self.wide_C[:, : self.together], out=self.rows_by_block)
         if self.together < self.w:  # G c = (c^T G)^T; a second row, of zeros, has BLAS add as in the whole
             self.c_and_zeros[0] = self.C[:, -1]
-            np.matmul(self.c_and_zeros, self.wide_G[: self.T], out=self.Gc_and_zeros)
-            self.rows[:, -1] = self.Gc_and_zeros[0, : self.T]
+            self.rows[:, -1] = (self.c_and_zeros @ self.wide_G[: self.T])[0, : self.T]
 
     def tokens(self):
         """rows (T,2d_h+1) and index (N,M), as kernels.py describes them."""

@@ -127,10 +127,10 @@ def by_processes(function, tasks, jobs):
     """Yield (task, value, seconds) of each of `tasks`, begun in the order given by `jobs` worker processes.
 
     When a worker dies, that is said with its task, a new one takes its place, and the task is tried once more
-    after all others; if that one dies of it too, the value is Lost. Closing this generator
-    kills the workers at once (inside `processes.shared`, those that have a task). Raises RuntimeError if the
-    function raised something or if workers cannot be started, and SystemExit with one sentence if the script
-    that runs starts workers whenever it is imported.
+    after all others; if that one dies of it too, the value is Lost. Closing this generator kills the workers
+    at once (inside `processes.shared`, those that have a task). Raises RuntimeError if the function raised
+    something or if workers cannot be started, and SystemExit with one sentence if the script that runs starts
+    workers whenever it is imported.
     """
     crew = _Crew(function, tasks, jobs)
     try:
